@@ -1,0 +1,110 @@
+"""The words the engine speaks: what goes in, what comes out. No Django, no framework.
+
+A *picture* is a ``uint8`` array of shape ``(side, side, 3)``, RGB, made by
+:func:`mlservice.engine.preprocess.prepare`, the one preprocessing function of training and
+serving. Scores travel by label *name*; two numberings of HAM10000's classes circulate and
+mixing them swaps melanoma with naevus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class Tier(StrEnum):
+    """How soon a doctor must look. Ordered: ``Tier.RED.outranks(Tier.AMBER)``."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+    @property
+    def rank(self) -> int:
+        return {"green": 0, "amber": 1, "red": 2}[self.value]
+
+    def raised_to(self, other: Tier) -> Tier:
+        """The more urgent of the two: a tier is only ever raised."""
+        return other if other.rank > self.rank else self
+
+
+class Modality(StrEnum):
+    """How the picture was taken, as declared by the sender or detected by the engine."""
+
+    DERMOSCOPIC = "dermoscopic"
+    PHONE = "phone"
+    NOT_SKIN = "not_skin"
+
+
+class EngineError(Exception):
+    """The engine cannot do what was asked; the message says why in a sentence."""
+
+
+class BundleError(EngineError):
+    """A bundle is missing, damaged, or fails its golden images: refuse to serve it."""
+
+
+class PredictError(EngineError):
+    """A batch could not be scored (wrong shape, not finite, engine crash)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawScores:
+    """What the network says of one picture, before calibration.
+
+    ``logits`` has shape ``(classes,)`` in the order of ``Bundle.labels``; ``embedding`` is the
+    pooled feature vector. Both ``float32``.
+    """
+
+    logits: Floats
+    embedding: Floats
+
+
+class Predictor(Protocol):
+    """One loaded network. ``load`` once, then ``predict`` for ever.
+
+    ``predict`` takes ``uint8`` of shape ``(n, side, side, 3)`` and returns exactly ``n`` results
+    or raises :class:`PredictError`; a picture's result does not depend on its batch-mates.
+    """
+
+    name: str  # for the receipt, e.g. "litert-2.3.0 cpu"
+    batch_size: int  # the number of forwards per call that pays on this engine
+
+    def predict(self, batch: Picture) -> Sequence[RawScores]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAssessment:
+    """Everything the computer says about one picture; stored, never edited.
+
+    ``probabilities`` are calibrated (softmax of logits / T, averaged over four rotations) and
+    unrounded. ``label`` is ``None`` exactly when ``no_disease``; ``no_disease`` is exactly
+    ``confidence < threshold``. ``tier`` is the *picture's* tier: answers may raise it later.
+    ``reasons`` are stable codes, most urgent first: ``risk_r95``, ``risk_r99``,
+    ``out_of_distribution``, ``unstable``, ``modality_unproven``, ``modality_mismatch``,
+    ``not_skin``.
+    """
+
+    probabilities: Mapping[str, float]
+    top_label: str
+    confidence: float
+    no_disease: bool
+    label: str | None
+    risk: float
+    stable: bool
+    rotation_risks: tuple[float, float, float, float]
+    out_of_distribution: bool
+    distance: float
+    modality: Modality
+    conformal_set: tuple[str, ...]
+    tier: Tier
+    reasons: tuple[str, ...]
+    embedding: Floats
