@@ -52,6 +52,10 @@ class BundleError(EngineError):
     """A bundle is missing, damaged, or fails its golden images: refuse to serve it."""
 
 
+class PictureError(EngineError):
+    """Bytes that are not a readable picture; the message names the file where there is one."""
+
+
 class PredictError(EngineError):
     """A batch could not be scored (wrong shape, not finite, engine crash)."""
 

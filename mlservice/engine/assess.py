@@ -1,0 +1,210 @@
+"""From scores to what the computer says of a picture: calibration, the 80 % rule, the tier.
+
+:func:`decide` is the rule book, pure and free of networks; :func:`assess` runs the network and
+feeds it. Numbers are compared as computed, never rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlservice.engine.bundle import Bundle
+from mlservice.engine.statistics import GATE_ORDER
+from mlservice.engine.types import (
+    Floats,
+    Modality,
+    Picture,
+    PictureAssessment,
+    PredictError,
+    Predictor,
+    RawScores,
+    Tier,
+)
+
+ROTATIONS = 4
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """The numbers a picture's own numbers are held against."""
+
+    r95: float
+    r99: float
+    distance: float
+    not_skin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The tier of a picture and why; see :func:`decide`."""
+
+    tier: Tier
+    reasons: tuple[str, ...]
+    stable: bool
+    out_of_distribution: bool
+    modality: Modality
+
+
+def decide(
+    *,
+    risk: float,
+    rotation_risks: Sequence[float],
+    distance: float,
+    gate: Sequence[float],
+    declared: Modality,
+    cuts: Cuts,
+) -> Verdict:
+    """The picture's tier and reasons by the rules of the house.
+
+    RED when the risk reaches ``r95``; AMBER when it reaches ``r99`` or when anything speaks
+    against trusting the network here; GREEN only for a picture declared *and* detected
+    dermoscopic with nothing against it. ``gate`` holds the shares of dermoscopic, phone, not
+    skin. The answers of the patient are not heard here.
+    """
+    detected = _detect(gate, cuts.not_skin)
+    modality = detected if detected is not Modality.DERMOSCOPIC else declared
+    far = not distance <= cuts.distance
+    stable = all(_one_side(rotation_risks, cut) for cut in (cuts.r95, cuts.r99))
+    objections = {
+        "risk_r95": risk >= cuts.r95,
+        "risk_r99": cuts.r99 <= risk < cuts.r95,
+        "out_of_distribution": far,
+        "unstable": not stable,
+        "modality_unproven": modality is Modality.PHONE,
+        "modality_mismatch": declared is not detected and detected is not Modality.NOT_SKIN,
+        "not_skin": modality is Modality.NOT_SKIN,
+    }
+    reasons = tuple(code for code, holds in objections.items() if holds)
+    tier = Tier.RED if objections["risk_r95"] else Tier.AMBER if reasons else Tier.GREEN
+    return Verdict(tier, reasons, stable, far, modality)
+
+
+def _detect(gate: Sequence[float], not_skin_cut: float) -> Modality:
+    shares = dict(zip(GATE_ORDER, gate, strict=True))
+    if shares[Modality.NOT_SKIN] >= not_skin_cut:
+        return Modality.NOT_SKIN
+    if shares[Modality.DERMOSCOPIC] >= shares[Modality.PHONE]:
+        return Modality.DERMOSCOPIC
+    return Modality.PHONE
+
+
+def _one_side(risks: Sequence[float], cut: float) -> bool:
+    return len({risk >= cut for risk in risks}) == 1
+
+
+def no_disease(confidence: float, threshold: float) -> bool:
+    """The 80 % rule, exactly: below the threshold is "No disease", the threshold itself is not."""
+    return confidence < threshold
+
+
+def rotations(pictures: Sequence[Picture]) -> Picture:
+    """Every picture turned by 0, 90, 180, 270 degrees, in one batch of ``4 n``."""
+    turned = [np.rot90(p, quarter) for p in pictures for quarter in range(ROTATIONS)]
+    return np.ascontiguousarray(np.stack(turned))
+
+
+def calibrated(logits: Doubles, temperature: float) -> Doubles:
+    """Softmax of ``logits / temperature`` over the last axis."""
+    scaled = logits / temperature
+    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
+    shares: Doubles = powers / powers.sum(-1, keepdims=True)
+    return shares
+
+
+def assess(
+    predictor: Predictor,
+    bundle: Bundle,
+    pictures: Sequence[Picture],
+    declared: Sequence[Modality],
+    *,
+    threshold: float | None = None,
+) -> list[PictureAssessment]:
+    """Score ``pictures`` (each ``(side, side, 3)``) and say what the computer makes of each.
+
+    One call of the network holds the four rotations of every picture. ``threshold`` is the
+    configured 80 % rule, the bundle's by default. Returns as many results as pictures, in their
+    order, or raises :class:`PredictError`.
+    """
+    if len(pictures) != len(declared):
+        raise PredictError("Each picture needs its declared modality.")
+    if not pictures:
+        return []
+    scores = predictor.predict(rotations(pictures))
+    if len(scores) != ROTATIONS * len(pictures):
+        raise PredictError(
+            f"The network gave {len(scores)} answers to {ROTATIONS * len(pictures)} questions."
+        )
+    cut = bundle.threshold if threshold is None else threshold
+    return [
+        assess_scores(bundle, scores[ROTATIONS * i : ROTATIONS * (i + 1)], kind, threshold=cut)
+        for i, kind in enumerate(declared)
+    ]
+
+
+def assess_scores(
+    bundle: Bundle, scores: Sequence[RawScores], declared: Modality, *, threshold: float
+) -> PictureAssessment:
+    """What the scores of one picture's four rotations mean."""
+    logits = np.stack([raw.logits for raw in scores]).astype(np.float64)
+    embedding: Floats = np.stack([raw.embedding for raw in scores]).mean(axis=0, dtype=np.float32)
+    turned = calibrated(logits, bundle.temperature)
+    risks = [float(risk) for risk in turned[:, _harmful(bundle)].sum(1)]
+    mean: Doubles = turned.mean(axis=0)
+    risk = float(mean[_harmful(bundle)].sum())
+    distance = float(bundle.statistics.distances(embedding[None])[0])
+    verdict = decide(
+        risk=risk,
+        rotation_risks=risks,
+        distance=distance,
+        gate=[float(share) for share in bundle.statistics.gate(embedding[None])[0]],
+        declared=declared,
+        cuts=cuts_of(bundle),
+    )
+    top = int(mean.argmax())
+    nameless = no_disease(float(mean[top]), threshold)
+    return PictureAssessment(
+        probabilities={name: float(p) for name, p in zip(bundle.labels, mean, strict=True)},
+        top_label=bundle.labels[top],
+        confidence=float(mean[top]),
+        no_disease=nameless,
+        label=None if nameless else bundle.labels[top],
+        risk=risk,
+        stable=verdict.stable,
+        rotation_risks=(risks[0], risks[1], risks[2], risks[3]),
+        out_of_distribution=verdict.out_of_distribution,
+        distance=distance,
+        modality=verdict.modality,
+        conformal_set=conformal_set(bundle, mean),
+        tier=verdict.tier,
+        reasons=verdict.reasons,
+        embedding=embedding,
+    )
+
+
+def _harmful(bundle: Bundle) -> list[int]:
+    return [bundle.labels.index(name) for name in bundle.harmful]
+
+
+def cuts_of(bundle: Bundle) -> Cuts:
+    manifest = bundle.manifest
+    return Cuts(manifest.r95, manifest.r99, manifest.ood_cut, manifest.not_skin_cut)
+
+
+def conformal_set(bundle: Bundle, probabilities: Doubles) -> tuple[str, ...]:
+    """Labels that cannot be ruled out at 90 %, likeliest first.
+
+    A label is in the set when ``1 - p`` does not exceed its quantile; the likeliest always is,
+    and so is one without a quantile (too few calibration lesions).
+    """
+    inside: list[str] = []
+    for position in np.argsort(-probabilities, kind="stable"):
+        name = bundle.labels[position]
+        quantile = bundle.conformal[name]
+        if not inside or quantile is None or 1 - probabilities[position] <= quantile:
+            inside.append(name)
+    return tuple(inside)

@@ -1,0 +1,69 @@
+"""What the calibration lesions taught beside the network: how far is far, and what is skin."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlservice.engine.types import BundleError, Floats, Modality
+
+GATE_ORDER = (Modality.DERMOSCOPIC, Modality.PHONE, Modality.NOT_SKIN)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Arrays fitted at training time, kept in ``statistics.npz``.
+
+    ``d`` is the embedding's size, ``k`` the number of kept components, ``c`` of labels.
+    """
+
+    mean: Floats  # (d,)
+    projection: Floats  # (d, k): whitens the within-class spread of the kept components
+    centres: Floats  # (c, k): one projected mean per label
+    gate_weights: Floats  # (d, 3), columns in GATE_ORDER
+    gate_bias: Floats  # (3,)
+
+    @classmethod
+    def load(cls, path: Path) -> Statistics:
+        """Read ``path``; raises :class:`BundleError`."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{f.name: np.asarray(arrays[f.name], np.float32) for f in fields(cls)})
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"The statistics {path.name!r} are not readable: {error}.") from error
+
+    def save(self, path: Path) -> None:
+        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    def check(self, labels: int, size: int) -> None:
+        """Raises :class:`BundleError` unless every array is finite and of its shape."""
+        kept = self.projection.shape[-1]
+        shapes = {
+            "mean": (size,),
+            "projection": (size, kept),
+            "centres": (labels, kept),
+            "gate_weights": (size, len(GATE_ORDER)),
+            "gate_bias": (len(GATE_ORDER),),
+        }
+        for name, shape in shapes.items():
+            array: NDArray[np.float32] = getattr(self, name)
+            if array.shape != shape or not np.isfinite(array).all():
+                raise BundleError(f"The statistics' {name!r} is not finite of shape {shape}.")
+
+    def distances(self, embeddings: Floats) -> NDArray[np.float64]:
+        """Mahalanobis distance of each row of ``(n, d)`` to its nearest class mean."""
+        projected = (embeddings - self.mean) @ self.projection
+        gaps = projected[:, None, :] - self.centres[None, :, :]
+        nearest: NDArray[np.float64] = np.sqrt((gaps.astype(np.float64) ** 2).sum(-1)).min(1)
+        return nearest
+
+    def gate(self, embeddings: Floats) -> NDArray[np.float64]:
+        """Probabilities of :data:`GATE_ORDER`, shape ``(n, 3)``."""
+        scores = (embeddings @ self.gate_weights + self.gate_bias).astype(np.float64)
+        scores = np.exp(scores - scores.max(1, keepdims=True))
+        shares: NDArray[np.float64] = scores / scores.sum(1, keepdims=True)
+        return shares
