@@ -1,4 +1,4 @@
-"""Disease areas as data: one folder a pack, read from ``pack.toml``; nothing of ours is imported.
+"""Disease areas as data: one folder of TOML a pack; nothing of ours is imported.
 
 >>> pack = load_pack("skin")
 >>> pack.label("mel").harmful
@@ -6,6 +6,7 @@ True
 """
 
 from mlservice.packs.model import (
+    AnswerTemplate,
     Choice,
     Label,
     Outcome,
@@ -13,14 +14,15 @@ from mlservice.packs.model import (
     PackError,
     PhotoKind,
     Points,
+    QualityReason,
     Question,
     Site,
     UrgencyRule,
-    available_packs,
-    load_pack,
 )
+from mlservice.packs.read import available_packs, load_pack, read_pack
 
 __all__ = [
+    "AnswerTemplate",
     "Choice",
     "Label",
     "Outcome",
@@ -28,9 +30,11 @@ __all__ = [
     "PackError",
     "PhotoKind",
     "Points",
+    "QualityReason",
     "Question",
     "Site",
     "UrgencyRule",
     "available_packs",
     "load_pack",
+    "read_pack",
 ]

@@ -1,24 +1,27 @@
-"""What a pack is made of, and how it is read."""
+"""What a pack is made of. The words and rules themselves are in the pack's folder, as TOML."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Literal
-
-FOLDER = Path(__file__).parent
+from typing import Literal, Protocol, TypeVar
 
 
 class PackError(Exception):
     """A pack is missing or says something that does not hold together."""
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Thing = TypeVar("_Thing", bound=_Named)
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One class the network knows. ``kind`` decides the words; ``harmful`` enters the risk score."""
+    """One class the network knows. ``kind`` decides the words; harmful ones make up the risk."""
 
     name: str  # as in the data set and the bundle, e.g. "mel"
     title: str  # for doctors: "Melanoma"
@@ -34,13 +37,19 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """One answer to pick. ``unknown`` marks "not sure": to a safety question it is no answer."""
+
     value: str
     text: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to the patient. ``safety``: left unanswered it rules out GREEN."""
+    """One question to the patient. ``safety``: left unanswered it rules out GREEN.
+
+    The same goes for answering a safety question with a choice marked ``unknown``.
+    """
 
     name: str
     text: str
@@ -48,12 +57,22 @@ class Question:
     kind: Literal["choice", "choices", "text"]
     choices: tuple[Choice, ...] = ()
     safety: bool = False
+    hint: str = ""  # help under the question, for patients
+    short: str = ""  # the question in a few words, for the doctor's page
+
+    def choice(self, value: str) -> Choice:
+        """The choice stored as ``value``; raises :class:`PackError` if there is none."""
+        for choice in self.choices:
+            if choice.value == value:
+                return choice
+        raise PackError(f"The question {self.name!r} has no answer {value!r}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     name: str  # stored: "upper_extremity"
-    text: str  # shown: "Arm or hand"
+    text: str  # shown: "Arm"
+    group: str = ""  # heading in the list; the sites of one group stand together
     codes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,10 +109,53 @@ class UrgencyRule:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a patient reads for one result. ``body`` may hold ``{doctor}``, ``{due}``, ``{label}``."""
+    """What a patient reads for one result.
+
+    Any of the texts may hold ``{doctor}``, ``{due}``, ``{label}`` and the like; which ones is
+    :data:`mlservice.packs.read.OUTCOMES`. ``{doctor}`` only ever starts a sentence, so both
+    "Dr Okafor" and "A doctor" fit.
+    """
 
     headline: str
     body: tuple[str, ...]
+    next_steps: tuple[str, ...] = ()  # what the patient can do now
+    label_line: str = ""  # the automatic label, printed small; empty where it stands in the text
+
+    def fill(self, **words: str) -> Outcome:
+        """The same outcome with its placeholders replaced; words it does not use are ignored.
+
+        Raises :class:`PackError` naming the first word that is missing.
+        """
+        try:
+            return Outcome(
+                headline=self.headline.format_map(words),
+                body=tuple(text.format_map(words) for text in self.body),
+                next_steps=tuple(text.format_map(words) for text in self.next_steps),
+                label_line=self.label_line.format_map(words),
+            )
+        except KeyError as missing:
+            raise PackError(f"This outcome needs a word for {missing}.") from missing
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReason:
+    """Why a photo cannot be judged, for the patient: "it is blurred", and how to do better."""
+
+    problem: str  # continues "We can't judge this photo:"
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTemplate:
+    """A doctor's answer to start from. ``label`` is empty where no diagnosis is made."""
+
+    name: str
+    title: str  # for doctors
+    label: str  # a label's name, or ""
+    advice: str  # for doctors: what the patient is advised
+    plan: str  # for doctors: what happens next
+    recheck_days: int | None  # None: no re-check is suggested
+    text: str  # to the patient; paragraphs are parted by an empty line
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +164,37 @@ class Pack:
     title: str
     version: str
     intended_use: str
+    not_an_all_clear: str
+    no_label: str  # stands for {label} where the computer named nothing
     labels: tuple[Label, ...]
-    sites: tuple[Site, ...]
-    photo_kinds: tuple[PhotoKind, ...]
+    sites: tuple[Site, ...]  # in display order
+    photo_kinds: tuple[PhotoKind, ...]  # the first is the default
     questions: tuple[Question, ...]
     points: Points | None
     urgency: tuple[UrgencyRule, ...]
     outcomes: Mapping[str, Outcome]
-    reasons: Mapping[str, str]  # reason code -> words for doctors
-    templates: tuple[Mapping[str, str], ...] = ()  # answer templates for doctors
+    reasons: Mapping[str, str]  # reason code -> words for doctors; holds the urgency rules' too
+    quality: Mapping[str, QualityReason]
+    templates: tuple[AnswerTemplate, ...] = ()
 
     def label(self, name: str) -> Label:
         """The label called ``name``; raises :class:`PackError` if the pack does not know it."""
-        for label in self.labels:
-            if label.name == name:
-                return label
-        raise PackError(f"The pack {self.name!r} has no label {name!r}.")
+        return self._named("label", self.labels, name)
 
+    def site(self, name: str) -> Site:
+        """The site stored as ``name``; raises :class:`PackError` if there is none."""
+        return self._named("site", self.sites, name)
 
-def available_packs() -> list[str]:
-    """Names of the packs on disk, sorted."""
-    return sorted(p.parent.name for p in FOLDER.glob("*/pack.toml"))
+    def photo_kind(self, name: str) -> PhotoKind:
+        """The photo kind stored as ``name``; raises :class:`PackError` if there is none."""
+        return self._named("photo kind", self.photo_kinds, name)
 
+    def question(self, name: str) -> Question:
+        """The question stored as ``name``; raises :class:`PackError` if there is none."""
+        return self._named("question", self.questions, name)
 
-@cache
-def load_pack(name: str) -> Pack:
-    """The pack called ``name``, checked whole; raises :class:`PackError` with what is wrong."""
-    raise PackError(f"There is no pack {name!r}.") if not (FOLDER / name / "pack.toml").exists() else NotImplementedError(tomllib)
+    def _named(self, what: str, things: Iterable[_Thing], name: str) -> _Thing:
+        for thing in things:
+            if thing.name == name:
+                return thing
+        raise PackError(f"The pack {self.name!r} has no {what} {name!r}.")

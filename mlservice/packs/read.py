@@ -1,0 +1,282 @@
+"""Reads a pack's folder, strictly: a pack that loads holds together.
+
+A pack is ``pack.toml`` and, to keep texts apart from rules, any other ``*.toml`` beside it; each
+top-level key stands in one of them. Every fault raises :class:`PackError` naming file and key.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
+
+from mlservice.packs.model import (
+    AnswerTemplate,
+    Choice,
+    Label,
+    Outcome,
+    Pack,
+    PackError,
+    PhotoKind,
+    Points,
+    QualityReason,
+    Question,
+    Site,
+    UrgencyRule,
+)
+from mlservice.packs.table import Table, read_folder
+
+FOLDER = Path(__file__).parent
+
+_WHO_AND_WHEN = frozenset({"doctor", "due"})
+_WITH_LABEL = _WHO_AND_WHEN | {"label"}
+OUTCOMES: Mapping[str, frozenset[str]] = {
+    "waiting": _WHO_AND_WHEN,
+    "held": _WHO_AND_WHEN,
+    "unscored": _WHO_AND_WHEN,
+    "no_disease_green": _WHO_AND_WHEN,
+    "no_disease_amber": _WHO_AND_WHEN,
+    "harmless_green": _WITH_LABEL,
+    "harmless_amber": _WITH_LABEL,
+    "harmful_named_amber": _WITH_LABEL,
+    "red": _WITH_LABEL,
+    "signed": frozenset({"doctor", "signed"}),
+    "photo_fails": frozenset({"problem"}),
+}
+"""Every outcome a pack must word, and the placeholders its texts may hold."""
+
+REASONS = frozenset(
+    {
+        "risk_r95",
+        "risk_r99",
+        "out_of_distribution",
+        "unstable",
+        "modality_unproven",
+        "modality_mismatch",
+        "not_skin",
+        "photo_quality",
+        "points_urgent",
+        "safety_question_unanswered",
+        "not_scored",
+    }
+)
+"""The reason codes that engine and triage give by themselves; each needs words for doctors."""
+
+
+def available_packs() -> list[str]:
+    """Names of the packs on disk, sorted."""
+    return sorted(p.parent.name for p in FOLDER.glob("*/pack.toml"))
+
+
+@cache
+def load_pack(name: str) -> Pack:
+    """The pack called ``name``, checked whole; raises :class:`PackError` with what is wrong."""
+    if name not in available_packs():
+        raise PackError(f"There is no pack {name!r}; there are: {', '.join(available_packs())}.")
+    return read_pack(FOLDER / name)
+
+
+def read_pack(folder: Path) -> Pack:
+    """The pack in ``folder``, checked whole and named after it; raises :class:`PackError`."""
+    top = read_folder(folder)
+    labels = tuple(_label(t) for t in top.tables("labels"))
+    questions = tuple(_question(t) for t in top.tables("questions"))
+    urgency = tuple(_urgency_rule(t, questions) for t in top.tables("urgency", optional=True))
+    pack = Pack(
+        name=folder.name,
+        title=top.text("title"),
+        version=top.text("version"),
+        intended_use=top.text("intended_use"),
+        not_an_all_clear=top.text("not_an_all_clear"),
+        no_label=top.text("no_label"),
+        labels=labels,
+        sites=tuple(_site(t) for t in top.tables("sites")),
+        photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),
+        questions=questions,
+        points=_points(top.table("points"), questions) if top.has("points") else None,
+        urgency=urgency,
+        outcomes=_outcomes(top.table("outcomes")),
+        reasons=_reasons(top.table("reasons"), urgency),
+        quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
+        templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
+    )
+    top.nothing_else()
+    _check_whole(top, pack)
+    return pack
+
+
+def _label(t: Table) -> Label:
+    label = Label(
+        name=t.name("name"),
+        title=t.text("title"),
+        plain=t.text("plain"),
+        kind=cast('Literal["harmful", "harmless"]', t.one_of("kind", ("harmful", "harmless"))),
+        key=t.text("key"),
+        codes=t.text_map("codes"),
+    )
+    return t.all_of_it(label)
+
+
+def _site(t: Table) -> Site:
+    site = Site(
+        name=t.name("name"),
+        text=t.text("text"),
+        group=t.text("group", default=""),
+        codes=t.text_map("codes"),
+    )
+    return t.all_of_it(site)
+
+
+def _photo_kind(t: Table) -> PhotoKind:
+    modality = t.one_of("modality", ("dermoscopic", "phone"))
+    kind = PhotoKind(
+        name=t.name("name"),
+        text=t.text("text"),
+        hint=t.text("hint"),
+        scored=t.flag("scored"),
+        modality=cast('Literal["dermoscopic", "phone"]', modality),
+    )
+    return t.all_of_it(kind)
+
+
+def _question(t: Table) -> Question:
+    kind = t.one_of("kind", ("choice", "choices", "text"))
+    choices = tuple(_choice(c) for c in t.tables("choices", optional=True))
+    if (kind == "text") == bool(choices):
+        t.fail("choices", "belong to the kinds 'choice' and 'choices', and these need them")
+    t.distinct("choices", [c.value for c in choices])
+    question = Question(
+        name=t.name("name"),
+        text=t.text("text"),
+        why=t.text("why"),
+        kind=cast('Literal["choice", "choices", "text"]', kind),
+        choices=choices,
+        safety=t.flag("safety", default=False),
+        hint=t.text("hint", default=""),
+        short=t.text("short"),
+    )
+    return t.all_of_it(question)
+
+
+def _choice(t: Table) -> Choice:
+    choice = Choice(t.name("value"), t.text("text"), t.flag("unknown", default=False))
+    return t.all_of_it(choice)
+
+
+def _points(t: Table, questions: Sequence[Question]) -> Points:
+    weights: dict[str, dict[str, int]] = {}
+    for name, row in t.table("weights").named_tables().items():
+        values = row.names
+        _check_answers(row, name, values, questions)
+        weights[name] = {value: row.integer(value) for value in values}
+    points = Points(
+        name=t.text("name"),
+        source=t.text("source"),
+        urgent_from=t.integer("urgent_from"),
+        weights=weights,
+    )
+    return t.all_of_it(points)
+
+
+def _urgency_rule(t: Table, questions: Sequence[Question]) -> UrgencyRule:
+    when_table = t.table("when")
+    when = {name: when_table.texts(name) for name in when_table.names}
+    for name, values in when.items():
+        _check_answers(when_table, name, values, questions)
+    if not when:
+        t.fail("when", "is empty, and would match every case")
+    rule = UrgencyRule(
+        code=t.name("code"),
+        text=t.text("text"),
+        tier=cast('Literal["amber", "red"]', t.one_of("tier", ("amber", "red"))),
+        when=when,
+    )
+    return t.all_of_it(rule)
+
+
+def _check_answers(
+    t: Table, question: str, values: Sequence[str], questions: Sequence[Question]
+) -> None:
+    """A rule may only speak of a question and of answers that the patient can really give."""
+    known = next((q for q in questions if q.name == question), None)
+    if known is None:
+        t.fail(question, "is not a question of this pack")
+    for value in values:
+        if value not in {c.value for c in known.choices}:
+            t.fail(question, f"cannot be answered {value!r}")
+
+
+def _outcomes(t: Table) -> dict[str, Outcome]:
+    outcomes = {}
+    for name, allowed in OUTCOMES.items():
+        row = t.table(name)
+        outcome = Outcome(
+            headline=_filled(row, "headline", row.text("headline"), allowed),
+            body=tuple(_filled(row, "body", text, allowed) for text in row.texts("body")),
+            next_steps=tuple(
+                _filled(row, "next_steps", text, allowed)
+                for text in row.texts("next_steps", optional=True)
+            ),
+            label_line=_filled(row, "label_line", row.text("label_line", default=""), allowed),
+        )
+        outcomes[name] = row.all_of_it(outcome)
+    t.nothing_else()
+    return outcomes
+
+
+def _filled(t: Table, key: str, text: str, allowed: frozenset[str]) -> str:
+    """``text`` unchanged, once its placeholders are known to be ones that will be filled."""
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    except ValueError as fault:
+        t.fail(key, f"has a stray brace ({fault})")
+    for name in names:
+        if name not in allowed:
+            t.fail(key, f"may not hold {{{name}}}; allowed: {', '.join(sorted(allowed))}")
+    return text
+
+
+def _reasons(t: Table, urgency: Sequence[UrgencyRule]) -> dict[str, str]:
+    reasons = {code: t.text(code) for code in sorted(REASONS)}
+    t.nothing_else()
+    for rule in urgency:
+        if rule.code in reasons:
+            t.fail(rule.code, "is given twice")
+        reasons[rule.code] = rule.text
+    return reasons
+
+
+def _quality(t: Table) -> QualityReason:
+    return t.all_of_it(QualityReason(t.text("problem"), t.texts("advice")))
+
+
+def _template(t: Table, labels: Sequence[Label]) -> AnswerTemplate:
+    label = t.text("label", default="")
+    if label and label not in {known.name for known in labels}:
+        t.fail("label", f"{label!r} is not a label of this pack")
+    template = AnswerTemplate(
+        name=t.name("name"),
+        title=t.text("title"),
+        label=label,
+        advice=t.text("advice"),
+        plan=t.text("plan"),
+        recheck_days=t.integer("recheck_days") if t.has("recheck_days") else None,
+        text=t.text("text"),
+    )
+    return t.all_of_it(template)
+
+
+def _check_whole(top: Table, pack: Pack) -> None:
+    """What only shows when the whole pack is looked at."""
+    top.distinct("labels", [label.name for label in pack.labels])
+    top.distinct("labels", [label.key for label in pack.labels], "key")
+    top.distinct("sites", [site.name for site in pack.sites])
+    top.distinct("photo_kinds", [kind.name for kind in pack.photo_kinds])
+    top.distinct("questions", [question.name for question in pack.questions])
+    top.distinct("templates", [template.name for template in pack.templates])
+    if not any(label.harmful for label in pack.labels):
+        top.fail("labels", "has no harmful label, so no case could ever be urgent")
+    if not any(kind.scored for kind in pack.photo_kinds):
+        top.fail("photo_kinds", "has none that is scored")
