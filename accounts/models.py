@@ -1,0 +1,208 @@
+"""Who someone is, what they agreed to, how they can be reached."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.utils import timezone
+
+
+class Clinic(models.Model):
+    """A place whose doctors answer its patients' cases."""
+
+    class Release(models.TextChoices):
+        AT_ONCE = "at_once", "As soon as it exists"
+        AFTER_REVIEW = "after_review", "With the doctor's answer"
+
+    name = models.CharField(max_length=120, unique=True)
+    release_policy = models.CharField(
+        "patients see the computer's view",
+        max_length=20,
+        choices=Release.choices,
+        default=Release.AT_ONCE,
+    )
+    blind_reading = models.BooleanField(
+        default=True, help_text="Doctors read first, then see the computer's view."
+    )
+    red_answer_hours = models.PositiveSmallIntegerField(default=24)
+    amber_answer_hours = models.PositiveSmallIntegerField(default=48)
+    green_answer_hours = models.PositiveSmallIntegerField(default=72)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """People log in with their e-mail address, kept in lower case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        fields = {"role": Role.ADMIN, "is_staff": True, "is_superuser": True} | fields
+        return self.create_user(email, password, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
+
+class Role(models.TextChoices):
+    PATIENT = "patient", "Patient"
+    DOCTOR = "doctor", "Doctor"
+    ADMIN = "admin", "Admin"
+
+
+class User(AbstractUser):
+    """A person. A doctor sees and signs nothing until an admin has verified them."""
+
+    username = None  # type: ignore[assignment]  # AbstractUser's; ours is the e-mail address
+    first_name = None  # type: ignore[assignment]  # one name, as people write it
+    last_name = None  # type: ignore[assignment]
+    email = models.EmailField("e-mail address", unique=True)
+    name = models.CharField(max_length=120)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.PATIENT)
+    clinic = models.ForeignKey(Clinic, models.PROTECT, null=True, blank=True, related_name="people")
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    verified_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = ["name"]
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # no username
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+            models.CheckConstraint(
+                condition=Q(role=Role.ADMIN) | Q(is_staff=False), name="user_only_admins_are_staff"
+            ),
+            models.CheckConstraint(
+                condition=Q(role=Role.PATIENT) | Q(clinic__isnull=False) | Q(role=Role.ADMIN),
+                name="user_doctor_has_a_clinic",
+            ),
+            models.CheckConstraint(
+                condition=Q(verified_at__isnull=True) | Q(role=Role.DOCTOR),
+                name="user_only_doctors_are_verified",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name.split(" ")[0] if self.name else self.email
+
+    @property
+    def is_patient(self) -> bool:
+        return self.role == Role.PATIENT
+
+    @property
+    def is_reading_doctor(self) -> bool:
+        """May see the clinic's cases and sign."""
+        return self.is_active and self.role == Role.DOCTOR and self.verified_at is not None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_active and self.role == Role.ADMIN
+
+
+class ContactNumber(models.Model):
+    """A phone number in E.164. Messages go only to numbers opted in and not opted out."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="numbers")
+    e164 = models.CharField("phone number", max_length=16)
+    opted_in_at = models.DateTimeField(null=True, blank=True)
+    opt_in_version = models.CharField(max_length=20, blank=True)
+    opted_out_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "e164"], name="number_once_per_person"),
+            models.CheckConstraint(
+                condition=Q(e164__regex=r"^\+[1-9][0-9]{6,14}$"), name="number_is_e164"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.e164[:4]}…{self.e164[-2:]}"
+
+    @property
+    def reachable(self) -> bool:
+        """Opted in, and not opted out since."""
+        return self.opted_in_at is not None and (
+            self.opted_out_at is None or self.opted_out_at < self.opted_in_at
+        )
+
+
+class ConsentQuerySet(models.QuerySet["Consent"]):
+    def in_force(self) -> Self:
+        return self.filter(withdrawn_at=None)
+
+
+class Consent(models.Model):
+    """What someone agreed to, in which wording, and when they took it back. Never deleted."""
+
+    class Kind(models.TextChoices):
+        CARE = "care", "Care: a doctor reads my photos and answers"
+        COMPUTER_CHECK = "computer_check", "A computer checks my photos first"
+        MESSAGES = "messages", "WhatsApp messages about my cases"
+
+    # The wording's date. A changed wording gets a new one and is asked for again.
+    VERSION = "2026-11"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    version = models.CharField(max_length=20, default=VERSION)
+    given_at = models.DateTimeField(default=timezone.now, editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ConsentQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=Q(withdrawn_at=None),
+                name="consent_one_in_force_per_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.version})"
+
+
+class AuditEntry(models.Model):
+    """One line of the audit trail. The database refuses to change or delete it."""
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    action = models.CharField(max_length=60)
+    about = models.CharField(max_length=120, blank=True)  # "case:<id>", "user:<id>", …
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["about", "-id"], name="audit_about")]
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.about}"
