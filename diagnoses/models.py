@@ -201,11 +201,9 @@ class Photo(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="photos")
     kind = models.CharField(max_length=20)
-    file = models.ImageField(
-        upload_to=photo_path, width_field="width", height_field="height", max_length=200
-    )
-    width = models.PositiveIntegerField(editable=False)
-    height = models.PositiveIntegerField(editable=False)
+    file = models.FileField(upload_to=photo_path, max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
     quality = models.JSONField(default=dict)  # measures and the reasons found
     sent_anyway = models.BooleanField(default=False)
@@ -243,9 +241,12 @@ class Scoring(models.Model):
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="scorings")
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.LIVE)
     round = models.PositiveSmallIntegerField(default=1)  # a retake is scored again
+    priority = models.PositiveSmallIntegerField(default=1)  # 0: the answers alone make it RED
     run_after = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
+    # The advisory lock its worker holds on a connection of its own: gone, so is the worker.
+    holder = models.IntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     settled_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
@@ -264,7 +265,9 @@ class Scoring(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["run_after"], condition=Q(settled_at=None), name="scoring_due"),
+            models.Index(
+                fields=["priority", "run_after"], condition=Q(settled_at=None), name="scoring_due"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -401,3 +404,36 @@ class CaseEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.case_id}"
+
+
+def draft_path(draft: DraftPhoto, _filename: str) -> str:
+    """Server-made, apart from the pictures that were sent."""
+    return f"drafts/{draft.patient_id}/{draft.id}.jpg"
+
+
+class DraftPhoto(models.Model):
+    """A cleaned picture of a form not sent yet: a refusal elsewhere on the page never costs it.
+
+    Ours alone until the form is sent: no doctor sees it, and it is swept after a day.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    patient = models.ForeignKey(User, models.CASCADE, related_name="draft_photos")
+    submit_key = models.UUIDField()  # the form's
+    slot = models.CharField(max_length=20)  # its place in the form
+    file = models.FileField(upload_to=draft_path, max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    quality = models.JSONField(default=dict)  # as in Photo
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["patient", "submit_key", "slot"], name="draft_photo_one_per_place"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft {self.slot} photo"
