@@ -85,11 +85,13 @@ TEMPLATES = [
 ]
 
 # --- Data ----------------------------------------------------------------------------------------
+_DATABASE = env.db_url("DATABASE_URL", default="postgresql://localhost/lentigo")
 DATABASES = {
     "default": {
-        **env.db_url("DATABASE_URL", default="postgresql://localhost/lentigo"),
+        **_DATABASE,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **_DATABASE.get("OPTIONS", {}),  # what follows the "?" in the address
             "pool": {
                 "min_size": 1,
                 "max_size": env.int("DATABASE_POOL", default=10),

@@ -1,0 +1,54 @@
+"""What every test may lean on: real servers, fast passwords, folders that vanish."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.plugin import POSTGRES, REDIS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """The two production settings that would cost minutes here and test nothing more."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Without the manifest, so that a page needs no collectstatic; tests.stack runs the real one.
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """PostgreSQL and the Redis-protocol server, running until the session ends."""
+    for server in (POSTGRES, REDIS):
+        if server and not server.child.running:
+            server.start()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(servers: None) -> None:  # noqa: ARG001 - needed before the database is
+    """pytest-django makes the test database after this."""
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Iterator[Path]:
+    """An empty private picture store of this test's own."""
+    before = settings.MEDIA_ROOT
+    settings.MEDIA_ROOT = tmp_path / "media"
+    yield settings.MEDIA_ROOT
+    settings.MEDIA_ROOT = before
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real data sets; the test is skipped where they are not on the machine."""
+    folder = Path(os.environ.get("LENTIGO_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "ham10000").is_dir():
+        pytest.skip("the real pictures are not on this machine (set LENTIGO_DATA)")
+    return folder

@@ -1,0 +1,56 @@
+"""Loaded by pytest before Django's settings are (``-p tests.plugin`` in pyproject.toml).
+
+It chooses the environment the settings are made from: temporary folders, and the addresses of
+an embedded PostgreSQL and Redis-protocol server that `tests.conftest` starts when the first test
+needs them. ``DATABASE_URL`` and ``REDIS_URL`` in the environment win: CI may bring its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from portal.machine.servers import Postgres, Redis
+
+FOLDER = Path(tempfile.mkdtemp(prefix="lentigo-tests-"))
+LOGS = FOLDER / "logs"
+POSTGRES = None if "DATABASE_URL" in os.environ else Postgres(FOLDER / "pg", LOGS, durable=False)
+REDIS = None if "REDIS_URL" in os.environ else Redis(FOLDER / "redis", LOGS)
+
+if POSTGRES:
+    os.environ["DATABASE_URL"] = POSTGRES.url()
+if REDIS:
+    os.environ["REDIS_URL"] = REDIS.url()
+# As in production, but for the places things are kept and Twilio's address: nothing listens there.
+os.environ.update(
+    DEBUG="0",
+    SECRET_KEY=secrets.token_urlsafe(50),
+    PUBLIC_URL="http://localhost:8000",
+    DATA_DIR=str(FOLDER / "data"),
+    MEDIA_ROOT=str(FOLDER / "media"),
+    STATIC_ROOT=str(FOLDER / "static"),
+    MODEL_DEVICE="cpu",
+    EMAIL_URL="memorymail://",
+    PHONE_REGION="GB",
+    TIME_ZONE="Europe/London",
+    TWILIO_ACCOUNT_SID="AC" + "0" * 32,
+    TWILIO_AUTH_TOKEN=secrets.token_hex(16),
+    TWILIO_WHATSAPP_FROM="+15005550006",
+    TWILIO_API_BASE="http://127.0.0.1:9",
+)
+for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DEMO", "TWILIO_CONTENT_SIDS"):
+    os.environ.pop(name, None)
+
+
+def stop_and_clear() -> None:
+    for server in (REDIS, POSTGRES):
+        if server:
+            server.stop()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+atexit.register(stop_and_clear)
