@@ -32,7 +32,7 @@ def servers() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(servers: None) -> None:  # noqa: ARG001 - needed before the database is
+def django_db_modify_db_settings(servers: None) -> None:
     """pytest-django makes the test database after this."""
 
 

@@ -132,9 +132,10 @@ class Postgres:
         # Written line by line while a server starts: a short file is a server just starting.
         with suppress(AssertionError, ValueError):
             found = PostmasterInfo.read_from_pgdata(self.folder)
-            if found is not None and found.is_running() and found.process.name() == "postgres":
-                found.process.send_signal(signal.SIGINT)
-                found.process.wait(_START_SECONDS)
+            process = found.process if found else None
+            if process and process.is_running() and process.name() == "postgres":
+                process.send_signal(signal.SIGINT)
+                process.wait(_START_SECONDS)
 
     def _answers(self) -> bool:
         with suppress(psycopg.OperationalError):
