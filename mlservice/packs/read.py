@@ -82,7 +82,10 @@ def read_pack(folder: Path) -> Pack:
     """The pack in ``folder``, checked whole and named after it; raises :class:`PackError`."""
     top = read_folder(folder)
     labels = tuple(_label(t) for t in top.tables("labels"))
+    top.distinct("labels", [label.name for label in labels])
+    top.distinct("labels", [label.key for label in labels], "key")
     questions = tuple(_question(t) for t in top.tables("questions"))
+    top.distinct("questions", [question.name for question in questions])
     urgency = tuple(_urgency_rule(t, questions) for t in top.tables("urgency", optional=True))
     pack = Pack(
         name=folder.name,
@@ -146,7 +149,7 @@ def _question(t: Table) -> Question:
     choices = tuple(_choice(c) for c in t.tables("choices", optional=True))
     if (kind == "text") == bool(choices):
         t.fail("choices", "belong to the kinds 'choice' and 'choices', and these need them")
-    t.distinct("choices", [c.value for c in choices])
+    t.distinct("choices", [c.value for c in choices], "value")
     question = Question(
         name=t.name("name"),
         text=t.text("text"),
@@ -167,10 +170,10 @@ def _choice(t: Table) -> Choice:
 
 def _points(t: Table, questions: Sequence[Question]) -> Points:
     weights: dict[str, dict[str, int]] = {}
-    for name, row in t.table("weights").named_tables().items():
-        values = row.names
-        _check_answers(row, name, values, questions)
-        weights[name] = {value: row.integer(value) for value in values}
+    table = t.table("weights")
+    for name, row in table.named_tables().items():
+        _check_answers(table, name, row.names, questions)
+        weights[name] = {value: row.integer(value) for value in row.names}
     points = Points(
         name=t.text("name"),
         source=t.text("source"),
@@ -270,11 +273,8 @@ def _template(t: Table, labels: Sequence[Label]) -> AnswerTemplate:
 
 def _check_whole(top: Table, pack: Pack) -> None:
     """What only shows when the whole pack is looked at."""
-    top.distinct("labels", [label.name for label in pack.labels])
-    top.distinct("labels", [label.key for label in pack.labels], "key")
     top.distinct("sites", [site.name for site in pack.sites])
     top.distinct("photo_kinds", [kind.name for kind in pack.photo_kinds])
-    top.distinct("questions", [question.name for question in pack.questions])
     top.distinct("templates", [template.name for template in pack.templates])
     if not any(label.harmful for label in pack.labels):
         top.fail("labels", "has no harmful label, so no case could ever be urgent")

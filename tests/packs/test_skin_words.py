@@ -1,0 +1,182 @@
+"""What the skin pack says to people: calm, plain, and never an all-clear that no doctor gave."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mlservice.packs import Outcome, PackError, load_pack
+
+SKIN = load_pack("skin")
+FILLED = {
+    "doctor": "Dr Okafor",
+    "due": "Tuesday 17:00",
+    "label": SKIN.label("nv").plain,
+    "signed": "Monday 9 March",
+    "problem": SKIN.quality["blurred"].problem,
+}
+BY_COMPUTER = ("no_disease_green", "no_disease_amber", "harmless_green", "harmless_amber")
+BEFORE_SIGNING = (*BY_COMPUTER, "harmful_named_amber", "red", "unscored", "waiting", "held")
+
+
+def said(outcome: Outcome, *, with_label: bool = True) -> str:
+    """All a patient reads of an outcome, as one text."""
+    parts = [outcome.headline, *outcome.body, *outcome.next_steps]
+    return "\n".join([*parts, outcome.label_line] if with_label else parts)
+
+
+def patient_texts() -> dict[str, str]:
+    """Every text of the pack that a patient may read, by where it stands."""
+    texts = {f"outcome {name}": said(outcome) for name, outcome in SKIN.outcomes.items()}
+    for question in SKIN.questions:
+        words = (question.text, question.hint, question.why, *(c.text for c in question.choices))
+        texts[f"question {question.name}"] = "\n".join(words)
+    texts |= {f"answer {each.name}": each.text for each in SKIN.templates}
+    texts |= {f"quality {n}": "\n".join((q.problem, *q.advice)) for n, q in SKIN.quality.items()}
+    texts |= {f"label {label.name}": label.plain for label in SKIN.labels}
+    texts |= {f"site {site.name}": f"{site.group}\n{site.text}" for site in SKIN.sites}
+    texts |= {f"photo {kind.name}": f"{kind.text}\n{kind.hint}" for kind in SKIN.photo_kinds}
+    return texts | {"no label": SKIN.no_label, "intended use": SKIN.intended_use}
+
+
+@pytest.mark.parametrize(
+    ("name", "phrases"),
+    {
+        "no_disease_green": [
+            "No disease found by the automatic check",
+            "not sure enough (under 80 %) to name one of the conditions it knows",
+            "This is not an all-clear.",
+            "Dr Okafor will look at your photo by Tuesday 17:00.",
+            "If the spot grows, changes colour, bleeds or itches, tell us now.",
+        ],
+        "no_disease_amber": [
+            "The computer could not decide, so a doctor will",
+            "Automatic check: no disease named (under 80 % sure).",
+            "Answer by Tuesday 17:00.",
+        ],
+        "red": [
+            "A doctor should look at this soon",
+            "Your answers or your photo have signs we never leave to a computer.",
+            "You are near the front of the queue.",
+            "Answer by Tuesday 17:00.",
+            "If it bleeds and won't stop, get urgent care.",
+        ],
+        "harmless_green": [
+            "Automatic check: probably a common harmless growth",
+            "not an all-clear",
+            "Dr Okafor will look at your photo by Tuesday 17:00.",
+        ],
+        "unscored": ["The computer gave no view. A doctor looks by Tuesday 17:00"],
+        "photo_fails": [
+            "We can't judge this photo: it is blurred",
+            "Nobody can say anything about the spot yet.",
+            "Please take it again like this, or send it to the doctor as it is.",
+        ],
+        "signed": ["Dr Okafor looked at your photo on Monday 9 March"],
+    }.items(),
+)
+def test_the_wording_we_agreed_on_is_what_patients_read(name: str, phrases: list[str]) -> None:
+    text = said(SKIN.outcomes[name].fill(**FILLED))
+    assert [phrase for phrase in phrases if phrase not in text] == []
+
+
+@pytest.mark.parametrize(("where", "text"), patient_texts().items())
+def test_patients_read_no_bare_percentage_and_no_shouting(where: str, text: str) -> None:
+    assert "%" not in text.replace("under 80 %", ""), where
+    assert "!" not in text, where
+    assert text.isascii(), f"{where}: an emoji or an odd character"
+
+
+@pytest.mark.parametrize(("where", "text"), patient_texts().items())
+def test_patients_read_short_sentences(where: str, text: str) -> None:
+    sentences = re.split(r"(?<=[.:?])\s|\n", text)
+    assert [s for s in sentences if len(s.split()) > 24] == [], where
+
+
+@pytest.mark.parametrize("name", [*BY_COMPUTER, "harmful_named_amber"])
+def test_a_result_of_the_computer_alone_is_not_an_all_clear(name: str) -> None:
+    assert SKIN.not_an_all_clear == "This is not an all-clear."
+    assert SKIN.not_an_all_clear in SKIN.outcomes[name].body
+
+
+@pytest.mark.parametrize("name", BEFORE_SIGNING)
+def test_until_a_doctor_signs_every_result_says_when_one_looks_and_when_to_hurry(name: str) -> None:
+    text = said(SKIN.outcomes[name])
+    assert "{doctor}" in text
+    assert "{due}" in text
+    assert "urgent care" in text
+
+
+@pytest.mark.parametrize("name", ["red", "harmful_named_amber"])
+def test_an_urgent_result_never_reassures(name: str) -> None:
+    outcome = SKIN.outcomes[name]
+    text = said(outcome, with_label=False).lower()
+    assert not re.search(r"harmless|no disease|probably|don't worry|\{label\}", text)
+    assert "{label}" in outcome.label_line
+    assert "Only the doctor's answer counts." in outcome.label_line
+
+
+def test_the_small_line_reads_well_with_and_without_a_label() -> None:
+    red = SKIN.outcomes["red"]
+    named = red.fill(**FILLED | {"label": SKIN.label("mel").plain})
+    unnamed = red.fill(**FILLED | {"label": SKIN.no_label})
+    assert "by a doctor: melanoma, a skin cancer." in named.label_line
+    assert "by a doctor: no disease named (under 80 % sure)." in unnamed.label_line
+
+
+def test_a_condition_is_never_the_headline() -> None:
+    for outcome in SKIN.outcomes.values():
+        assert "{label}" not in outcome.headline
+        for label in SKIN.labels:
+            assert label.title.lower() not in outcome.headline.lower()
+
+
+def test_a_doctor_starts_the_sentence_so_that_a_doctor_fits_too() -> None:
+    for name, outcome in SKIN.outcomes.items():
+        for before in re.findall(r"(.{0,2})\{doctor\}", said(outcome)):
+            assert before in {"", ". "}, f"{name}: {{doctor}} stands inside a sentence"
+
+
+def test_harmless_is_said_of_harmless_labels_only() -> None:
+    for label in SKIN.labels:
+        says_harmless = label.plain.startswith("a common harmless growth: ")
+        assert says_harmless is not label.harmful, label.name
+        assert ("cancer" in label.plain) is label.harmful, label.name
+
+
+def test_every_answer_says_a_person_looked_and_when_to_come_back() -> None:
+    for answer in SKIN.templates:
+        assert answer.text.startswith("I have looked at your photo."), answer.name
+        assert re.search(r"\bif\b", answer.text, re.IGNORECASE), answer.name
+
+
+def test_an_answer_about_a_harmful_label_ends_in_a_plan() -> None:
+    harmful = {label.name for label in SKIN.labels if label.harmful}
+    about_harm = [answer for answer in SKIN.templates if answer.label in harmful]
+    assert {answer.label for answer in about_harm} == harmful
+    for answer in about_harm:
+        assert "No follow-up" not in answer.plan
+        assert re.search(r"appointment|refer", answer.plan, re.IGNORECASE), answer.name
+
+
+def test_the_intended_use_names_what_the_computer_cannot_do() -> None:
+    for limit in (
+        "never seen a healthy class",
+        "phone photos",
+        "non-commercial",
+        "does not diagnose",
+    ):
+        assert re.search(limit.replace(" ", r"\s+"), SKIN.intended_use), limit
+
+
+def test_filling_an_outcome_leaves_no_brace_and_says_what_is_missing() -> None:
+    for outcome in SKIN.outcomes.values():
+        assert "{" not in said(outcome.fill(**FILLED))
+    with pytest.raises(PackError, match="due"):
+        SKIN.outcomes["red"].fill(doctor="Dr Okafor", label="")
+
+
+def test_a_name_with_braces_is_only_a_name() -> None:
+    filled = SKIN.outcomes["waiting"].fill(doctor="Dr {due}", due="Tuesday")
+    assert "Dr {due} will look at your photo by Tuesday" in said(filled)
