@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from accounts.models import AuditEntry, User
 
 
-def record(action: str, *, actor: User | None, about: str = "", **detail: Any) -> AuditEntry:
+def record(action: str, *, actor: User | None, about: str = "", **detail: object) -> AuditEntry:
     """Write one line, in the caller's transaction. ``detail`` holds ids and codes, no free text."""
     return AuditEntry.objects.create(action=action, actor=actor, about=about, detail=detail)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.phone import masked
 
 
 class Clinic(models.Model):
@@ -42,16 +45,31 @@ class Clinic(models.Model):
         return self.name
 
 
-class UserManager(BaseUserManager["User"]):
+class UserQuerySet(models.QuerySet["User"]):
+    def managed_by(self, admin: User) -> Self:
+        """The people ``admin`` looks after: their clinic's, or all if they belong to none."""
+        if not admin.is_admin:
+            return self.none()
+        return self if admin.clinic_id is None else self.filter(clinic=admin.clinic_id)
+
+    def reading_doctors(self) -> Self:
+        """Who may see their clinic's cases and sign: ``is_reading_doctor`` in SQL."""
+        return self.filter(is_active=True, role=Role.DOCTOR, verified_at__isnull=False)
+
+
+_UserManager = BaseUserManager.from_queryset(UserQuerySet)
+
+
+class UserManager(_UserManager["User"]):
     """People log in with their e-mail address, kept in lower case."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> User:
         user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> User:
         fields = {"role": Role.ADMIN, "is_staff": True, "is_superuser": True} | fields
         return self.create_user(email, password, **fields)
 
@@ -79,6 +97,8 @@ class User(AbstractUser):
     verified_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    # Counted up to end every session at once: the number is part of what a session must match.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar = ["name"]
@@ -103,6 +123,12 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """What every session of this person carries: a new password or epoch ends them all."""
+        return salted_hmac(
+            "accounts.User.session", f"{self.password}{self.session_epoch}", secret=secret
+        ).hexdigest()
+
     def get_full_name(self) -> str:
         return self.name
 
@@ -123,6 +149,20 @@ class User(AbstractUser):
         return self.is_active and self.role == Role.ADMIN
 
 
+class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
+    def reachable(self) -> Self:
+        """``ContactNumber.reachable`` in SQL."""
+        return self.filter(opted_in_at__isnull=False).exclude(self._STOPPED)
+
+    def stopped(self) -> Self:
+        """The phone said STOP, and not START since."""
+        return self.filter(self._STOPPED)
+
+    _STOPPED = Q(opted_out_at__isnull=False) & (
+        Q(opted_in_at=None) | Q(opted_out_at__gte=F("opted_in_at"))
+    )
+
+
 class ContactNumber(models.Model):
     """A phone number in E.164. Messages go only to numbers opted in and not opted out."""
 
@@ -134,6 +174,8 @@ class ContactNumber(models.Model):
     verified_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = ContactNumberQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "e164"], name="number_once_per_person"),
@@ -143,7 +185,7 @@ class ContactNumber(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.e164[:4]}…{self.e164[-2:]}"
+        return masked(self.e164)
 
     @property
     def reachable(self) -> bool:
@@ -166,12 +208,9 @@ class Consent(models.Model):
         COMPUTER_CHECK = "computer_check", "A computer checks my photos first"
         MESSAGES = "messages", "WhatsApp messages about my cases"
 
-    # The wording's date. A changed wording gets a new one and is asked for again.
-    VERSION = "2026-11"
-
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    version = models.CharField(max_length=20, default=VERSION)
+    version = models.CharField(max_length=20)  # of the words in accounts/wording.py
     given_at = models.DateTimeField(default=timezone.now, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

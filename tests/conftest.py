@@ -11,6 +11,7 @@ from django.conf import settings
 
 from tests.plugin import POSTGRES, REDIS
 
+pytest_plugins = ["tests.cast"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,207 @@
+"""Every change to who someone is and what they agreed to: one transaction and one audit line each.
+
+Whoever calls inside a transaction of their own joins it. What cannot be done raises
+``PeopleError``, whose text is a sentence for the person who asked.
+"""
+
+from __future__ import annotations
+
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+from knox.models import AuthToken
+
+from accounts import wording
+from accounts.audit import record
+from accounts.models import Clinic, Consent, ContactNumber, Role, User
+
+
+class PeopleError(Exception):
+    """This may not be done; ``str(error)`` says why."""
+
+
+class SuspensionReason(models.TextChoices):
+    """Codes, because the audit trail holds no free text about people."""
+
+    LEFT = "left", "Has left the clinic"
+    ASKED = "asked", "Asked for it"
+    SECURITY = "security", "Someone else may be using the account"
+    MISUSE = "misuse", "Misuse"
+
+
+def default_clinic() -> Clinic:
+    """The first clinic; made, if this is a new house without one."""
+    first = Clinic.objects.order_by("pk").first()
+    return first or Clinic.objects.get_or_create(name="Our clinic")[0]
+
+
+# --- Consents ------------------------------------------------------------------------------------
+def has_consent(user: User, kind: Consent.Kind) -> bool:
+    """Whether they agreed to the wording now in use and have not taken it back."""
+    return user.consents.in_force().filter(kind=kind, version=wording.version(kind)).exists()
+
+
+@transaction.atomic
+def give_consent(user: User, kind: Consent.Kind) -> Consent:
+    """Record that ``user`` agrees to today's wording. Agreeing twice is agreeing once."""
+    _lock(user)
+    current = user.consents.in_force().filter(kind=kind).first()
+    version = wording.version(kind)
+    if current is not None and current.version == version:
+        return current
+    if current is not None:
+        _end(current)
+    record("consent.given", actor=user, about=_about(user), kind=kind.value, version=version)
+    return Consent.objects.create(user=user, kind=kind, version=version)
+
+
+@transaction.atomic
+def withdraw_consent(user: User, kind: Consent.Kind) -> None:
+    """Take a consent back; the row stays. Nothing to take back is no error."""
+    _lock(user)
+    current = user.consents.in_force().filter(kind=kind).first()
+    if current is not None:
+        _end(current)
+        record("consent.withdrawn", actor=user, about=_about(user), kind=kind.value)
+
+
+def _end(consent: Consent) -> None:
+    consent.withdrawn_at = timezone.now()
+    consent.save(update_fields=["withdrawn_at"])
+
+
+# --- Numbers -------------------------------------------------------------------------------------
+@transaction.atomic
+def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
+    """Keep a number of ``user``'s, once. ``opt_in`` when they just agreed to messages on it.
+
+    A phone that sent STOP stays stopped, on whoever's account its number is written: only START
+    from that phone lifts it, not a tick on a page.
+    """
+    _lock(user)
+    number, created = ContactNumber.objects.get_or_create(user=user, e164=e164)
+    if created:
+        record("number.added", actor=user, about=_about(user), number=number.pk)
+    version = wording.version(Consent.Kind.MESSAGES)
+    if opt_in and (number.opted_in_at is None or number.opt_in_version != version):
+        number.opted_in_at = timezone.now()
+        number.opt_in_version = version
+        if ContactNumber.objects.filter(e164=e164).stopped().exists():
+            number.opted_out_at = number.opted_in_at
+        number.save(update_fields=["opted_in_at", "opt_in_version", "opted_out_at"])
+        record("number.opted_in", actor=user, about=_about(user), number=number.pk)
+    return number
+
+
+@transaction.atomic
+def remove_number(user: User, number: ContactNumber) -> None:
+    """Forget a number of ``user``'s."""
+    record("number.removed", actor=user, about=_about(user), number=number.pk)
+    user.numbers.filter(pk=number.pk).delete()
+
+
+@transaction.atomic
+def opt_out(e164: str) -> int:
+    """The phone said STOP: nothing is sent to it again. Returns how many people have the number."""
+    numbers = ContactNumber.objects.select_for_update(no_key=True).filter(e164=e164)
+    for number in numbers:
+        record("number.opted_out", actor=None, about=f"user:{number.user_id}", number=number.pk)
+    return numbers.update(opted_out_at=timezone.now())
+
+
+@transaction.atomic
+def opt_in(e164: str) -> int:
+    """The phone said START. Returns how many people have the number."""
+    numbers = ContactNumber.objects.select_for_update(no_key=True).filter(e164=e164)
+    for number in numbers:
+        record("number.opted_in", actor=None, about=f"user:{number.user_id}", number=number.pk)
+    return numbers.update(
+        opted_in_at=timezone.now(), opt_in_version=wording.version(Consent.Kind.MESSAGES)
+    )
+
+
+def reachable_number(user: User) -> ContactNumber | None:
+    """Where messages to ``user`` may go: the number opted in last. Consent is asked separately."""
+    return user.numbers.reachable().order_by("-opted_in_at", "-pk").first()
+
+
+# --- Doctors, and who may come in ----------------------------------------------------------------
+@transaction.atomic
+def make_doctor(user: User, clinic: Clinic) -> None:
+    """``user`` joins ``clinic`` as a doctor, who sees and signs nothing until they are verified."""
+    person = _lock(user)
+    if person.role == Role.DOCTOR and person.clinic_id == clinic.pk:
+        return
+    if person.role != Role.PATIENT:
+        raise PeopleError(f"{person} already works here as {person.get_role_display().lower()}.")
+    _change(user, role=Role.DOCTOR, clinic=clinic)
+    record("doctor.joined", actor=user, about=_about(user), clinic=clinic.pk)
+
+
+@transaction.atomic
+def verify_doctor(user: User, by: User) -> None:
+    """An admin vouches for a doctor. Doing it again changes nothing."""
+    person = _lock(user)
+    _must_manage(by, person)
+    if person.role != Role.DOCTOR:
+        raise PeopleError(f"{person} is not a doctor.")
+    if person.verified_at is None:
+        _change(user, verified_at=timezone.now(), verified_by=by)
+        record("doctor.verified", actor=by, about=_about(user))
+
+
+@transaction.atomic
+def suspend(user: User, by: User, reason: SuspensionReason | str) -> None:
+    """Nobody gets in as ``user`` any more: every session and every API token ends with this."""
+    code = SuspensionReason(reason)
+    person = _lock(user)
+    _must_manage(by, person)
+    if by.pk == person.pk:
+        raise PeopleError("You cannot suspend yourself.")
+    if person.is_active:
+        _change(user, is_active=False)
+        _end_sessions(user)
+        record("person.suspended", actor=by, about=_about(user), reason=code.value)
+
+
+@transaction.atomic
+def restore(user: User, by: User) -> None:
+    """A suspended person may log in again; sessions and tokens of before stay dead."""
+    person = _lock(user)
+    _must_manage(by, person)
+    if not person.is_active:
+        _change(user, is_active=True)
+        record("person.restored", actor=by, about=_about(user))
+
+
+@transaction.atomic
+def log_out_everywhere(user: User) -> None:
+    """End every session and API token of ``user``, the one that asks included."""
+    _lock(user)
+    _end_sessions(user)
+    record("person.logged_out_everywhere", actor=user, about=_about(user))
+
+
+def _end_sessions(user: User) -> None:
+    _change(user, session_epoch=F("session_epoch") + 1)
+    AuthToken.objects.filter(user=user).delete()
+
+
+def _must_manage(by: User, person: User) -> None:
+    if not User.objects.managed_by(by).filter(pk=person.pk).exists():
+        raise PeopleError(f"You are not an admin for {person}.")
+
+
+def _lock(user: User) -> User:
+    """The row as it is now, held until the transaction ends; rows pointing at it stay free."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _change(user: User, **fields: object) -> None:
+    """Update the row and the caller's copy, and no field the caller may have changed unsaved."""
+    User.objects.filter(pk=user.pk).update(**fields)
+    user.refresh_from_db(fields=list(fields))
+
+
+def _about(user: User) -> str:
+    return f"user:{user.pk}"

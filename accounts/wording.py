@@ -1,0 +1,56 @@
+"""The words people agree to, each with the version that is kept with their consent.
+
+Whoever changes a text gives it a new version: consent to the old wording is then no longer enough,
+and the person is asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from accounts.models import Consent
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One thing to agree to: ``text`` is what stands beside the box, ``meaning`` what follows."""
+
+    version: str
+    title: str
+    text: str
+    meaning: str
+    without: str
+
+
+WORDING: Final = MappingProxyType(
+    {
+        Consent.Kind.CARE: Wording(
+            version="2026-11",
+            title="Care",
+            text="A doctor of the clinic may look at my photos and answers and reply to me.",
+            meaning="We keep your photos and answers in your clinic's records.",
+            without="Without it you cannot send new photos. What was already sent stays on record.",
+        ),
+        Consent.Kind.COMPUTER_CHECK: Wording(
+            version="2026-11",
+            title="Computer check",
+            text="A computer may check my photos before a doctor looks at them.",
+            meaning="It helps the doctors to see urgent cases first. A doctor always looks too.",
+            without="Without it a doctor looks at your photos and no computer does.",
+        ),
+        Consent.Kind.MESSAGES: Wording(
+            version="2026-11",
+            title="Messages",
+            text="You may send me WhatsApp messages when there is news about my cases.",
+            meaning="A message only says that there is news. It never says what we found.",
+            without="Without it we send the news to your e-mail address instead.",
+        ),
+    }
+)
+
+
+def version(kind: Consent.Kind) -> str:
+    """The version now in use."""
+    return WORDING[kind].version

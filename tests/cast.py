@@ -1,0 +1,115 @@
+"""The people of the stories. Everyone's e-mail address is their first name at example.org.
+
+Two clinics, so that "not yours" can always be tried:
+
+======  =========  =======  ===============================================================
+Ana     patient    North    has a number opted in, agreed to care, computer check, messages
+Bo      patient    North    agreed to care only; no number; may never see anything of Ana's
+Ruth    doctor     North    verified
+Sam     doctor     North    verified; the second reader, and the one who comes second
+Uma     doctor     North    invited, not verified: sees and signs nothing
+Xu      doctor     South    verified, in the wrong clinic
+Ada     admin      North    looks after the people of North only
+Root    admin      –        a superuser; looks after everyone
+======  =========  =======  ===============================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from accounts import people
+from accounts.models import Clinic, Consent, Role, User
+
+PASSWORD = "correct horse battery staple"
+ANAS_NUMBER = "+447700900101"
+RUTHS_NUMBER = "+447700900201"
+SAMS_NUMBER = "+447700900202"
+XUS_NUMBER = "+447700900301"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The named people, and a browser or an API client for any of them."""
+
+    north: Clinic
+    south: Clinic
+    ana: User
+    bo: User
+    ruth: User
+    sam: User
+    uma: User
+    xu: User
+    ada: User
+    root: User
+
+    def client(self, person: User | None = None) -> Client:
+        """A browser in which ``person`` is logged in; nobody, without one."""
+        client = Client()
+        if person is not None:
+            client.force_login(person)
+        return client
+
+    def api(self, person: User | None = None) -> APIClient:
+        """A client of the API with a token of ``person``'s; none, without one."""
+        client = APIClient()
+        if person is not None:
+            _, token = AuthToken.objects.create(person)
+            client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+        return client
+
+    def everyone(self) -> dict[str, User]:
+        """By first name."""
+        return {name: who for name, who in vars(self).items() if isinstance(who, User)}
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:  # noqa: ARG001 - the database must be there
+    """The people, in a database of their own that the test throws away."""
+    return build_cast()
+
+
+def build_cast() -> Cast:
+    """Make everyone, for a test that brings its own database or transaction."""
+    north = Clinic.objects.create(name="North")
+    south = Clinic.objects.create(name="South")
+    staff = {"role": Role.ADMIN, "is_staff": True}
+    root = _person("Root", None, **staff, is_superuser=True)
+    cast = Cast(
+        north=north,
+        south=south,
+        ana=_person("Ana Silva", north),
+        bo=_person("Bo Berg", north),
+        ruth=_doctor("Ruth Okafor", north, RUTHS_NUMBER, verified_by=root),
+        sam=_doctor("Sam Patel", north, SAMS_NUMBER, verified_by=root),
+        uma=_doctor("Uma Roy", north, "", verified_by=None),
+        xu=_doctor("Xu Lin", south, XUS_NUMBER, verified_by=root),
+        ada=_person("Ada Moss", north, **staff),
+        root=root,
+    )
+    for kind in Consent.Kind:
+        people.give_consent(cast.ana, kind)
+    people.add_number(cast.ana, ANAS_NUMBER, opt_in=True)
+    people.give_consent(cast.bo, Consent.Kind.CARE)
+    return cast
+
+
+def _doctor(name: str, clinic: Clinic, number: str, *, verified_by: User | None) -> User:
+    doctor = _person(name, None)
+    people.make_doctor(doctor, clinic)
+    if number:
+        people.give_consent(doctor, Consent.Kind.MESSAGES)
+        people.add_number(doctor, number, opt_in=True)
+    if verified_by is not None:
+        people.verify_doctor(doctor, verified_by)
+    return doctor
+
+
+def _person(name: str, clinic: Clinic | None, **fields: object) -> User:
+    email = f"{name.split(' ', maxsplit=1)[0].lower()}@example.org"
+    return User.objects.create_user(email, PASSWORD, name=name, clinic=clinic, **fields)
