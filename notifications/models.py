@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -29,13 +29,31 @@ class Event(models.TextChoices):
     INVITATION = "invitation", "A doctor is invited"
 
 
+class MessageQuerySet(models.QuerySet["Message"]):
+    def due(self) -> Self:
+        """Something is to be done now, and nobody is doing it: a sending, or a look-up."""
+        free = Q(lease_until=None) | Q(lease_until__lte=Now())
+        return self.filter(free, run_after__lte=Now()).order_by("run_after")
+
+    def unclaimed(self) -> Self:
+        """Waiting, and in no worker's hands: certainly not sent, so it may still be withdrawn."""
+        return self.filter(state=Message.State.PENDING, token=None)
+
+
 class Message(models.Model):
-    """Event × recipient × channel, once. States move forward only."""
+    """Event × recipient × channel, once. The row is both the history and the work to do.
+
+    ``run_after`` is when something is next to be done: the sending while pending, a look-up of
+    what became of it while sent or unknown. It is null once nothing more is to be done.
+    A claimed row has a ``token`` and a ``lease_until``. A pending row whose lease ran out was in
+    the hands of a worker that died: it may have left, so it becomes unknown, never pending again
+    until a look-up has shown that the provider does not have it.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting to be sent"
         SENT = "sent", "Sent"
-        UNKNOWN = "unknown", "Sent, but not confirmed"
+        UNKNOWN = "unknown", "Perhaps sent, not confirmed"
         FAILED = "failed", "Failed"
         DELIVERED = "delivered", "Delivered"
         READ = "read", "Read"
@@ -48,14 +66,20 @@ class Message(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="notices"
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    address = models.CharField(max_length=254)  # E.164 or an e-mail address
+    address = models.CharField(max_length=254, blank=True)  # E.164, e-mail; "" for a staff task
+    # What the message points to: a page for a person, or an invitation for someone new.
     link = models.ForeignKey("Link", models.PROTECT, null=True, related_name="messages")
+    invitation = models.ForeignKey("Invitation", models.PROTECT, null=True, related_name="messages")
     language = models.CharField(max_length=10, default="en")
+    resend = models.PositiveSmallIntegerField(default=0)  # how often staff asked for it again
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
-    run_after = models.DateTimeField(db_default=Now())
+    run_after = models.DateTimeField(null=True, db_default=Now())
     lease_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    # SHA-256 of the link's token as it was sent: what a look-up at the provider is matched by.
+    reference = models.CharField(max_length=64, blank=True)
     provider_id = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=20, blank=True)
     error = models.CharField(max_length=200, blank=True)
@@ -63,19 +87,39 @@ class Message(models.Model):
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
 
+    objects = MessageQuerySet.as_manager()
+
     class Meta:
+        ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["event", "about", "address", "channel"], name="message_once"
+                fields=["event", "about", "recipient", "channel", "resend"],
+                condition=Q(recipient__isnull=False),
+                name="message_once_per_person",
+            ),
+            models.UniqueConstraint(
+                fields=["event", "about", "channel", "resend"],
+                condition=Q(recipient=None),
+                name="message_once_per_invitation",
             ),
             models.CheckConstraint(
                 condition=~Q(state__in=["sent", "delivered", "read"]) | Q(sent_at__isnull=False),
                 name="message_sent_has_a_time",
             ),
+            models.CheckConstraint(
+                condition=Q(link__isnull=False, invitation=None, recipient__isnull=False)
+                | Q(link=None, invitation__isnull=False, recipient=None),
+                name="message_points_to_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(token=None) | Q(lease_until__isnull=False),
+                name="message_claimed_has_a_lease",
+            ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["run_after"], condition=Q(state="pending"), name="message_due"),
-            models.Index(fields=["provider_id"], name="message_provider_id"),
+            models.Index(
+                fields=["run_after"], condition=Q(run_after__isnull=False), name="message_due"
+            ),
             models.Index(fields=["about"], name="message_about"),
         ]
 
@@ -136,3 +180,26 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.clinic})"
+
+
+class Inbound(models.Model):
+    """A message somebody sent to us, once: a replayed webhook finds its row and does nothing.
+
+    The words themselves are not kept: people write about their health.
+    """
+
+    class Word(models.TextChoices):
+        STOP = "stop", "Asks to stop"
+        START = "start", "Asks to start again"
+        OTHER = "other", "Anything else"
+
+    provider_id = models.CharField(max_length=64, unique=True)
+    e164 = models.CharField("phone number", max_length=16)
+    word = models.CharField(max_length=5, choices=Word.choices)
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "inbound messages"
+
+    def __str__(self) -> str:
+        return f"{self.get_word_display()} from {self.e164[:4]}…{self.e164[-2:]}"

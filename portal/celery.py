@@ -10,4 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("lentigo")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery keeps its current app per thread; in every other thread (a threaded web server's, the
+# waker's) `current_app` would be a nameless app that speaks to a local AMQP broker.
+app.set_default()
 app.autodiscover_tasks()
