@@ -1,0 +1,187 @@
+"""What people read about a case: one place that decides which words, and who may see which number.
+
+Patients read the pack's outcome for their result, never a number. Doctors of a clinic that reads
+blind see the urgency only until they have recorded their own reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts.models import Clinic, User
+from diagnoses.models import Case, Prediction, Review
+from mlservice.engine.types import Modality, Tier
+from mlservice.packs import Label, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The patient's result in words. ``tone`` picks the colour and the icon."""
+
+    key: str
+    tone: str  # green | amber | red | neutral | signed
+    headline: str
+    body: tuple[str, ...]
+    label_line: str
+    next_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stop of Sent › Checked › Doctor › Answer."""
+
+    name: str
+    state: str  # done | now | todo
+    when: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One label's calibrated probability, for doctors."""
+
+    label: Label
+    probability: float
+    possible: bool  # in the conformal set
+
+
+@dataclass(frozen=True, slots=True)
+class ComputerView:
+    """Everything the computer said, for a doctor who may see it."""
+
+    prediction: Prediction
+    shares: tuple[Share, ...]  # likeliest first
+    label: Label | None  # None exactly when the 80 % rule says "no disease"
+    top: Label
+    reasons: tuple[str, ...]
+
+
+def patient_card(case: Case) -> Card:
+    """The result as the patient reads it now. A signed answer comes first, whatever was before."""
+    review = answer_for_patient(case)
+    prediction = case.prediction
+    key, tone = outcome_of(case, prediction, review)
+    outcome = case.pack.outcomes[key].fill(**_words(case, prediction, review))
+    return _card(key, tone, outcome)
+
+
+def machine_card(case: Case) -> Card | None:
+    """The computer's part alone, to be folded under a signed answer."""
+    prediction = case.prediction
+    if prediction is None:
+        return None
+    key, tone = _scored_outcome(case, prediction)
+    return _card(key, tone, case.pack.outcomes[key].fill(**_words(case, prediction, None)))
+
+
+def answer_for_patient(case: Case) -> Review | None:
+    """The newest standing answer whose seconds to undo are over."""
+    standing = case.reviews.standing().filter(effective_at__lte=timezone.now())
+    return standing.select_related("doctor").last() if case.is_signed else None
+
+
+def outcome_of(case: Case, prediction: Prediction | None, review: Review | None) -> tuple[str, str]:
+    """Which of the pack's outcomes holds, and its tone."""
+    if review is not None:
+        return "signed", "signed"
+    held = case.clinic.release_policy == Clinic.Release.AFTER_REVIEW
+    if case.status == Case.Status.REGISTERED:
+        return "waiting", "neutral"
+    if held:
+        return "held", "neutral"
+    if prediction is None:
+        return "unscored", "neutral"
+    return _scored_outcome(case, prediction)
+
+
+def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
+    """The case's tier decides the headline; "tell us now" may have raised it since."""
+    tier = Tier(prediction.tier).raised_to(Tier(case.tier or prediction.tier))
+    if tier is Tier.RED:
+        return "red", tier.value
+    if prediction.modality == Modality.NOT_SKIN:
+        # No class for a picture that shows none of what the network knows.
+        return "unscored", "neutral"
+    if prediction.no_disease:
+        return f"no_disease_{tier.value}", tier.value
+    if case.pack.label(prediction.label).harmful:
+        return "harmful_named_amber", tier.value
+    return f"harmless_{tier.value}", tier.value
+
+
+def _card(key: str, tone: str, outcome: Outcome) -> Card:
+    return Card(key, tone, outcome.headline, outcome.body, outcome.label_line, outcome.next_steps)
+
+
+def _words(case: Case, prediction: Prediction | None, review: Review | None) -> Mapping[str, str]:
+    label = prediction.label if prediction else ""
+    return {
+        "doctor": review.doctor.name if review else doctor_name(case),
+        "due": spoken(case.answer_due_at),
+        "label": case.pack.label(label).plain if label else case.pack.no_label,
+        "signed": spoken(review.signed_at) if review else "",
+        "problem": "",
+    }
+
+
+def doctor_name(case: Case) -> str:
+    """Who will look, as the start of a sentence."""
+    return case.doctor.name if case.doctor else "A doctor"
+
+
+def spoken(moment: datetime) -> str:
+    """As people say it: "Tuesday 24 November, 17:00"."""
+    return date_format(timezone.localtime(moment), "l j F, H:i")
+
+
+def steps(case: Case) -> list[Step]:
+    """Where the case is on its way."""
+    checked = case.events.filter(kind__in=["checked", "unscored"]).order_by("pk").first()
+    review = answer_for_patient(case)
+    checking = case.status == Case.Status.REGISTERED
+    return [
+        Step("Sent", "done", case.submitted_at),
+        Step(
+            "Checked by the computer" if case.computer_check else "Passed to a doctor",
+            "now" if checking else "done",
+            checked.at if checked else None,
+        ),
+        Step(
+            "Doctor looking",
+            "done" if review else "todo" if checking else "now",
+            None if review else case.answer_due_at,
+        ),
+        Step("Answer", "done" if review else "todo", review.signed_at if review else None),
+    ]
+
+
+def may_see_computer(case: Case, doctor: User) -> bool:
+    """Blind first: the computer's view opens with the doctor's own reading."""
+    if not case.clinic.blind_reading or case.is_signed:
+        return True
+    return case.first_readings.filter(doctor=doctor).exists()
+
+
+def computer_view(case: Case, doctor: User) -> ComputerView | None:
+    """The computer's view, or ``None`` where there is none or it is not to be seen yet."""
+    prediction = case.prediction
+    if prediction is None or not may_see_computer(case, doctor):
+        return None
+    pack = case.pack
+    ranked: list[tuple[str, Any]] = sorted(
+        prediction.probabilities.items(), key=lambda item: -item[1]
+    )
+    return ComputerView(
+        prediction=prediction,
+        shares=tuple(
+            Share(pack.label(name), p, name in prediction.conformal_set) for name, p in ranked
+        ),
+        label=pack.label(prediction.label) if prediction.label else None,
+        top=pack.label(prediction.top_label),
+        reasons=tuple(pack.reasons.get(code, code) for code in prediction.reasons),
+    )

@@ -1,0 +1,49 @@
+"""Celery's part: wake-up calls and the sweep. What must be done is in the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
+from django.conf import settings
+
+from diagnoses import inference, worker
+from diagnoses.models import Scoring
+from mlservice.serving import Shelf
+from notifications.wake import wake
+
+INFERENCE_QUEUE = settings.CELERY_TASK_ROUTES["diagnoses.score_due"]["queue"]
+
+
+@shared_task(name="diagnoses.score_due")
+def score_due() -> None:
+    """Work is waiting. In the inference worker: tell its thread; anywhere else: do it here."""
+    if thread := worker.running():
+        thread.wake()
+        return
+    shelf = Shelf()
+    while inference.score_next(shelf):
+        pass
+
+
+@shared_task(name="diagnoses.sweep")
+def sweep() -> None:
+    """Catch what a lost message or a dead worker left behind. Any io worker may run it."""
+    worker.free_rows_of_the_dead()
+    inference.give_up_exhausted()
+    if Scoring.objects.due().exists():
+        wake("diagnoses.score_due")
+
+
+@worker_ready.connect
+def _start_scoring(sender: Any, **_: Any) -> None:
+    """A Celery worker that listens to the inference queue is an inference worker."""
+    if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
+        worker.start()
+
+
+@worker_shutdown.connect
+def _stop_scoring(**_: Any) -> None:
+    if thread := worker.running():
+        thread.stop(timeout=settings.SCORING_LEASE.total_seconds())

@@ -1,0 +1,58 @@
+"""The networks this worker process holds, loaded once and checked before the first answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from mlservice.engine import Bundle, BundleError, Predictor, check_golden, open_predictor
+from mlservice.models import ModelVersion
+from mlservice.registry import bundle_folder
+
+logger = logging.getLogger(__name__)
+RETRY_AFTER = 30.0  # seconds until a refused bundle is looked at again
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A bundle whose golden images came out right on this machine, and its network."""
+
+    bundle: Bundle
+    predictor: Predictor
+
+
+@dataclass
+class Shelf:
+    """Loaded versions by primary key. One per process; used by one thread."""
+
+    loaded: dict[int, Served] = field(default_factory=dict)
+    refused: dict[int, float] = field(default_factory=dict)  # when, by the monotonic clock
+
+    def get(self, version: ModelVersion) -> Served | None:
+        """The version ready to serve, or ``None`` where its bundle is refused (and logged)."""
+        if served := self.loaded.get(version.pk):
+            return served
+        if time.monotonic() - self.refused.get(version.pk, -RETRY_AFTER) < RETRY_AFTER:
+            return None
+        try:
+            served = load(version)
+        except BundleError as error:
+            self.refused[version.pk] = time.monotonic()
+            logger.error("Refusing to serve %s: %s", version, error)  # noqa: TRY400 - a sentence
+            return None
+        self.loaded[version.pk] = served
+        return served
+
+
+def load(version: ModelVersion) -> Served:
+    """Load and prove one version; raises :class:`BundleError` with what is wrong."""
+    bundle = Bundle.load(bundle_folder(version))
+    if bundle.weights_hash != version.weights_hash:
+        raise BundleError("the files are not those that were registered")
+    predictor = open_predictor(bundle, settings.MODEL_DEVICE)
+    check_golden(bundle, predictor)
+    logger.info("Serving %s on %s", version, predictor.name)
+    return Served(bundle, predictor)
