@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "allauth",
     "allauth.account",
     "csp",
@@ -83,6 +84,13 @@ TEMPLATES = [
         },
     }
 ]
+
+FORM_RENDERER = "portal.renderer.DesignRenderer"
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+# The demo shows its logins and the style guide; nothing else knows that it is one.
+DEMO = env.bool("DEMO", default=False)
+# [{"who": "A patient", "email": "…", "password": "…"}, …]
+DEMO_LOGINS = env.json("DEMO_LOGINS", default=[]) if DEMO else []
 
 # --- Data ----------------------------------------------------------------------------------------
 _DATABASE = env.db_url("DATABASE_URL", default="postgresql://localhost/lentigo")

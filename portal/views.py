@@ -1,0 +1,92 @@
+"""The front door, the error pages, and the page that shows every piece of the design."""
+
+from __future__ import annotations
+
+import sys
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from portal import styleguide as pieces
+from portal.context import PRODUCT
+
+PAPER, ACCENT = "#faf8f3", "#0a5a58"
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What this is, for a visitor; for someone logged in, the page they came for."""
+    user = request.user
+    if not user.is_authenticated:
+        return render(request, "home.html")
+    if user.is_admin:
+        return redirect("admin:index")
+    if user.is_reading_doctor:
+        return redirect("worklist")
+    if user.is_patient:
+        return redirect("case_list")
+    return render(request, "waiting.html")
+
+
+@require_safe
+@cache_control(max_age=86_400, public=True)
+def manifest(_request: HttpRequest) -> JsonResponse:
+    """The web app manifest: a name and an icon for the phone's home screen."""
+    icons = [
+        {"src": static("portal/icon.svg"), "sizes": "any", "type": "image/svg+xml"},
+        {"src": static("portal/icon-192.png"), "sizes": "192x192", "type": "image/png"},
+        {"src": static("portal/icon-512.png"), "sizes": "512x512", "type": "image/png"},
+    ]
+    body = {
+        "name": PRODUCT,
+        "short_name": PRODUCT,
+        "description": "Show a doctor a mark on your skin.",
+        "start_url": "/",
+        "display": "browser",
+        "background_color": PAPER,
+        "theme_color": ACCENT,
+        "icons": icons,
+    }
+    return JsonResponse(body, content_type="application/manifest+json")
+
+
+@require_safe
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Every piece in every state, for whoever builds pages. Not there in production."""
+    if not (settings.DEBUG or settings.DEMO):
+        raise Http404
+    return render(request, "styleguide.html", pieces.context())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    return render(request, "400.html", status=HTTPStatus.BAD_REQUEST)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - says the same whatever was asked for
+    """The same words for what does not exist and for what is somebody else's."""
+    return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - for the log, not for people
+    return render(request, "403_csrf.html", status=HTTPStatus.FORBIDDEN)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - must not touch user or database
+    """Rendered without request, user or database: whatever broke may be one of them."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        body = render_to_string("503.html")
+        unavailable = HttpResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        unavailable["Retry-After"] = "30"
+        return unavailable
+    return HttpResponse(render_to_string("500.html"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
