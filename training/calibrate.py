@@ -1,0 +1,108 @@
+"""What the calibration lesions decide: temperature, risk cuts, conformal quantiles.
+
+Everything is fitted on the served procedure (four rotations averaged after the temperature) and
+by lesion: a lesion photographed six times weighs as much as one photographed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from mlservice.engine.assess import calibrated
+from mlservice.engine.types import Floats
+from training.errors import TrainingError
+from training.scores import lesion_weights
+
+MIN_LESIONS = 30  # below it a class has no conformal quantile and is always in the set
+COVERAGE = 0.90
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    temperature: float
+    r95: float
+    r99: float
+    conformal: dict[str, float | None]
+
+
+def served_probabilities(logits: Floats, temperature: float) -> Doubles:
+    """``(n, 4, c)`` logits -> ``(n, c)`` probabilities, exactly as the engine averages them."""
+    mean: Doubles = calibrated(logits.astype(np.float64), temperature).mean(axis=1)
+    return mean
+
+
+def fit_calibration(
+    logits: Floats,
+    targets: NDArray[np.int64],
+    lesions: Sequence[str],
+    labels: Sequence[str],
+    harmful: Sequence[str],
+) -> Calibration:
+    """Fit everything above on the calibration part."""
+    weights = lesion_weights(list(lesions))
+    temperature = fit_temperature(logits, targets, weights)
+    probabilities = served_probabilities(logits, temperature)
+    columns = [labels.index(name) for name in harmful]
+    sick = np.isin(targets, columns)
+    if not sick.any():
+        raise TrainingError("The calibration part has no harmful lesion to set the cuts by.")
+    risks, ids = probabilities[sick][:, columns].sum(1), np.asarray(lesions)[sick]
+    return Calibration(
+        temperature=temperature,
+        r95=sensitivity_cut(risks, ids, 0.95),
+        r99=sensitivity_cut(risks, ids, 0.99),
+        conformal=conformal_quantiles(probabilities, targets, lesions, labels),
+    )
+
+
+def fit_temperature(
+    logits: Floats, targets: NDArray[np.int64], weights: NDArray[np.float64]
+) -> float:
+    """The temperature with the least log loss of the averaged probabilities."""
+    rows = np.arange(len(targets))
+
+    def loss(log_temperature: float) -> float:
+        chosen = served_probabilities(logits, float(np.exp(log_temperature)))[rows, targets]
+        return float(np.average(-np.log(np.maximum(chosen, 1e-12)), weights=weights))
+
+    found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def sensitivity_cut(risks: Doubles, lesions: NDArray[np.str_], sensitivity: float) -> float:
+    """The highest cut on risk that keeps the wanted sensitivity on lesions not yet seen.
+
+    Each lesion counts by its least risky picture. Of ``n`` lesions at most
+    ``floor((1 - sensitivity) (n + 1)) - 1`` may fall below: the ``+ 1`` is the next lesion, so
+    the promise is about it and not about these (split conformal); with few lesions the cut is
+    the least risk seen.
+    """
+    least = np.sort([risks[lesions == lesion].min() for lesion in np.unique(lesions)])
+    rank = max(1, int(np.floor((1 - sensitivity) * (len(least) + 1) + 1e-9)))
+    return float(least[rank - 1])
+
+
+def conformal_quantiles(
+    probabilities: Doubles,
+    targets: NDArray[np.int64],
+    lesions: Sequence[str],
+    labels: Sequence[str],
+) -> dict[str, float | None]:
+    """For each class the 90 % quantile of ``1 - p`` over its lesions (one picture of each).
+
+    ``None`` for a class with fewer than :data:`MIN_LESIONS` lesions.
+    """
+    _, first = np.unique(np.asarray(lesions), return_index=True)
+    quantiles: dict[str, float | None] = {}
+    for number, name in enumerate(labels):
+        own = first[targets[first] == number]
+        scores = np.sort(1 - probabilities[own, number])
+        rank = int(np.ceil((len(own) + 1) * COVERAGE))
+        quantiles[name] = float(scores[rank - 1]) if len(own) >= MIN_LESIONS else None
+    return quantiles

@@ -1,0 +1,50 @@
+"""Everything that decides a run, in one frozen record that travels into the bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    pack: str
+    labels: tuple[str, ...]
+    harmful: tuple[str, ...]
+    data_hash: str
+    split_hash: str
+    seed: int
+    arch: str = "mobilenet_v2"
+    weights_sha256: str | None = None  # of the pretrained backbone; None: random weights
+    side: int = 224  # served
+    train_side: int = 192  # crops of the served picture at its own scale
+    head_epochs: int = 60
+    epochs: int = 20  # of fine-tuning; 0 keeps the backbone frozen
+    freeze_until: str | None = None  # this layer and all before it keep their weights
+    batch: int = 32
+    learning_rate: float = 3e-4
+    warmup_epochs: float = 1.0
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    dropout: float = 0.3
+    ema: float = 0.998
+    balance: float = 0.5  # pictures are drawn by class size to this power: 1 as is, 0 all alike
+    adjust: float = 1.0  # share of the log of the drawn classes' prior taken out of the logits
+
+    def save(self, run: Path) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / CONFIG).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, run: Path) -> Config:
+        """The configuration of a run folder; raises :class:`TrainingError` where there is none."""
+        try:
+            raw = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TrainingError(f"{str(run)!r} is not a run: it has no {CONFIG}.") from None
+        return cls(**{**raw, "labels": tuple(raw["labels"]), "harmful": tuple(raw["harmful"])})
