@@ -34,6 +34,7 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    server: bool = False  # keeps data or connections of the others; never killed in a hurry
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -82,12 +83,15 @@ class Child:
         self.wait(seconds)
 
     def kill(self) -> None:
-        """SIGKILL to the child and its own children, at once."""
-        if self.process is None:
-            return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        """SIGKILL to the child and its own children, and see it end."""
+        self.send_kill()
+        if self.process is not None:
+            self.process.wait(10)
+
+    def send_kill(self) -> None:
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def last_words(self, lines: int = 12) -> str:
         """The end of its log, for a message about why it did not start."""

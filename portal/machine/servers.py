@@ -58,6 +58,7 @@ class Postgres:
             env={"LC_ALL": "C"},
             user=self.user,
             stop_signal=signal.SIGINT,  # "fast": end the sessions, write everything, stop
+            server=True,
         )
 
     def _command(self, *, durable: bool) -> list[str]:
@@ -161,6 +162,7 @@ class Redis:
             name="redis",
             command=[str(get_binary_path()), str(folder / "redis.conf")],
             log=logs / "redis.log",
+            server=True,
         )
 
     def url(self) -> str:

@@ -1,0 +1,50 @@
+"""The people and the logins of the demo: made-up, and never made outside of it (``DEMO=1``).
+
+The telephone numbers are of the range Ofcom keeps for films and plays. No Django here: the
+supervisor prints the logins too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PASSWORD = "lentigo-demo"  # noqa: S105 - printed at every start, and refused without DEMO=1
+CLINIC = "Lentigo Demo Clinic"
+SECOND_CLINIC = "Harbour Skin Clinic"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """``role`` is one of accounts' roles; ``clinic`` is empty for a patient without one yet."""
+
+    name: str
+    email: str
+    e164: str
+    role: str = "patient"
+    clinic: str = CLINIC
+    what: str = ""  # beside the login, where it is printed
+
+
+ADMIN = Person("Noor Haddad", "admin@demo.lentigo", "+447700900010", "admin", what="Admin")
+DOCTOR = Person("Dr Ruth Okafor", "doctor@demo.lentigo", "+447700900001", "doctor", what="Doctor")
+PATIENT = Person("Ana Duarte", "patient@demo.lentigo", "+447700900101", what="Patient")
+SECOND_DOCTOR = Person(
+    "Dr Tomas Lind", "second@demo.lentigo", "+447700900002", "doctor", what="Second doctor"
+)
+OTHER_DOCTOR = Person(
+    "Dr Mei Tan",
+    "harbour@demo.lentigo",
+    "+447700900003",
+    "doctor",
+    SECOND_CLINIC,
+    "Doctor of another clinic",
+)
+# Those whose logins are shown; the others fill the worklist.
+LOGINS = (PATIENT, DOCTOR, SECOND_DOCTOR, ADMIN, OTHER_DOCTOR)
+OTHER_PATIENTS = tuple(
+    Person(name, f"{name.split(' ', maxsplit=1)[0].lower()}@demo.lentigo", f"+4477009002{n:02}")
+    for n, name in enumerate(
+        ("Bilal Khan", "Chloe Martin", "Dev Patel", "Elena Rossi", "Femi Adeyemi", "Grace Lee"), 1
+    )
+)
+PEOPLE = (*LOGINS, *OTHER_PATIENTS)

@@ -1,0 +1,23 @@
+"""How gunicorn serves, in the demo and in production: ``-c python:portal.gunicorn_config``.
+
+``WEB_BIND``, ``WEB_WORKERS`` and ``WEB_THREADS`` choose; the defaults suit a small clinic.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+bind = os.environ.get("WEB_BIND", "0.0.0.0:8000")
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_class = "gthread"
+# A photo over a slow phone connection takes its time; a stopped worker finishes its requests.
+timeout = 60
+graceful_timeout = 10
+# The heartbeat file must not wait for a busy disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory
+# No access log: addresses hold the tokens of links. A reverse proxy that logs must leave them out.
+accesslog = None
+errorlog = "-"
+control_socket_disable = True

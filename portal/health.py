@@ -1,0 +1,69 @@
+"""Two questions a machine asks: is the process alive, and can it do its work."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from mlservice import registry
+
+_BROKER_SECONDS = 0.5
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """The process answers. Asks nobody else, so that a slow database restarts no web server."""
+    return JsonResponse({"status": "alive"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 when a case could be taken, 503 with the reasons otherwise. No personal data.
+
+    A dead broker is told, and is no reason: cases are rows, and the workers look for themselves.
+    """
+    reasons = _database_reasons()
+    body: dict[str, Any] = {
+        "status": "not ready" if reasons else "ready",
+        "reasons": reasons,
+        "broker": "answers" if _broker_answers() else "does not answer",
+    }
+    if reasons:
+        response = JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        response["Retry-After"] = "5"
+        return response
+    return JsonResponse(body)
+
+
+def _database_reasons() -> list[str]:
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return ["migrations are waiting to be applied"]
+        if registry.active(settings.PACK) is None:
+            return ["no model version is active"]
+    except DatabaseError:
+        return ["the database does not answer"]
+    return []
+
+
+def _broker_answers() -> bool:
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=_BROKER_SECONDS,
+            socket_timeout=_BROKER_SECONDS,
+        ) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False

@@ -1,0 +1,143 @@
+"""A worklist for the demo, sent in the way patients send: through intake and workflow."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from accounts.models import User
+from diagnoses import intake, workflow
+from diagnoses.models import Case
+from mlservice.packs.skin.drawing import draw, draw_cast
+from portal import demo
+
+COUNT = 24
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
+SEED = 7
+_KEYS = uuid.UUID("5f0c0f0e-7d1b-4c3a-9c49-1a6c0ad6f9e4")  # the same case, the same form
+
+# What people answer, from nothing at all to the signs that make a case urgent.
+CALM = {
+    "duration": "always",
+    "change_size": "no",
+    "irregular_shape": "no",
+    "irregular_colour": "no",
+    "diameter": "no",
+    "inflamed": "no",
+    "bleeding": "no",
+    "sensation": "no",
+    "skin_type": "iii",
+}
+ANSWERS: tuple[dict[str, str], ...] = (
+    CALM,
+    CALM | {"duration": "over_year", "own_history": "no", "family_history": "yes"},
+    {},
+    CALM | {"sensation": "yes", "duration": "under_year", "skin_type": "ii"},
+    CALM | {"change_size": "yes", "irregular_colour": "yes", "bleeding": "oozes"},
+    CALM | {"skin_type": "v", "change_size": "not_sure"},
+)
+SITES = ("back", "lower_extremity", "face", "upper_extremity", "chest", "abdomen", "hand")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One picture to come: its name makes the case's key, so that it is sent once."""
+
+    name: str
+    kind: str
+    path: Path | None = None
+    content: bytes = b""
+
+    def open(self) -> IO[bytes]:
+        return self.path.open("rb") if self.path else io.BytesIO(self.content)
+
+
+class Command(BaseCommand):
+    help = "Send cases in the names of the demo's patients. What was sent before is left alone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--photos", type=Path, help="a folder of pictures to send")
+        parser.add_argument("--count", type=int, default=COUNT)
+
+    def handle(self, *_: Any, photos: Path | None, count: int, **__: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("Cases of made-up patients are sent only in the demo (DEMO=1).")
+        if photos is None and Case.objects.exists():
+            return
+        sources = from_folder(photos, count) if photos else drawn(count)
+        patients = list(
+            User.objects.filter(email__in=[p.email for p in (demo.PATIENT, *demo.OTHER_PATIENTS)])
+        )
+        if not patients:
+            raise CommandError("The demo's patients are missing: run demo_people first.")
+        bar = tqdm(sources, total=count, desc="  Sending cases", unit="case", leave=False)
+        for number, source in enumerate(bar):
+            sentence = send(source, number, patients[number % len(patients)])
+            if sentence:
+                bar.write(f"  {source.name}: {sentence}")
+
+
+def send(source: Source, number: int, patient: User) -> str:
+    """Send one picture as a case; the sentence that refuses it, empty when it was taken."""
+    key = uuid.uuid5(_KEYS, source.name)
+    if Case.objects.filter(submit_key=key).exists():
+        return ""
+    try:
+        with source.open() as upload:
+            photo = intake.clean(upload)
+    except intake.Refusal as refusal:
+        return refusal.sentence
+    workflow.submit(
+        patient,
+        workflow.Submission(
+            pack_name=settings.PACK,
+            site=SITES[number % len(SITES)],
+            photos=[
+                # A poor picture goes to the doctor unscored: its sender chose not to retake it.
+                workflow.NewPhoto(source.kind, photo, sent_anyway=bool(photo.quality.reasons))
+            ],
+            answers=ANSWERS[number % len(ANSWERS)],
+            submit_key=key,
+        ),
+    )
+    return ""
+
+
+def from_folder(folder: Path, count: int) -> list[Source]:
+    """``count`` pictures of ``folder``, spread evenly over it."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
+    if not found:
+        raise CommandError(f"There is no JPEG, PNG, WebP or HEIC picture in {folder}.")
+    step = max(1.0, len(found) / count)
+    chosen = [found[int(i * step)] for i in range(min(count, len(found)))]
+    return [Source(path.name, "dermoscopic", path=path) for path in chosen]
+
+
+def drawn(count: int) -> Iterator[Source]:
+    """Pictures drawn by code: mostly through a dermatoscope, some by phone, one out of focus."""
+    cast = itertools.islice(draw_cast(count, SEED), count)
+    for number, (kind, image) in enumerate(cast):
+        name = f"drawn-{number}"
+        if number % 5 == 3:
+            yield Source(
+                name, "close_up", content=_jpeg(draw(SEED + number, kind=kind, phone=True))
+            )
+        elif number == 10:
+            yield Source(name, "dermoscopic", content=_jpeg(draw(SEED, kind=kind, blur=6.0)))
+        else:
+            yield Source(name, "dermoscopic", content=_jpeg(image))
+
+
+def _jpeg(image: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
