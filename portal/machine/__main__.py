@@ -16,7 +16,7 @@ DEFAULT_PORT = 8000
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    photos = options.photos.resolve() if options.photos else None
+    photos = options.photos.expanduser().resolve() if options.photos else None
     if photos and not photos.is_dir():
         say(f"{options.photos} is not a folder.")
         return 2

@@ -1,0 +1,83 @@
+# make demo   everything on this machine: databases, web, workers, a worklist to look at
+# make test   all tests, on servers they start themselves
+# Needs only Python 3.11, 3.12 or 3.13; uses uv where it is installed.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help demo test lint lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [PHOTOS=folder] [PORT=8000] [HOST=0.0.0.0]"
+	@echo "             run the whole portal here; PHOTOS fills the worklist with your pictures,"
+	@echo "             HOST=0.0.0.0 lets a phone on the same network in"
+	@echo "make test [ARGS=…]   run the tests; ARGS go to pytest"
+	@echo "make lint    style, types, and who may import whom"
+	@echo "make lock    work out requirements/*.txt again (needs uv)"
+	@echo "make clean   remove the virtual environment and the caches, never the data"
+
+demo: $(VENV)/.demo
+	@exec $(PYTHON) -m portal.machine up \
+	  $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)")
+
+test: $(VENV)/.dev
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# --- The virtual environment --------------------------------------------------------------------
+# Stamps: a second run finds them and starts at once; a changed lock installs again.
+
+$(VENV)/.demo: requirements/demo.txt | $(PYTHON)
+	$(call install,demo)
+$(VENV)/.dev: requirements/dev.txt | $(PYTHON)
+	$(call install,dev)
+	@touch $(VENV)/.demo
+
+define install
+	@echo "Installing requirements/$(1).txt into $(VENV) …"
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/$(1).txt; \
+	else \
+	  $(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip >/dev/null; \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r requirements/$(1).txt; \
+	fi
+	@touch $@
+endef
+
+# Asked by running it: a name on the PATH may be a shim for a version that is not installed.
+$(PYTHON):
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	      >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Lentigo needs Python 3.11, 3.12 or 3.13, and none of them is on the PATH." >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$($$found --version) …"; \
+	if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$found" $(VENV); \
+	else $$found -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$$found cannot make virtual environments (on Debian: apt install python3-venv)." >&2; \
+	  exit 1; }; fi
+
+# --- Upkeep --------------------------------------------------------------------------------------
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url pyproject.toml
+
+lock:
+	$(COMPILE) --extra dev -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt -o requirements/serve.txt
+	$(COMPILE) -c requirements/dev.txt --extra machine -o requirements/demo.txt
+	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
+	$(COMPILE) -c requirements/dev.txt --extra gpu -o requirements/gpu.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@echo "The demo's data is untouched; remove the folder .lentigo to start anew."
