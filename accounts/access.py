@@ -50,7 +50,7 @@ def reading_doctor_required(view: View[P]) -> View[P]:
         request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
     ) -> HttpResponseBase:
         if not person(request).is_reading_doctor:
-            return render(request, "accounts/waiting.html", status=403)
+            return render(request, "waiting.html", status=403)
         return view(request, *args, **kwargs)
 
     return _only(lambda user: user.role == Role.DOCTOR)(seen_by_the_verified)

@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+from accounts import people
+from accounts.audit import record
+from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Our adapter."""
+    """allauth's own ways, with our words, our audit trail, and our end to old sessions."""
+
+    error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The e-mail address or the password is not right.",
+        "email_taken": "You may have an account already. Log in, or ask for a new password.",
+        "enter_current_password": "This is not your password now.",
+        "rate_limited": "That was a lot of tries. Wait a few minutes, then try again.",
+        "too_many_login_attempts": (
+            "That was a lot of tries. Wait a few minutes, or ask for a new password."
+        ),
+    }
+
+    def clean_email(self, email: str) -> str:
+        return email.strip().lower()
+
+    def format_email_subject(self, subject: str) -> str:
+        """As it is written: allauth would put the server's address in brackets before it."""
+        return str(subject)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        record("person.logged_in", actor=user, about=f"user:{user.pk}")
+
+    def set_password(self, user: User, password: str) -> None:
+        """Changed or reset: whoever held the old one is out, API tokens included."""
+        people.change_password(user, password)

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+
+
+class AdminConfig(DjangoAdminConfig):
+    """Django's admin, behind our login and read-only by default."""
+
+    default_site = "accounts.admin_site.Site"

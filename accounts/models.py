@@ -57,11 +57,17 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(is_active=True, role=Role.DOCTOR, verified_at__isnull=False)
 
 
-_UserManager = BaseUserManager.from_queryset(UserQuerySet)
-
-
-class UserManager(_UserManager["User"]):
+class UserManager(BaseUserManager["User"]):
     """People log in with their e-mail address, kept in lower case."""
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def managed_by(self, admin: User) -> UserQuerySet:
+        return self.get_queryset().managed_by(admin)
+
+    def reading_doctors(self) -> UserQuerySet:
+        return self.get_queryset().reading_doctors()
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> User:
         user = self.model(email=email.strip().lower(), **fields)

@@ -43,7 +43,10 @@ def has_consent(user: User, kind: Consent.Kind) -> bool:
 
 @transaction.atomic
 def give_consent(user: User, kind: Consent.Kind) -> Consent:
-    """Record that ``user`` agrees to today's wording. Agreeing twice is agreeing once."""
+    """Record that ``user`` agrees to today's wording. Agreeing twice is agreeing once.
+
+    Agreeing to messages opts in the numbers they have given so far: those are what it is about.
+    """
     _lock(user)
     current = user.consents.in_force().filter(kind=kind).first()
     version = wording.version(kind)
@@ -52,6 +55,9 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
     if current is not None:
         _end(current)
     record("consent.given", actor=user, about=_about(user), kind=kind.value, version=version)
+    if kind == Consent.Kind.MESSAGES:
+        for number in user.numbers.all():
+            add_number(user, number.e164, opt_in=True)
     return Consent.objects.create(user=user, kind=kind, version=version)
 
 
@@ -139,6 +145,18 @@ def make_doctor(user: User, clinic: Clinic) -> None:
 
 
 @transaction.atomic
+def make_admin(user: User, clinic: Clinic | None, by: User) -> None:
+    """``user`` looks after a clinic's people, or, without one, after everyone's."""
+    person = _lock(user)
+    if not by.is_admin or by.clinic_id not in (None, clinic.pk if clinic else None):
+        raise PeopleError("You cannot make an admin here.")
+    if person.role == Role.DOCTOR:
+        raise PeopleError(f"{person} is a doctor, and an admin signs nothing.")
+    _change(user, role=Role.ADMIN, is_staff=True, clinic=clinic)
+    record("admin.made", actor=by, about=_about(user), clinic=clinic.pk if clinic else None)
+
+
+@transaction.atomic
 def verify_doctor(user: User, by: User) -> None:
     """An admin vouches for a doctor. Doing it again changes nothing."""
     person = _lock(user)
@@ -172,6 +190,15 @@ def restore(user: User, by: User) -> None:
     if not person.is_active:
         _change(user, is_active=True)
         record("person.restored", actor=by, about=_about(user))
+
+
+@transaction.atomic
+def change_password(user: User, password: str) -> None:
+    """A new password. Sessions made with the old one end by themselves, tokens are ended here."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    AuthToken.objects.filter(user=user).delete()
+    record("person.password_changed", actor=user, about=_about(user))
 
 
 @transaction.atomic

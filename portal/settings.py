@@ -34,7 +34,7 @@ INSTALLED_APPS = [
     "notifications.apps.NotificationsConfig",
     "mlservice.apps.MlserviceConfig",
     "accounts.apps.AccountsConfig",
-    "django.contrib.admin",
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -149,7 +149,7 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupExtras"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
@@ -209,6 +209,8 @@ MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 SCORING_LEASE = timedelta(seconds=env.int("SCORING_LEASE_SECONDS", default=20))
 SCORING_ATTEMPTS = 3
 UNDO_SIGNATURE = timedelta(seconds=10)
+# The disease area new cases are asked in; the ones there are, are the folders of mlservice/packs.
+PACK = env.str("PACK", default="skin")
 
 # --- Messages ------------------------------------------------------------------------------------
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
