@@ -67,13 +67,18 @@ def icon(name: str) -> SafeString:
 
 
 @register.inclusion_tag("components/field.html")
-def field(bound: BoundField, *, label: str = "", hint: str = "", **options: object) -> Context:
+def field(
+    bound: BoundField, *, label: str = "", hint: str | None = None, **options: object
+) -> Context:
     """{% field form.name hint="…" %}: label, hint, error and widget, wired for screen readers.
 
-    A label or hint given here replaces the form's own, also for the widget's aria-describedby.
+    A label or hint given here replaces the form's own, also for the widget's aria-describedby;
+    an empty hint takes the form's away. Placeholders go: the label says it, and stays.
     """
     bound.label = label or bound.label
-    bound.help_text = hint or bound.help_text
+    if hint is not None:
+        bound.help_text = hint
+    bound.field.widget.attrs.pop("placeholder", None)
     return {"field": bound, **options}
 
 
