@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from diagnoses.views import doctor, patient, photos, submit, worklist
+
+PATIENT: list[URLPattern | URLResolver] = [
+    path("cases/", patient.case_list, name="case_list"),
+    path("cases/new/", submit.case_new, name="case_new"),
+    path("cases/new/photo/", submit.draft_photo, name="draft_photo"),
+    path("cases/new/photo/<uuid:pk>/", photos.draft_thumb, name="draft_thumb"),
+    path("cases/<uuid:pk>/", patient.case, name="case"),
+    path("cases/<uuid:pk>/state/", patient.case_state, name="case_state"),
+    path("cases/<uuid:pk>/tell/", patient.case_tell, name="case_tell"),
+    path("cases/<uuid:pk>/withdraw/", patient.case_withdraw, name="case_withdraw"),
+]
+PICTURES: list[URLPattern | URLResolver] = [
+    path("photos/<uuid:pk>/", photos.photo, name="photo"),
+]
+DOCTOR: list[URLPattern | URLResolver] = [
+    path("worklist/", worklist.worklist, name="worklist"),
+    path("worklist/done/", worklist.worklist_done, name="worklist_done"),
+    path("worklist/state/", worklist.worklist_state, name="worklist_state"),
+    path("worklist/<uuid:pk>/", doctor.reading, name="reading"),
+    path("worklist/<uuid:pk>/first/", doctor.reading_first, name="reading_first"),
+    path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
+    path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),
+    path("worklist/<uuid:pk>/amend/", doctor.reading_amend, name="reading_amend"),
+]
+API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
+urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *API]

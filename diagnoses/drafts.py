@@ -1,0 +1,156 @@
+"""The photos of a form that is not sent yet, kept so that no refusal costs them.
+
+A browser cannot fill a file input again. So each photo is cleaned and kept as soon as it arrives,
+in the background or with the form, and the form comes back showing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import IO
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from diagnoses import intake
+from diagnoses.models import DraftPhoto
+from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
+
+KEPT_FOR = timedelta(days=1)
+# A form has two places for photos; nobody fills in more than a few forms at once.
+MOST_PER_PERSON = 12
+
+
+@dataclass(slots=True)
+class Slot:
+    """One place for a photo in the form, and what is in it."""
+
+    name: str
+    pack: Pack
+    draft: DraftPhoto | None = None
+    refusal: str = ""  # why the last picture for this place was not taken
+
+    @property
+    def kinds(self) -> tuple[PhotoKind, ...]:
+        """The computer looks at the main photo; the second one only helps the doctor."""
+        return tuple(kind for kind in self.pack.photo_kinds if kind.scored == (self.name == "main"))
+
+    @property
+    def problems(self) -> list[QualityReason]:
+        """What is wrong with the kept photo, worst first; empty when all is well."""
+        if self.draft is None:
+            return []
+        return [self.pack.quality[code] for code in self.draft.quality["reasons"]]
+
+    @property
+    def verdict(self) -> Outcome | None:
+        """What to tell about a photo that cannot be judged."""
+        problems = self.problems
+        if not problems:
+            return None
+        problem = " and ".join(each.problem for each in problems)
+        return self.pack.outcomes["photo_fails"].fill(problem=problem)
+
+    @property
+    def advice(self) -> list[str]:
+        return [line for problem in self.problems for line in problem.advice]
+
+
+def slots(patient: User, submit_key: UUID, pack: Pack) -> dict[str, Slot]:
+    """The form's places for photos with what is kept in them, the main one first."""
+    names = ["main"] if all(kind.scored for kind in pack.photo_kinds) else ["main", "second"]
+    kept = {
+        draft.slot: draft
+        for draft in DraftPhoto.objects.filter(patient=patient, submit_key=submit_key)
+    }
+    return {name: Slot(name, pack, kept.get(name)) for name in names}
+
+
+def receive(patient: User, submit_key: UUID, slot: Slot, upload: IO[bytes]) -> None:
+    """Clean and keep ``upload`` in ``slot``. A refused one leaves a kept photo where it was."""
+    try:
+        photo = intake.clean(upload)
+    except intake.Refusal as refusal:
+        slot.refusal = refusal.sentence
+        return
+    slot.draft, slot.refusal = keep(patient, submit_key, slot.name, photo), ""
+
+
+def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -> DraftPhoto:
+    """Keep ``photo`` in its place of the form, instead of the one before."""
+    values = {
+        "file": ContentFile(photo.content, name="draft.jpg"),
+        "width": photo.width,
+        "height": photo.height,
+        "sha256": photo.sha256,
+        "quality": photo.quality.as_dict(),
+    }
+    with transaction.atomic():
+        # The row first: two uploads for one place wait for each other, and each knows the other's.
+        User.objects.select_for_update(no_key=True).get(pk=patient.pk)
+        place = DraftPhoto.objects.filter(patient=patient, submit_key=submit_key, slot=slot)
+        _drop(list(place))
+        _drop(
+            list(DraftPhoto.objects.filter(patient=patient).order_by("-created_at", "pk"))[
+                MOST_PER_PERSON - 1 :
+            ]
+        )
+        return DraftPhoto.objects.create(
+            patient=patient, submit_key=submit_key, slot=slot, **values
+        )
+
+
+def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
+    """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded."""
+    measured = draft.quality
+    with draft.file.open("rb") as file:
+        content = file.read()
+    return intake.CleanPhoto(
+        content=content,
+        width=draft.width,
+        height=draft.height,
+        sha256=draft.sha256,
+        quality=intake.Quality(
+            focus=measured["focus"],
+            brightness=measured["brightness"],
+            clipped=measured["clipped"],
+            reasons=tuple(measured["reasons"]),
+        ),
+    )
+
+
+def discard(places: Mapping[str, Slot]) -> None:
+    """Let go of a form's photos, after it was sent."""
+    _drop([slot.draft for slot in places.values() if slot.draft is not None])
+
+
+def sweep() -> int:
+    """Delete what was kept for longer than a day, rows and files; says how many photos went.
+
+    Files go by their age, not by their row, so one whose row never came to be goes as well.
+    """
+    gone, _ = DraftPhoto.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
+    if not default_storage.exists("drafts"):
+        return gone
+    oldest = timezone.now() - KEPT_FOR
+    for folder in default_storage.listdir("drafts")[0]:
+        for name in default_storage.listdir(f"drafts/{folder}")[1]:
+            path = f"drafts/{folder}/{name}"
+            if default_storage.get_modified_time(path) < oldest:
+                default_storage.delete(path)
+    return gone
+
+
+def _drop(drafts: list[DraftPhoto]) -> None:
+    """Delete rows now and their files once that is certain."""
+    for draft in drafts:
+        name = str(draft.file.name)
+        draft.delete()
+        transaction.on_commit(lambda name=name: default_storage.delete(name))  # type: ignore[misc]

@@ -1,0 +1,113 @@
+"""A case in the patient's words: its status in a line, its history, what was answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Clinic
+from diagnoses import triage
+from diagnoses.models import Case, CaseEvent, Prediction, Review
+
+PLANS = {
+    Review.Plan.REASSURE: "Nothing more needs to be done now.",
+    Review.Plan.RECHECK: "Take a new photo later, so that we can compare.",
+    Review.Plan.SEE: "A doctor should look at it in person.",
+    Review.Plan.REFER_URGENT: "You are being referred to a specialist urgently.",
+    Review.Plan.TREAT: "It needs treatment.",
+}
+
+# What is only the house's own business (a first reading, a signature taken back) is not told.
+_HISTORY = {
+    "submitted": "You sent this case.",
+    "checked": "The computer checked your photo.",
+    "unscored": "Your case went to the doctors without a view of the computer.",
+    "requeued": "Your case was given to the computer again.",
+    "told_more": "You told us more about it.",
+    "withdrawn": "You withdrew this case.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the history."""
+
+    at: datetime
+    text: str
+    words: str = ""  # the patient's own
+
+
+def status_of(case: Case) -> str:
+    """Where a case stands, in a few words. ``case`` carries ``answer``: its newest one's key."""
+    annotated: Any = case
+    if case.status == Case.Status.CANCELLED:
+        return "Withdrawn"
+    if case.is_signed and annotated.answer is not None:
+        return "Answered"
+    if case.status == Case.Status.REGISTERED:
+        return "Being checked"
+    return "Waiting for a doctor"
+
+
+def history(case: Case, review: Review | None) -> list[Told]:
+    """What happened, oldest first; an answer only once its seconds to undo are over."""
+    lines = []
+    for event in case.events.select_related("actor"):
+        if event.kind in _HISTORY:
+            words = str(event.detail.get("what", ""))
+            lines.append(Told(event.at, _HISTORY[event.kind], words))
+        elif review is not None and event.kind in {"signed", "amended"}:
+            lines += _answered(case, event)
+    return lines
+
+
+def _answered(case: Case, event: CaseEvent) -> list[Told]:
+    """A signature that stood; one that was undone never reached the patient."""
+    undone = case.events.filter(kind="signature_undone", pk__gt=event.pk).exists()
+    if event.kind == "signed" and undone:
+        return []
+    what = "answered" if event.kind == "signed" else "changed the answer"
+    return [Told(event.at, f"{event.actor} {what}.")]
+
+
+def answers_of(case: Case) -> list[tuple[str, str]]:
+    """What the patient answered, in the pack's words; what was left open is not listed."""
+    lines = []
+    for question in case.pack.questions:
+        given = triage.given(case.answers, question.name)
+        if question.kind == "text":
+            said = "".join(given)
+        else:
+            said = ", ".join(c.text for c in question.choices if c.value in given)
+        if said:
+            lines.append((question.text, said))
+    return lines
+
+
+def plan_of(review: Review) -> str:
+    """What happens next, as the doctor decided."""
+    plan = PLANS[Review.Plan(review.plan)]
+    if review.recheck_days is None:
+        return plan
+    weeks, rest = divmod(review.recheck_days, 7)
+    length = f"{weeks} weeks" if weeks > 1 and not rest else f"{review.recheck_days} days"
+    return f"{plan} Send a new photo in {length}."
+
+
+def computer_part(case: Case, review: Review | None) -> Prediction | None:
+    """The computer's view, where the patient may see it by now."""
+    held = case.clinic.release_policy == Clinic.Release.AFTER_REVIEW and review is None
+    return None if held else case.prediction
+
+
+def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
+    """Which program said it: enough to find the very same one again."""
+    receipt = prediction.receipt
+    return [
+        ("Model version", str(receipt.get("model", ""))),
+        ("Weights, SHA-256", str(receipt.get("weights_sha256", ""))),
+        ("Preparing the picture, SHA-256", str(receipt.get("preprocess_sha256", ""))),
+        ("Ran on", str(receipt.get("device", ""))),
+        ("Photo, SHA-256", prediction.photo.sha256),
+    ]

@@ -1,0 +1,40 @@
+"""Small copies of pictures, for lists. As private as the pictures themselves."""
+
+from __future__ import annotations
+
+import io
+from pathlib import PurePosixPath
+from typing import IO
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from diagnoses.models import Photo
+
+SIDE = 480  # pixels: a card's width on a dense screen
+
+
+def thumbnail(photo: Photo) -> bytes:
+    """A JPEG of at most 480 pixels a side, made once and kept beside the picture."""
+    name = str(PurePosixPath(str(photo.file.name)).with_suffix(".thumb.jpg"))
+    if default_storage.exists(name):
+        with default_storage.open(name) as kept:
+            return kept.read()
+    with photo.file.open("rb") as picture:
+        content = shrink(picture)
+    written = default_storage.save(name, ContentFile(content))
+    if written != name:  # somebody else was first; theirs is the same
+        default_storage.delete(written)
+    return content
+
+
+def shrink(picture: IO[bytes]) -> bytes:
+    """The small copy itself. ``picture`` is one of ours: an upright RGB JPEG."""
+    with Image.open(picture, formats=("JPEG",)) as image:
+        # Decodes at a fraction of the size where it can: a large photo costs milliseconds.
+        image.draft("RGB", (SIDE, SIDE))
+        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=82)
+    return buffer.getvalue()

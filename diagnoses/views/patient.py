@@ -1,0 +1,166 @@
+"""The patient's pages about a case that was sent: the list, the wait, the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import OuterRef, Q, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.crypto import salted_hmac
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import audit
+from accounts.access import patient_required, person
+from accounts.models import User
+from diagnoses import presenting, telling, workflow
+from diagnoses.forms import TellForm
+from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, Review
+
+PAGE = 20
+
+
+@patient_required
+@require_safe
+def case_list(request: HttpRequest) -> HttpResponse:
+    """Own cases, newest first. A page starts behind a case, so a new one shifts nothing."""
+    user = person(request)
+    cases = _with_status(Case.objects.visible_to(user)).order_by("-submitted_at", "-pk")
+    if mark := request.GET.get("before"):
+        cases = cases.filter(_older_than(user, mark))
+    found = list(cases[: PAGE + 1])
+    rows = [
+        (case, case.pack.site(case.site).text, telling.status_of(case)) for case in found[:PAGE]
+    ]
+    context = {
+        "rows": rows,
+        "before": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "first_page": not mark,
+    }
+    return render(request, "cases/list.html", context)
+
+
+@patient_required
+@require_safe
+def case(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The case's page; with ``?fragment=1`` only the part that changes while it waits."""
+    user = person(request)
+    fragment = "fragment" in request.GET
+    found = get_object_or_404(_with_status(Case.objects.visible_to(user)), pk=pk)
+    # Before the page's own reading of the case, never after: a page that is newer than its
+    # version is loaded once more, one that is older would stay wrong.
+    version, done = _version(found)
+    if not fragment:
+        audit.record("case.viewed", actor=user, about=f"case:{found.pk}")
+    context = {"version": version, "done": done, **_page(found)}
+    return render(request, "cases/_live.html" if fragment else "cases/case.html", context)
+
+
+@patient_required
+@require_safe
+def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase | None:
+    """Whether the page is still true, in one statement. ``done``: nothing more is expected."""
+    found = get_object_or_404(_with_status(Case.objects.visible_to(person(request))), pk=pk)
+    version, done = _version(found)
+    response = JsonResponse({"version": version, "done": done})
+    response["ETag"] = f'"{version}"'
+    response["Cache-Control"] = "private, no-cache"
+    return get_conditional_response(request, etag=response["ETag"], response=response)
+
+
+@patient_required
+@require_http_methods(["GET", "POST"])
+def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """ "Tell us now": it has grown, it bleeds. Only ever makes the case more urgent."""
+    user = person(request)
+    found = get_object_or_404(Case.objects.visible_to(user), pk=pk)
+    if not found.is_open:
+        return redirect(reverse("case_new") + f"?about={found.pk}")
+    form = TellForm(request.POST or None, pack=found.pack)
+    if request.method == "POST" and form.is_valid():
+        try:
+            workflow.raise_urgency(found, user, form.cleaned_data["what"], form.answers())
+        except workflow.WorkflowError as error:
+            messages.warning(request, error.sentence)
+        else:
+            messages.success(request, "Thank you. Your doctors can see this now.")
+        return redirect("case", pk=found.pk)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "cases/tell.html", {"case": found, "form": form}, status=status)
+
+
+@patient_required
+@require_http_methods(["GET", "POST"])
+def case_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take the question back, after being asked once more."""
+    user = person(request)
+    found = get_object_or_404(Case.objects.visible_to(user), pk=pk)
+    if request.method == "POST":
+        try:
+            workflow.withdraw(found, user)
+        except workflow.WorkflowError as error:
+            messages.warning(request, error.sentence)
+        else:
+            messages.success(request, "You have withdrawn this case. No doctor will answer it.")
+        return redirect("case", pk=found.pk)
+    return render(request, "cases/withdraw.html", {"case": found})
+
+
+def _with_status(cases: CaseQuerySet) -> CaseQuerySet:
+    """With what a line about a case needs, and nothing that costs a query for each."""
+    events = CaseEvent.objects.filter(case=OuterRef("pk")).order_by("-pk")
+    photos = Photo.objects.filter(case=OuterRef("pk")).order_by("created_at", "pk")
+    answers = Review.objects.standing().filter(
+        case=OuterRef("pk"), effective_at__lte=timezone.now()
+    )
+    return cases.select_related("clinic", "doctor").annotate(
+        last_event=Subquery(events.values("pk")[:1]),
+        answer=Subquery(answers.order_by("-pk").values("pk")[:1]),
+        photo_id=Subquery(photos.values("pk")[:1]),
+    )
+
+
+def _version(case: Case) -> tuple[str, bool]:
+    """A word that changes with whatever the page shows, and whether more is to come.
+
+    Keyed, because the tier is in it, and a clinic may hold that back.
+    """
+    seen: Any = case  # annotated by _with_status
+    parts = f"{case.pk} {case.status} {case.tier} {seen.last_event} {seen.answer}"
+    done = case.status == Case.Status.CANCELLED or (case.is_signed and seen.answer is not None)
+    return salted_hmac("diagnoses.case_state", parts).hexdigest()[:20], done
+
+
+def _older_than(user: User, mark: str) -> Q:
+    """Whatever stands behind that case in the list; nothing at all if it is not one's own."""
+    try:
+        last = Case.objects.visible_to(user).filter(pk=UUID(mark)).first()
+    except ValueError:
+        last = None
+    if last is None:
+        return Q(pk__in=[])
+    return Q(submitted_at__lt=last.submitted_at) | Q(submitted_at=last.submitted_at, pk__lt=last.pk)
+
+
+def _page(case: Case) -> dict[str, Any]:
+    review = presenting.answer_for_patient(case)
+    withdrawn = case.status == Case.Status.CANCELLED
+    shown = telling.computer_part(case, review)
+    return {
+        "case": case,
+        "site": case.pack.site(case.site).text,
+        "card": None if withdrawn else presenting.patient_card(case),
+        "steps": [] if withdrawn else presenting.steps(case),
+        "review": review,
+        "plan": telling.plan_of(review) if review else "",
+        "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in case.photos.all()],
+        "answers": telling.answers_of(case),
+        "history": telling.history(case, review),
+        "machine": presenting.machine_card(case) if shown and review else None,
+        "receipt": telling.receipt_of(shown) if shown else [],
+    }

@@ -1,0 +1,54 @@
+"""The only door to a picture: gated, private to the browser that asked, and written down."""
+
+from __future__ import annotations
+
+from typing import IO
+from uuid import UUID
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from accounts import audit
+from accounts.access import login_required, patient_required, person
+from diagnoses.models import DraftPhoto, Photo
+from diagnoses.thumbnails import shrink, thumbnail
+
+
+@login_required
+@require_safe
+def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """A case's picture, or with ``?size=thumb`` its small copy.
+
+    Each look at a whole picture is audited. Small copies are not: a list shows many at once, and
+    whoever may see one may see the case it stands for.
+    """
+    user = person(request)
+    found = get_object_or_404(Photo.objects.visible_to(user), pk=pk)
+    if request.GET.get("size") == "thumb":
+        return _private(thumbnail(found))
+    audit.record("photo.viewed", actor=user, about=f"case:{found.case_id}", photo=str(found.pk))
+    return _private(found.file.open("rb"))
+
+
+@patient_required
+@require_safe
+def draft_thumb(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The photo kept in a form that is not sent yet, small; nobody's but its owner's."""
+    draft = get_object_or_404(DraftPhoto.objects.filter(patient=person(request)), pk=pk)
+    with draft.file.open("rb") as picture:
+        return _private(shrink(picture))
+
+
+def _private(picture: bytes | IO[bytes]) -> HttpResponseBase:
+    """A JPEG that no cache keeps, no other site embeds and no browser takes for anything else."""
+    response: HttpResponseBase = (
+        HttpResponse(picture, content_type="image/jpeg")
+        if isinstance(picture, bytes)
+        else FileResponse(picture, content_type="image/jpeg")
+    )
+    response["Cache-Control"] = "private, no-store"
+    response["Content-Disposition"] = "inline"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,63 @@
+// The wait: asks a cheap address whether the page is still true, and swaps what changes.
+// Without it the page reloads itself (a noscript refresh in its head).
+
+const FIRST = 200; // milliseconds: the computer's view is usually there within a second
+const SLOWEST = 20000;
+let delay = FIRST;
+let timer = 0;
+
+const live = () => document.getElementById("case-live");
+
+async function look() {
+  const { state, version } = live().dataset;
+  try {
+    const answer = await fetch(state, {
+      headers: { "If-None-Match": `"${version}"`, Accept: "application/json" },
+      cache: "no-store",
+      redirect: "error",
+    });
+    if (answer.status === 404) return; // logged out, or not ours any more: nothing to wait for
+    if (answer.status === 200 && (await answer.json()).version !== version) await swap();
+  } catch {
+    // Offline, or the server restarts: asked again later, ever more slowly.
+  }
+  next();
+}
+
+async function swap() {
+  const answer = await fetch("?fragment=1", { cache: "no-store", redirect: "error" });
+  if (!answer.ok) return;
+  const fresh = new DOMParser()
+    .parseFromString(await answer.text(), "text/html")
+    .getElementById("case-live");
+  const old = live();
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  for (const fold of old.querySelectorAll("details[open][id]")) {
+    fresh.querySelector(`#${fold.id}`)?.setAttribute("open", "");
+  }
+  old.replaceWith(document.adoptNode(fresh));
+  if (focused) document.getElementById(focused)?.focus();
+  document.querySelector("[data-said]").textContent = fresh.querySelector("h2")?.textContent ?? "";
+  readyToPrint(fresh);
+  delay = FIRST;
+}
+
+function next() {
+  clearTimeout(timer);
+  if ("done" in live().dataset || document.hidden) return;
+  timer = setTimeout(look, delay);
+  delay = Math.min(delay * 1.3, SLOWEST);
+}
+
+function readyToPrint(part) {
+  for (const button of part.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  delay = FIRST;
+  next();
+});
+next();
