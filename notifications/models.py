@@ -78,8 +78,6 @@ class Message(models.Model):
     token = models.UUIDField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     tried_at = models.DateTimeField(null=True)
-    # SHA-256 of the link's token as it was sent: what a look-up at the provider is matched by.
-    reference = models.CharField(max_length=64, blank=True)
     provider_id = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=20, blank=True)
     error = models.CharField(max_length=200, blank=True)
@@ -130,7 +128,8 @@ class Message(models.Model):
 class Link(models.Model):
     """A random address for one page and one person: expires, can be revoked, asks for the login.
 
-    Only the SHA-256 of the token is kept once the message has left; ``token`` is emptied then.
+    Only the SHA-256 of the token is kept once its message has nothing more to do; ``token`` is
+    emptied then.
     """
 
     token_sha256 = models.CharField(max_length=64, unique=True)
@@ -147,7 +146,10 @@ class Link(models.Model):
 
 
 class Invitation(models.Model):
-    """Someone is asked to join a clinic. A doctor who accepts still waits for an admin."""
+    """Someone is asked to join a clinic. A doctor who accepts still waits for an admin.
+
+    The token is kept until the invitation is accepted or revoked, so that it can be sent again.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     token_sha256 = models.CharField(max_length=64, unique=True)

@@ -1,0 +1,109 @@
+"""Telling someone another way after a failure, or once more because staff ask for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from accounts.audit import record
+from accounts.models import User
+from notifications import links
+from notifications.ledger import DELIVER, Route, route_to
+from notifications.models import Channel, Link, Message, MessageQuerySet
+from notifications.wake import wake
+
+# WhatsApp, then e-mail, then a person of the clinic.
+FALLBACK: Final[dict[str, Channel]] = {
+    Channel.WHATSAPP: Channel.EMAIL,
+    Channel.EMAIL: Channel.STAFF,
+}
+State = Message.State
+
+
+class NotAgain(Exception):
+    """This message is not to be sent again; ``str(error)`` says why."""
+
+
+def fall_back(message: Message) -> Message | None:
+    """Write the row for the next channel; None after the last, or if it is there already."""
+    channel = FALLBACK.get(message.channel)
+    who = message.recipient or message.invitation
+    if channel is None or who is None:
+        return None
+    if channel == Channel.EMAIL and not who.email:
+        channel = Channel.STAFF
+    address = who.email if channel == Channel.EMAIL else ""
+    return _write(message, Route(channel, address), message.resend)
+
+
+def resend(message: Message, by: User) -> Message:
+    """Send once more what failed, or may never have arrived, by the way that is right today.
+
+    The old row stays as it is: it is the history. Raises ``NotAgain`` if it is not the last word
+    said to this person about this, or if it did arrive.
+    """
+    again = (State.FAILED, State.UNKNOWN, State.CANCELLED)
+    with transaction.atomic():
+        same = _same_telling(message)
+        if message.state not in again or same.filter(state__in=(State.DELIVERED, State.READ)):
+            raise NotAgain("They have the message already, or it is on its way.")
+        if same.filter(state__in=(State.PENDING, State.SENT)).exclude(channel=Channel.STAFF):
+            raise NotAgain("Another message about this is on its way to them.")
+        last = same.aggregate(last=Max("resend"))["last"]
+        written = _write(message, _route(message), last + 1)
+        if written is None:
+            raise NotAgain("Somebody else has just sent it again.")
+        record("message.resent", actor=by, about=f"message:{message.pk}", as_=str(written.pk))
+    return written
+
+
+def done_by_hand(message: Message, by: User) -> bool:
+    """A person has told them. Returns False if somebody had done so before."""
+    waiting = Message.objects.filter(pk=message.pk, channel=Channel.STAFF, state=State.PENDING)
+    with transaction.atomic():
+        moved = waiting.update(state=State.DELIVERED, sent_at=Now(), settled_at=Now()) == 1
+        if moved:
+            record("message.told_by_hand", actor=by, about=f"message:{message.pk}")
+    return moved
+
+
+def _same_telling(message: Message) -> MessageQuerySet:
+    same = Message.objects.filter(event=message.event, about=message.about)
+    return same.filter(recipient=message.recipient, invitation=message.invitation)
+
+
+def _route(message: Message) -> Route:
+    if message.recipient is not None:
+        return route_to(message.recipient)
+    return Route(Channel(message.channel), message.address)
+
+
+def _write(message: Message, route: Route, resend: int) -> Message | None:
+    """A row like ``message`` by another way, with a link of its own; None if there is one."""
+    try:
+        with transaction.atomic():
+            written = Message.objects.create(
+                event=message.event,
+                about=message.about,
+                recipient=message.recipient,
+                channel=route.channel,
+                address=route.address,
+                link=_new_link(message),
+                invitation=message.invitation,
+                language=message.language,
+                resend=resend,
+                **({"run_after": None} if route.channel == Channel.STAFF else {}),
+            )
+    except IntegrityError:
+        return None
+    wake(DELIVER)
+    return written
+
+
+def _new_link(message: Message) -> Link | None:
+    if message.link is None or message.recipient is None:
+        return None
+    return links.make(message.recipient, message.link.path)

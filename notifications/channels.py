@@ -1,0 +1,96 @@
+"""The ways a message can travel: small classes with one method, ``send``."""
+
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+from email.utils import make_msgid
+from typing import Final, Protocol
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+
+from notifications import twilio_api
+from notifications.errors import DeliveryError, Kind
+from notifications.models import Channel, Message
+from notifications.texts import Words
+
+MAIL_SECONDS = 20
+
+
+class Sender(Protocol):
+    """What every channel is. ``attempts`` is how often a try that certainly failed is repeated."""
+
+    attempts: int
+    # Whether the provider can be asked later what became of a message.
+    looks_up: bool
+
+    def send(self, message: Message, words: Words) -> str:
+        """Hand the message over; return the provider's id. Raises ``DeliveryError``."""
+        ...
+
+
+class WhatsAppChannel:
+    attempts = 8  # with the waits between them, about twenty minutes; then e-mail
+    looks_up = True
+
+    def send(self, message: Message, words: Words) -> str:
+        if not twilio_api.configured():
+            reason = "WhatsApp is not configured: TWILIO_ACCOUNT_SID, _AUTH_TOKEN, _WHATSAPP_FROM."
+            raise DeliveryError(Kind.FINAL, reason, "not-configured")
+        return twilio_api.create(message, words.text, words.link)
+
+
+class EmailChannel:
+    attempts = 30  # with the waits between them, about six hours; then a staff task
+    looks_up = False
+
+    def send(self, message: Message, words: Words) -> str:
+        """Send through Django's own backend. Only what follows the connection can be in doubt."""
+        # The same id for every try, so that a mail program can drop a second copy.
+        message_id = f"<{message.pk}@{make_msgid().rpartition('@')[2]}"
+        mail = EmailMessage(
+            words.subject,
+            words.email,
+            settings.DEFAULT_FROM_EMAIL,
+            [message.address],
+            headers={"Message-ID": message_id},
+        )
+        connection = get_connection(timeout=MAIL_SECONDS)
+        try:
+            connection.open()
+        except (OSError, smtplib.SMTPException) as error:
+            raise DeliveryError(Kind.RETRY, "The mail server cannot be reached.") from error
+        try:
+            connection.send_messages([mail])
+        except (OSError, smtplib.SMTPException) as error:
+            raise _judged(error) from error
+        finally:
+            connection.close()
+        return message_id
+
+
+def _judged(error: OSError | smtplib.SMTPException) -> DeliveryError:
+    """SMTP's 4xx means later, 5xx never; anything else broke off with the mail perhaps sent."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+    elif isinstance(error, smtplib.SMTPResponseException):
+        codes = [error.smtp_code]
+    else:
+        reason = "The connection to the mail server broke before its answer."
+        return DeliveryError(Kind.UNKNOWN, reason)
+    if all(code < 500 for code in codes):
+        return DeliveryError(Kind.RETRY, "The mail server asks us to wait.", str(codes[0]))
+    return DeliveryError(Kind.FINAL, "The mail server refuses this message.", str(codes[0]))
+
+
+SENDERS: Final[dict[str, Sender]] = {
+    Channel.WHATSAPP: WhatsAppChannel(),
+    Channel.EMAIL: EmailChannel(),
+}
+WAIT_AT_MOST: Final = timedelta(minutes=15)
+
+
+def wait_before(attempt: int) -> timedelta:
+    """How long to wait after try number ``attempt`` (from 1): 10 s, 20 s, … 15 minutes."""
+    return min(timedelta(seconds=5 * 2.0 ** min(attempt, 10)), WAIT_AT_MOST)

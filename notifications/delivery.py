@@ -1,0 +1,132 @@
+"""Delivering what is due: claim a row, act outside any transaction, settle it.
+
+A claim is a lease with a token, by the database's clock. Of two workers one gets the row; a worker
+that comes back after its lease ran out settles nothing, because the token is no longer its own.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import ContactNumber
+from notifications import invitations, ledger, settling, twilio_api
+from notifications.channels import SENDERS
+from notifications.errors import DeliveryError, Kind
+from notifications.models import Channel, Message
+from notifications.texts import render
+
+State = Message.State
+LEASE = timedelta(seconds=60)
+# A claim older than this is not acted on: the request itself may take what remains of the lease.
+ACT_WITHIN = timedelta(seconds=30)
+# How long after a doubtful try "not there" is believed, and the message sent again. Longer than
+# any request can linger between us and the provider.
+GRACE = timedelta(minutes=5)
+# What is in doubt is asked after at 10, 20, 40 … seconds, what is sent at 1, 10 and 100 minutes.
+# After that only a callback brings news; what is still in doubt stays on the staff's list.
+FIRST_DOUBT = timedelta(seconds=10)
+LOOKED_FOR = {State.UNKNOWN: timedelta(days=1), State.SENT: timedelta(hours=3)}
+
+
+def deliver_due(limit: int = 20) -> int:
+    """Act on up to ``limit`` rows that are due; return how many. Safe to run doubled."""
+    for done in range(limit):
+        claimed_at = time.monotonic()
+        message = claim()
+        if message is None:
+            return done
+        if time.monotonic() - claimed_at > ACT_WITHIN.total_seconds():
+            continue  # the machine slept meanwhile: the lease runs out, and the row is looked up
+        if message.state == State.PENDING:
+            _send(message)
+        else:
+            _look_up(message)
+    return limit
+
+
+def claim() -> Message | None:
+    """Take the row that has been due longest, for ``LEASE``; None if there is none."""
+    with transaction.atomic():
+        row = Message.objects.due().select_for_update(skip_locked=True, of=("self",)).first()
+        if row is None:
+            return None
+        changes: dict[str, object] = {"token": uuid.uuid4(), "lease_until": Now() + LEASE}
+        if row.state == State.PENDING and row.token is not None:
+            # Its worker died with it in hand, before or after the sending: nobody knows.
+            changes |= {"state": State.UNKNOWN, "error": "The worker stopped while sending it."}
+        elif row.state == State.PENDING:
+            changes |= {"attempts": F("attempts") + 1, "tried_at": Now()}
+        Message.objects.filter(pk=row.pk).update(**changes)
+    return Message.objects.select_related("link", "invitation", "recipient").get(pk=row.pk)
+
+
+def _send(message: Message) -> None:
+    token = message.token
+    if _is_void(message):
+        settling.cancelled(message, "Nobody is to be told any more.", token=token)
+        return
+    try:
+        _mind_stop(message)
+        provider_id = SENDERS[message.channel].send(message, render(message))
+    except DeliveryError as error:
+        settle = settling.in_doubt if error.kind is Kind.UNKNOWN else settling.failed
+        settle(message, error, token=token)
+    else:
+        if not settling.accepted(message, provider_id, token=token):
+            # A callback was faster than our own answer: it knew the state, we know the id.
+            Message.objects.filter(pk=message.pk, provider_id="").update(provider_id=provider_id)
+
+
+def _is_void(message: Message) -> bool:
+    """Whether the reason to tell has gone since: a suspended person, a revoked link."""
+    if message.invitation is not None:
+        return not invitations.is_open(message.invitation)
+    suspended = message.recipient is not None and not message.recipient.is_active
+    return suspended or (message.link is not None and message.link.revoked_at is not None)
+
+
+def _mind_stop(message: Message) -> None:
+    """Raise ``DeliveryError`` if the phone's owner has stopped messages since this was written."""
+    if message.channel != Channel.WHATSAPP:
+        return
+    if message.recipient is None:
+        stopped = ContactNumber.objects.filter(e164=message.address).stopped().exists()
+    else:
+        stopped = ledger.route_to(message.recipient).address != message.address
+    if stopped:
+        raise DeliveryError(Kind.FINAL, "The person does not want messages here.", "opted-out")
+
+
+def _look_up(message: Message) -> None:
+    token = message.token
+    if not SENDERS[message.channel].looks_up:
+        settling.look_again(message, None, token=token)
+        return
+    try:
+        fate = twilio_api.look_up(message)
+    except DeliveryError:
+        settling.look_again(message, _next_look(message), token=token)
+        return
+    if fate is None and message.state == State.UNKNOWN and _age(message) > GRACE:
+        lost = DeliveryError(Kind.RETRY, "Twilio never got it.")
+        settling.failed(message, lost, token=token)
+    elif fate is None or not settling.reported(message, fate):
+        settling.look_again(message, _next_look(message), token=token)
+
+
+def _next_look(message: Message) -> datetime | None:
+    """When to ask again: soon while in doubt, rarely once accepted, and one day not any more."""
+    age = max(_age(message), FIRST_DOUBT)
+    wait = age if message.state == State.UNKNOWN else 9 * age
+    return None if age + wait > LOOKED_FOR[State(message.state)] else timezone.now() + wait
+
+
+def _age(message: Message) -> timedelta:
+    return timezone.now() - (message.tried_at or message.created_at)

@@ -1,0 +1,165 @@
+"""What becomes of a message, and nothing else changes its state once it has been claimed.
+
+States move forward only, and each move is a compare-and-set: reports come late, twice, out of
+order, and race with the worker that is still sending. Whoever comes second changes no row.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models.functions import Coalesce, Now
+
+from notifications.again import fall_back
+from notifications.channels import SENDERS, wait_before
+from notifications.errors import DeliveryError, Kind, from_code
+from notifications.models import Link, Message
+from notifications.twilio_api import Fate
+
+logger = logging.getLogger(__name__)
+State = Message.State
+
+# Which states a message may come from. Delivery proven overrules a failure assumed.
+FORWARD: Final = {
+    State.SENT: (State.PENDING, State.UNKNOWN),
+    State.UNKNOWN: (State.PENDING,),
+    State.FAILED: (State.PENDING, State.UNKNOWN, State.SENT),
+    State.DELIVERED: (State.PENDING, State.UNKNOWN, State.SENT, State.FAILED),
+    State.READ: (State.PENDING, State.UNKNOWN, State.SENT, State.FAILED, State.DELIVERED),
+    State.CANCELLED: (State.PENDING,),
+    # Only for what certainly did not arrive: refused, or looked up and not there.
+    State.PENDING: (State.PENDING, State.UNKNOWN, State.SENT),
+}
+# Twilio's words for where a message is.
+STATUS: Final = {
+    "accepted": State.SENT,
+    "scheduled": State.SENT,
+    "queued": State.SENT,
+    "sending": State.SENT,
+    "sent": State.SENT,
+    "delivered": State.DELIVERED,
+    "read": State.READ,
+    "undelivered": State.FAILED,
+    "failed": State.FAILED,
+    "canceled": State.FAILED,
+}
+FIRST_LOOK = timedelta(minutes=1)
+FREE: Final = {"token": None, "lease_until": None}
+
+
+def accepted(message: Message, provider_id: str, *, token: uuid.UUID | None) -> bool:
+    """The provider took it. A channel that cannot be asked later is done with it."""
+    more = Now() + FIRST_LOOK if SENDERS[message.channel].looks_up else None
+    moved = _move(
+        message, State.SENT, token=token, provider_id=provider_id, run_after=more, sent_at=Now()
+    )
+    if moved and more is None:
+        forget(message)
+    return moved
+
+
+def reported(message: Message, fate: Fate, *, attempt: int | None = None) -> bool:
+    """The provider says where the message is. Returns whether that was news.
+
+    ``attempt`` is the try a callback speaks of; None for a look-up, which speaks of the last. Of
+    an earlier try only an arrival counts.
+    """
+    state = STATUS.get(fate.status)
+    arrived = state in (State.DELIVERED, State.READ)
+    if state is None or (attempt not in (None, message.attempts) and not arrived):
+        return False
+    if state == State.FAILED:
+        return failed(message, _definite(fate.code), token=None)
+    fields: dict[str, Any] = {"sent_at": Coalesce("sent_at", Now()), "provider_id": fate.sid}
+    if not arrived:
+        return _move(message, state, token=None, run_after=Now() + FIRST_LOOK, **fields)
+    fields |= {"run_after": None, "settled_at": Now(), "error": "", "error_code": ""}
+    moved = _move(message, state, token=None, **fields)
+    if moved:
+        forget(message)
+    return moved
+
+
+def _definite(code: int | None) -> DeliveryError:
+    """Reported as failed, it did not arrive, whatever the code says."""
+    error = from_code(code)
+    if error.kind is Kind.UNKNOWN:
+        return DeliveryError(Kind.FINAL, error.reason, error.code)
+    return error
+
+
+def failed(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
+    """It certainly did not arrive: try again later, or give up and tell them another way."""
+    if error.kind is Kind.RETRY and message.attempts < SENDERS[message.channel].attempts:
+        return try_again(message, error, wait_before(message.attempts), token=token)
+    with transaction.atomic():
+        moved = _move(
+            message, State.FAILED, token=token, run_after=None, settled_at=Now(),
+            error=error.reason, error_code=error.code,
+        )  # fmt: skip
+        if moved:
+            fall_back(message)
+            forget(message)
+    return moved
+
+
+def try_again(
+    message: Message, error: DeliveryError, wait: timedelta, *, token: uuid.UUID | None
+) -> bool:
+    """Back into the queue, for something that certainly did not arrive."""
+    return _move(
+        message, State.PENDING, token=token, provider_id="", run_after=Now() + wait,
+        error=error.reason, error_code=error.code,
+    )  # fmt: skip
+
+
+def in_doubt(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
+    """It may have left. Looked up later where that is possible, else left for staff to see."""
+    first = Now() + FIRST_LOOK / 6 if SENDERS[message.channel].looks_up else None
+    return _move(
+        message, State.UNKNOWN, token=token, run_after=first,
+        error=error.reason, error_code=error.code,
+    )  # fmt: skip
+
+
+def cancelled(message: Message, reason: str, *, token: uuid.UUID | None) -> bool:
+    """It must not leave any more."""
+    moved = _move(message, State.CANCELLED, token=token, run_after=None, error=reason)
+    if moved:
+        forget(message)
+    return moved
+
+
+def look_again(message: Message, when: datetime | None, *, token: uuid.UUID | None) -> None:
+    """Put a look-up off, or end the looking (None). Changes no state."""
+    Message.objects.filter(pk=message.pk, token=token).update(run_after=when, **FREE)
+
+
+def forget(message: Message) -> None:
+    """Nothing more is to be sent: keep only the digest of the link's token."""
+    if message.link_id is not None:
+        Link.objects.filter(pk=message.link_id).update(token="")
+
+
+def _move(message: Message, to: str, *, token: uuid.UUID | None, **fields: Any) -> bool:
+    """Change the state if it still may. With a ``token``, only while that claim still holds.
+
+    Without one a report is speaking. What it reports of a message that waits in nobody's hands
+    belongs to an earlier try, unless it is an arrival.
+    """
+    rows = Message.objects.filter(pk=message.pk, state__in=FORWARD[State(to)])
+    if token is not None:
+        rows = rows.filter(token=token)
+    elif to not in (State.DELIVERED, State.READ):
+        rows = rows.exclude(state=State.PENDING, token=None)
+    moved = rows.update(state=to, **FREE, **fields) == 1
+    if moved:
+        logger.info(
+            "message %s (%s by %s): %s %s",
+            message.pk, message.event, message.channel, to, fields.get("error_code", ""),
+        )  # fmt: skip
+    return moved

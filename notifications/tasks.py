@@ -1,0 +1,27 @@
+"""What Celery runs. The arguments are empty: the work is in the rows."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+
+from notifications import delivery
+from notifications.ledger import DELIVER
+from notifications.wake import wake
+
+# A worker that is asked to stop waits for its task, so a task comes to an end by itself.
+ROUND_SECONDS = 30
+
+
+@shared_task(name=DELIVER)
+def deliver_due() -> int:
+    """Deliver until nothing is due; return how many rows were acted on."""
+    ends = time.monotonic() + ROUND_SECONDS
+    total = 0
+    while delivered := delivery.deliver_due():
+        total += delivered
+        if time.monotonic() > ends:
+            wake(DELIVER)
+            break
+    return total

@@ -1,0 +1,60 @@
+"""The words of a message. They are given a link and two dates, so they can tell nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.template.loader import select_template
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from notifications import links
+from notifications.models import Message
+
+
+@dataclass(frozen=True)
+class Words:
+    """A message rendered: its link, one line of text with it, and the e-mail that says the same."""
+
+    link: str
+    text: str
+    subject: str
+    email: str
+
+
+def render(message: Message) -> Words:
+    """Render a message in its language. Raises ``ValueError`` once its link has been forgotten.
+
+    ``templates/notifications/<language>/<event>.txt`` holds the subject, an empty line, the text.
+    """
+    link = address_of(message)
+    subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
+    expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint
+    email = _rendered(
+        message,
+        "email.txt",
+        text=text,
+        until=timezone.localtime(expires_at),
+        home=settings.PUBLIC_URL,
+        invited=message.invitation is not None,
+    )
+    return Words(link=link, text=text, subject=subject, email=email + "\n")
+
+
+def address_of(message: Message) -> str:
+    """The URL the message points to."""
+    if message.invitation is not None:
+        path = reverse("invitation", args=[message.invitation.token])
+        return f"{settings.PUBLIC_URL}{path}"
+    if message.link is None:
+        raise ValueError("a message without a link says nothing")
+    return links.address(message.link)
+
+
+def _rendered(message: Message, name: str, **context: object) -> str:
+    template = select_template(
+        [f"notifications/{language}/{name}" for language in (message.language, "en")]
+    )
+    with translation.override(message.language):
+        return str(template.render(context)).strip()

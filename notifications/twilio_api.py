@@ -1,0 +1,205 @@
+"""Speaking to Twilio through its own client, at a settable address, with errors we can act on."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+from django.urls import reverse
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+from twilio.rest.api.v2010.account.message import MessageInstance
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from notifications import tokens
+from notifications.errors import DeliveryError, Kind, from_code
+from notifications.models import Message
+
+CONNECT_SECONDS = 4
+READ_SECONDS = 15
+# How far Twilio's clock and ours may differ when a look-up asks for "sent since".
+CLOCKS_DIFFER = timedelta(hours=1)
+LOOKED_AT = 50
+
+_TOKEN_IN_BODY = re.compile(r"/(?:l|invitations)/([A-Za-z0-9_-]+)/")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What Twilio says became of a message: its id, its status, its error code or None."""
+
+    sid: str
+    status: str
+    code: int | None
+
+
+def configured() -> bool:
+    """Whether the environment names an account and a sender."""
+    return bool(
+        settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN and settings.TWILIO_WHATSAPP_FROM
+    )
+
+
+def create(message: Message, body: str, link: str) -> str:
+    """Hand a WhatsApp message to Twilio; return its id. Raises ``DeliveryError``.
+
+    With an approved template for the event only the link travels, as its variable 1; without one
+    the text is sent as it is, which WhatsApp takes within 24 hours of the person's last message
+    (and in Twilio's sandbox), and refuses with 63016 otherwise.
+    """
+    template = content_sid(message)
+    words = (
+        {"content_sid": template, "content_variables": json.dumps({"1": link})}
+        if template
+        else {"body": body}
+    )
+    callback = status_callback(message)
+    if callback:
+        words["status_callback"] = callback
+    try:
+        sent = _client().messages.create(
+            from_=_whatsapp(settings.TWILIO_WHATSAPP_FROM), to=_whatsapp(message.address), **words
+        )
+    except (TwilioException, requests.RequestException, ValueError) as error:
+        raise _judged(error) from error
+    if not sent.sid:
+        raise DeliveryError(Kind.UNKNOWN, "Twilio's answer carried no id.")
+    return str(sent.sid)
+
+
+def look_up(message: Message) -> Fate | None:
+    """Ask Twilio what became of a message; None if it does not have it. Raises ``DeliveryError``.
+
+    By its id where we have one, else among the last messages to the number: ours is the one whose
+    text carries the token of our link.
+    """
+    try:
+        if message.provider_id:
+            return _fate(_client().messages(message.provider_id).fetch())
+        return _find(message)
+    except (TwilioException, requests.RequestException, ValueError) as error:
+        raise _judged(error) from error
+
+
+def _find(message: Message) -> Fate | None:
+    to = _whatsapp(message.address)
+    since = (message.tried_at or message.created_at) - CLOCKS_DIFFER
+    messages = _client().messages
+    # A message Twilio still holds in its queue has no DateSent yet: the second list has it.
+    for rows in (
+        messages.list(to=to, date_sent_after=since, limit=LOOKED_AT),
+        messages.list(to=to, limit=LOOKED_AT),
+    ):
+        for row in rows:
+            if _is_ours(row, message):
+                return _fate(row)
+    return None
+
+
+def _is_ours(row: MessageInstance, message: Message) -> bool:
+    target = message.link or message.invitation
+    found = _TOKEN_IN_BODY.search(row.body or "")
+    if found is None or target is None or tokens.sha256(found[1]) != target.token_sha256:
+        return False
+    # An invitation sent again carries the same link: the earlier message is not this one.
+    return not Message.objects.filter(provider_id=row.sid).exclude(pk=message.pk).exists()
+
+
+def _fate(row: MessageInstance) -> Fate:
+    return Fate(str(row.sid), str(row.status), int(row.error_code) if row.error_code else None)
+
+
+def content_sid(message: Message) -> str:
+    """The approved template for the event, in the message's language if there is one; else ""."""
+    sids: dict[str, str] = settings.TWILIO_CONTENT_SIDS
+    return sids.get(f"{message.event}.{message.language}") or sids.get(message.event, "")
+
+
+def status_callback(message: Message) -> str:
+    """Where Twilio reports on this try; "" if it could not reach us there, and would refuse."""
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    if not settings.TWILIO_API_BASE and host in ("localhost", "127.0.0.1", "::1"):
+        return ""
+    return f"{settings.PUBLIC_URL}{reverse('twilio_status', args=[message.pk, message.attempts])}"
+
+
+def _client() -> Client:
+    return Client(
+        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=_SettableAddress()
+    )
+
+
+def _whatsapp(number: str) -> str:
+    return number if number.startswith("whatsapp:") else f"whatsapp:{number}"
+
+
+class _SettableAddress(HttpClient):  # type: ignore[misc]  # twilio ships no types
+    """Sends what Twilio's client made to ``TWILIO_API_BASE``, if set; logs nothing.
+
+    Twilio's own HTTP client logs addresses, which hold phone numbers. No connection is kept: one
+    that died while idle would look like an answer lost, and cost minutes of finding out.
+    """
+
+    def __init__(self) -> None:
+        """Nothing to set up: a connection is made for each request."""
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - ours tells connecting from reading
+        allow_redirects: bool = False,
+    ) -> Response:
+        base = settings.TWILIO_API_BASE.rstrip("/")
+        if base:
+            parts = urlsplit(uri)
+            uri = base + parts.path + (f"?{parts.query}" if parts.query else "")
+        with requests.Session() as session:
+            session.trust_env = not base  # a proxy is for Twilio, not for a server beside us
+            answer = session.request(
+                method,
+                uri,
+                params=_plain(params),
+                data=data,
+                headers=headers,
+                auth=auth,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=allow_redirects,
+            )
+        return Response(answer.status_code, answer.text, answer.headers)
+
+
+def _plain(params: dict[str, object] | None) -> dict[str, Any] | None:
+    return None if params is None else dict(params)
+
+
+def _judged(error: Exception) -> DeliveryError:
+    """What an error says about whether the message left."""
+    if isinstance(error, TwilioRestException | TwilioServiceException):
+        code = error.code if error.code != error.status else None
+        return from_code(code, error.status)
+    if _never_connected(error):
+        return DeliveryError(Kind.RETRY, "Twilio cannot be reached.")
+    if isinstance(error, requests.Timeout):
+        return DeliveryError(Kind.UNKNOWN, "Twilio took too long to answer.")
+    return DeliveryError(Kind.UNKNOWN, "The connection to Twilio broke before its answer.")
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether not one byte of the request can have left: refused, no such host, no route."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
