@@ -22,7 +22,7 @@ MAX_RATIO = 8  # longer strips than this are not photos of anything
 MIN_SIDE = 64
 STORED_SIDE = 4096  # a 12-megapixel photo is kept whole; 50 megapixels of a phone add no detail
 STORED_QUALITY = 92
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a stereo JPEG (MPO) is opened as JPEG
 
 # The cuts of the quality check, on a copy of at most 512 pixels. Of 300 dermoscopic pictures of
 # HAM10000 and 51 phone photos of PAD-UFES-20 fewer than 1 % fall under the focus cut; of the same

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from pytest_django.fixtures import SettingsWrapper
 
 from tests.plugin import POSTGRES, REDIS
 
@@ -38,12 +38,10 @@ def django_db_modify_db_settings(servers: None) -> None:
 
 
 @pytest.fixture
-def media(tmp_path: Path) -> Iterator[Path]:
+def media(tmp_path: Path, settings: SettingsWrapper) -> Path:
     """An empty private picture store of this test's own."""
-    before = settings.MEDIA_ROOT
     settings.MEDIA_ROOT = tmp_path / "media"
-    yield settings.MEDIA_ROOT
-    settings.MEDIA_ROOT = before
+    return tmp_path / "media"
 
 
 @pytest.fixture(scope="session")

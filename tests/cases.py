@@ -1,0 +1,139 @@
+"""Cases for the stories, made through the real workflow: drawn photos, hand-made predictions."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from accounts.models import User
+from diagnoses import workflow
+from diagnoses.intake import CleanPhoto, clean
+from diagnoses.models import Case, Prediction, Scoring
+from diagnoses.workflow import NewPhoto, Submission
+from mlservice.models import ModelVersion
+from mlservice.packs.skin.drawing import draw
+
+ALL_ANSWERED = {
+    "duration": "over_year",
+    "change_size": "no",
+    "irregular_shape": "no",
+    "irregular_colour": "no",
+    "diameter": "no",
+    "inflamed": "no",
+    "bleeding": "no",
+    "sensation": "no",
+    "skin_type": "ii",
+}
+
+
+@cache
+def jpeg(seed: int = 1, *, kind: str = "nv", blur: float = 0.0, quality: int = 90) -> bytes:
+    """The bytes of a drawn photo, as a phone would send them."""
+    buffer = io.BytesIO()
+    draw(seed, kind=kind, blur=blur).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@cache
+def photo(seed: int = 1, *, kind: str = "nv", blur: float = 0.0) -> CleanPhoto:
+    return clean(io.BytesIO(jpeg(seed, kind=kind, blur=blur)))
+
+
+def encoded(image: Image.Image, file_format: str, **options: Any) -> io.BytesIO:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    buffer.seek(0)
+    return buffer
+
+
+def submission(**changes: Any) -> Submission:
+    """A dermoscopic photo with every question calmly answered, but for ``changes``."""
+    form = Submission(
+        pack_name="skin",
+        site="back",
+        photos=[NewPhoto("dermoscopic", photo())],
+        answers=ALL_ANSWERED,
+        submit_key=uuid.uuid4(),
+    )
+    return replace(form, **changes)
+
+
+def submitted(patient: User, **changes: Any) -> Case:
+    return workflow.submit(patient, submission(**changes))
+
+
+def a_model_version(**changes: Any) -> ModelVersion:
+    """An active version that no worker could load: for stories that score by hand."""
+    fields = {
+        "pack": "skin",
+        "version": "by hand",
+        "folder": "no-such-folder",
+        "weights_hash": uuid.uuid4().hex * 2,
+        "preprocess_hash": "0" * 64,
+        "temperature": 1.0,
+        "r95": 0.30,
+        "r99": 0.10,
+        "state": ModelVersion.State.ACTIVE,
+    }
+    return ModelVersion.objects.create(**fields | changes)
+
+
+def prediction(scoring: Scoring, **changes: Any) -> Prediction:
+    """An unsaved prediction of a calm, confident harmless picture, but for ``changes``."""
+    probabilities = {
+        "nv": 0.95, "bkl": 0.02, "mel": 0.01, "bcc": 0.005,
+        "akiec": 0.005, "df": 0.005, "vasc": 0.005,
+    }  # fmt: skip
+    fields: dict[str, Any] = {
+        "photo": scoring.case.photos.first(),
+        "model_version": scoring.model_version,
+        "probabilities": probabilities,
+        "top_label": "nv",
+        "confidence": 0.95,
+        "threshold": 0.80,
+        "no_disease": False,
+        "label": "nv",
+        "risk": 0.02,
+        "picture_tier": "green",
+        "reasons": [],
+        "stable": True,
+        "out_of_distribution": False,
+        "distance": 1.0,
+        "modality": "dermoscopic",
+        "conformal_set": ["nv"],
+        "embedding": np.zeros(4, dtype="<f4").tobytes(),
+    }
+    return Prediction(**fields | changes)
+
+
+def scored(case: Case, **changes: Any) -> Case:
+    """``case`` with the computer's view in, as the inference worker would have filed it."""
+    scoring = claimed(case)
+    assert workflow.attach(scoring, prediction(scoring, **changes))
+    case.refresh_from_db()
+    return case
+
+
+def claimed(case: Case) -> Scoring:
+    """The case's waiting queue row, leased as a worker would."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    scoring = Scoring.objects.waiting().get(case=case)
+    scoring.token = uuid.uuid4()
+    scoring.lease_until = timezone.now() + timedelta(seconds=20)
+    scoring.attempts += 1
+    scoring.save()
+    return scoring
+
+
+RED = {"risk": 0.9, "picture_tier": "red", "reasons": ["risk_r95"]}
+AMBER = {"risk": 0.2, "picture_tier": "amber", "reasons": ["risk_r99"]}
+NOT_SURE = {"confidence": 0.7999, "no_disease": True, "label": ""}

@@ -1,0 +1,250 @@
+"""Rows are the queue: claims, leases, retries, and workers that die."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from diagnoses import inference, worker
+from diagnoses.inference import claim, release, score_next
+from diagnoses.models import Case, Photo, Prediction, Scoring
+from diagnoses.states import NewPhoto
+from mlservice import registry
+from mlservice.engine import shipped
+from mlservice.models import ModelVersion
+from mlservice.serving import Shelf
+from tests.cases import a_model_version, photo, submitted
+from tests.cast import Cast, build_cast
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+
+@pytest.fixture
+def version() -> ModelVersion:
+    return a_model_version()
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    """One loaded network for the whole module: loading is what costs."""
+    return Shelf()
+
+
+def active_shipped(shelf: Shelf) -> ModelVersion:
+    """The shipped model, registered and active in this test's database, loaded once."""
+    version = registry.register(shipped("skin"))
+    registry.activate(version, None)
+    held = list(shelf.loaded.values())
+    shelf.loaded = {version.pk: held[0]} if held else {}
+    return version
+
+
+# --- Claiming ------------------------------------------------------------------------------------
+
+
+def test_urgent_first_then_oldest(cast: Cast, version: ModelVersion) -> None:
+    calm = submitted(cast.ana)
+    later = submitted(cast.ana)
+    urgent = submitted(cast.ana, answers={"bleeding": "bleeds", "change_size": "yes"})
+    order = [row.case for _ in range(3) for row in claim([version.pk], at_most=1)]
+    assert order == [urgent, calm, later]
+
+
+def test_a_claimed_row_is_not_claimed_again(cast: Cast, version: ModelVersion) -> None:
+    submitted(cast.ana)
+    assert len(claim([version.pk])) == 1
+    assert claim([version.pk]) == []
+
+
+def test_a_lease_that_ran_out_is_claimed_again_alone(cast: Cast, version: ModelVersion) -> None:
+    first = submitted(cast.ana)
+    [row] = claim([version.pk])
+    Scoring.objects.filter(pk=row.pk).update(lease_until=Now() - timedelta(seconds=1))
+    submitted(cast.ana)
+    [again] = claim([version.pk])
+    assert again.case == first
+    assert again.attempts == 2
+    assert again.token != row.token
+
+
+def test_only_versions_this_worker_can_serve(cast: Cast, version: ModelVersion) -> None:
+    submitted(cast.ana)
+    assert claim([]) == []
+    assert inference.servable(Shelf()) == [], "its bundle does not exist: refused, not claimed"
+    assert Scoring.objects.get().attempts == 0
+
+
+def test_a_released_row_comes_back_a_little_later(cast: Cast, version: ModelVersion) -> None:
+    submitted(cast.ana)
+    [row] = claim([version.pk])
+    release(row, "the engine stumbled")
+    assert claim([version.pk]) == [], "not at once"
+    Scoring.objects.update(run_after=Now())
+    [again] = claim([version.pk])
+    assert (again.attempts, again.error) == (2, "the engine stumbled")
+
+
+def test_after_three_tries_the_doctors_have_it(cast: Cast, version: ModelVersion) -> None:
+    case = submitted(cast.ana)
+    for attempt in (1, 2, 3):
+        [row] = claim([version.pk])
+        assert row.attempts == attempt
+        release(row, "decoder crashed")
+        Scoring.objects.update(run_after=Now())
+    assert claim([version.pk]) == []
+    assert inference.give_up_exhausted() == 1
+    case.refresh_from_db()
+    assert (case.status, case.tier) == ("partial", None)
+    first = Case.objects.readable_by_doctor(cast.ruth).awaiting_review().urgent_first()[0]
+    assert first == case
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_never_share_a_row(media: Any) -> None:
+    cast, version = build_cast(), a_model_version()
+    for _ in range(24):
+        submitted(cast.ana)
+    taken: list[int] = []
+    gate = threading.Barrier(8)
+
+    def work() -> None:
+        gate.wait()
+        while rows := claim([version.pk], at_most=2):
+            taken.extend(row.pk for row in rows)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 24
+    assert len(set(taken)) == 24
+
+
+# --- Workers that die ----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_rows_of_a_dead_worker_are_free_at_once(media: Any) -> None:
+    cast, version = build_cast(), a_model_version()
+    submitted(cast.ana)
+    lock = worker.WorkerLock(4711)
+    lock.hold()
+    [row] = claim([version.pk], holder=4711)
+    assert worker.free_rows_of_the_dead() == 0, "it lives"
+    lock.drop()
+    assert worker.free_rows_of_the_dead() == 1
+    [again] = claim([version.pk])
+    assert (again.pk, again.attempts) == (row.pk, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lock_is_taken_again_after_the_database_came_back(media: Any) -> None:
+    lock = worker.WorkerLock(4712)
+    lock.hold()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND objid = 4712"
+        )
+        lock.hold()
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712")
+        assert cursor.fetchone() == (1,)
+    lock.drop()
+
+
+# --- Scoring with the real network ---------------------------------------------------------------
+
+
+def test_a_case_is_scored_by_the_shipped_model(cast: Cast, shelf: Shelf) -> None:
+    version = active_shipped(shelf)
+    case = submitted(cast.ana)
+    assert score_next(shelf) == 1
+    case.refresh_from_db()
+    view = case.prediction
+    assert view is not None
+    assert case.status == Case.Status.PARTIAL
+    assert set(view.probabilities) == {label.name for label in case.pack.labels}
+    assert sum(view.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert view.no_disease == (view.confidence < 0.80)
+    assert view.receipt["weights_sha256"] == version.weights_hash
+    assert len(view.embedding) % 4 == 0
+    assert score_next(shelf) == 0
+
+
+def test_a_batch_gives_everyone_their_own_result(cast: Cast, shelf: Shelf) -> None:
+    active_shipped(shelf)
+    kinds = ("mel", "nv", "vasc")
+    together = [
+        submitted(cast.ana, photos=[NewPhoto("dermoscopic", photo(7, kind=kind))]) for kind in kinds
+    ]
+    assert score_next(shelf) == 3
+    for case, kind in zip(together, kinds, strict=True):
+        alone = submitted(cast.ana, photos=[NewPhoto("dermoscopic", photo(7, kind=kind))])
+        assert score_next(shelf) == 1
+        one, other = case.prediction, alone.prediction
+        assert one is not None
+        assert other is not None
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_the_riskiest_photo_decides_and_overviews_are_never_scored(
+    cast: Cast, shelf: Shelf
+) -> None:
+    active_shipped(shelf)
+    views = [
+        NewPhoto("overview", photo(1)),
+        NewPhoto("dermoscopic", photo(7, kind="mel")),
+        NewPhoto("dermoscopic", photo(7, kind="nv")),
+    ]
+    case = submitted(cast.ana, photos=views)
+    score_next(shelf)
+    view = case.prediction
+    assert view is not None
+    assert len(view.photos) == 2
+    assert view.photo.kind == "dermoscopic"
+    assert view.risk == max(one["risk"] for one in view.photos)
+
+
+def test_a_phone_photo_is_never_green(cast: Cast, shelf: Shelf) -> None:
+    active_shipped(shelf)
+    case = submitted(cast.ana, photos=[NewPhoto("close_up", photo(2))])
+    score_next(shelf)
+    case.refresh_from_db()
+    assert case.tier in {"amber", "red"}
+
+
+def test_a_lost_picture_does_not_hold_up_its_batch_mates(cast: Cast, shelf: Shelf) -> None:
+    active_shipped(shelf)
+    broken, whole = submitted(cast.ana), submitted(cast.ana)
+    Photo.objects.get(case=broken).file.delete(save=False)
+    assert score_next(shelf) == 2
+    assert Prediction.objects.get().case == whole
+    row = Scoring.objects.get(case=broken)
+    assert (row.token, row.attempts) == (None, 1)
+    assert "unreadable" in row.error
+
+
+def test_the_threshold_of_the_version_decides(cast: Cast, shelf: Shelf) -> None:
+    version = active_shipped(shelf)
+    registry.set_threshold(version, 0.999999, cast.root, "trying the edge")
+    case = submitted(cast.ana)
+    score_next(shelf)
+    view = case.prediction
+    assert view is not None
+    assert (view.threshold, view.no_disease, view.label) == (0.999999, True, "")
+
+
+def test_ten_minutes_unscored_shows_by_itself(cast: Cast, version: ModelVersion) -> None:
+    case = submitted(cast.ana)
+    waiting = Case.objects.readable_by_doctor(cast.ruth).awaiting_review()
+    assert case not in waiting
+    Case.objects.filter(pk=case.pk).update(submitted_at=timezone.now() - timedelta(minutes=11))
+    assert waiting.urgent_first().first() == case

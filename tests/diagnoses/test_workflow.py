@@ -1,0 +1,497 @@
+"""The life of a case, told through the workflow alone."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.utils import DatabaseError
+from django.utils import timezone
+
+from accounts import people
+from accounts.models import Clinic, Consent
+from diagnoses import workflow
+from diagnoses.intake import clean
+from diagnoses.models import Case, CaseEvent, FirstReading, Photo, Prediction, Review, Scoring
+from diagnoses.states import MOVES, Answer, Moved, NewPhoto, NotYet, WorkflowError
+from notifications.models import Event, Message
+from tests.cases import (
+    AMBER,
+    NOT_SURE,
+    RED,
+    a_model_version,
+    claimed,
+    jpeg,
+    photo,
+    prediction,
+    scored,
+    submission,
+    submitted,
+)
+from tests.cast import Cast, build_cast
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+ANSWER = Answer(diagnosis="nv", plan="reassure", advice="It is a common mole.", agrees=True)
+
+
+def told(case: Case, event: Event) -> set[str]:
+    """Who has a ledger row about the case."""
+    rows = Message.objects.filter(event=event, about__startswith=f"case:{case.pk}")
+    return {row.recipient.email.split("@")[0] for row in rows if row.recipient}
+
+
+def read(case: Case, doctor: Any, diagnosis: str = "nv") -> FirstReading:
+    return workflow.read_first(
+        case, doctor, diagnosis=diagnosis, confidence="sure", plan="reassure"
+    )
+
+
+# --- Submitting ----------------------------------------------------------------------------------
+
+
+def test_a_submitted_case_is_whole(cast: Cast, media: Path) -> None:
+    version = a_model_version()
+    case = submitted(cast.ana)
+    assert case.status == Case.Status.REGISTERED
+    assert case.clinic == cast.north
+    assert case.lesion is not None
+    [stored] = case.photos.all()
+    assert (media / stored.file.name).read_bytes() == photo().content
+    assert stored.file.name == f"photos/{case.pk}/{stored.pk}.jpg"
+    [row] = case.scorings.all()
+    assert (row.model_version, row.attempts, row.settled_at) == (version, 0, None)
+    assert [event.kind for event in case.events.all()] == ["submitted"]
+
+
+def test_a_double_click_is_one_case(cast: Cast) -> None:
+    a_model_version()
+    form = submission()
+    assert workflow.submit(cast.ana, form) == workflow.submit(cast.ana, form)
+    assert Case.objects.count() == 1
+    assert Photo.objects.count() == 1
+
+
+def test_two_people_may_draw_the_same_key(cast: Cast) -> None:
+    form = submission()
+    assert workflow.submit(cast.ana, form) != workflow.submit(cast.bo, form)
+
+
+def test_a_form_that_fails_leaves_no_file(
+    cast: Cast, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CaseEvent.objects, "create", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        submitted(cast.ana)
+    assert Case.objects.count() == 0
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"photos": []}, "add a photo"),
+        ({"site": "left wing"}, "no site"),
+        ({"answers": {"bleeding": "purple"}}, "no answer"),
+        ({"answers": {"shoe_size": "44"}}, "no question"),
+        ({"pack_name": "chess"}, "no pack"),
+    ],
+)
+def test_what_does_not_hold_together_is_refused(
+    cast: Cast, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WorkflowError, match=says):
+        submitted(cast.ana, **changes)
+    assert Case.objects.count() == 0
+
+
+def test_no_care_without_consent(cast: Cast) -> None:
+    people.withdraw_consent(cast.ana, Consent.Kind.CARE)
+    with pytest.raises(WorkflowError, match="agree"):
+        submitted(cast.ana)
+
+
+def test_only_a_reading_doctor_of_the_clinic_can_be_asked(cast: Cast) -> None:
+    assert submitted(cast.ana, doctor=cast.ruth).doctor == cast.ruth
+    for stranger in (cast.xu, cast.uma, cast.bo, cast.ada):
+        with pytest.raises(WorkflowError, match="cannot be chosen"):
+            submitted(cast.ana, doctor=stranger)
+
+
+def test_a_named_doctor_is_invited_and_the_case_is_in_the_pool(cast: Cast) -> None:
+    case = submitted(cast.ana, named_doctor=("Dr Novak", "+447700900999"))
+    assert case.invitation is not None
+    assert case.invitation.e164 == "+447700900999"
+    assert Message.objects.filter(event=Event.INVITATION, address="+447700900999").count() == 1
+    assert Case.objects.readable_by_doctor(cast.ruth).get() == case
+
+
+def test_without_consent_to_the_check_the_computer_never_sees_it(cast: Cast) -> None:
+    a_model_version()
+    people.withdraw_consent(cast.ana, Consent.Kind.COMPUTER_CHECK)
+    case = submitted(cast.ana)
+    assert (case.status, case.tier, case.scorings.count()) == ("partial", None, 0)
+    assert told(case, Event.CASE_TO_READ) == {"ruth", "sam"}
+
+
+def test_a_poor_photo_sent_anyway_goes_unscored_to_a_doctor(cast: Cast) -> None:
+    a_model_version()
+    poor = NewPhoto("close_up", photo(blur=8), sent_anyway=True)
+    case = submitted(cast.ana, photos=[poor])
+    assert (case.status, case.scorings.count()) == ("partial", 0)
+    assert case.events.last().detail == {"reason": "photo_quality"}
+
+
+def test_without_a_model_the_doctors_get_it_at_once(cast: Cast) -> None:
+    case = submitted(cast.ana)
+    assert case.status == Case.Status.PARTIAL
+    assert case in Case.objects.readable_by_doctor(cast.ruth).awaiting_review()
+
+
+def test_urgent_answers_go_first_in_the_queue(cast: Cast) -> None:
+    a_model_version()
+    calm = submitted(cast.ana)
+    urgent = submitted(cast.ana, answers={"bleeding": "bleeds", "change_size": "yes"})
+    assert calm.scorings.get().priority == 1
+    assert urgent.scorings.get().priority == 0
+    assert urgent.answer_due_at < calm.answer_due_at
+
+
+# --- The computer's view -------------------------------------------------------------------------
+
+
+def test_the_view_comes_in(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    assert (case.status, case.tier, case.risk) == ("partial", "green", 0.02)
+    assert case.prediction is not None
+    assert told(case, Event.CASE_CHECKED) == {"ana"}
+    assert told(case, Event.CASE_TO_READ) == {"ruth", "sam"}
+
+
+def test_only_the_doctor_asked_for_is_told(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana, doctor=cast.sam))
+    assert told(case, Event.CASE_TO_READ) == {"sam"}
+
+
+def test_answers_raise_the_pictures_tier(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana, answers={"change_size": "yes", "bleeding": "bleeds"}))
+    assert case.tier == "red"
+    view = case.prediction
+    assert view is not None
+    assert (view.picture_tier, view.tier, view.points) == ("green", "red", 3)
+    assert view.reasons[:2] == ["points_urgent", "bleeding_and_growing"]
+
+
+def test_answers_never_lower_it(cast: Cast) -> None:
+    a_model_version()
+    assert scored(submitted(cast.ana), **RED).tier == "red"
+
+
+def test_red_is_due_sooner_than_green(cast: Cast) -> None:
+    a_model_version()
+    green, red = submitted(cast.ana), submitted(cast.ana)
+    before = red.answer_due_at
+    sooner = before - scored(red, **RED).answer_due_at
+    assert abs(sooner - timedelta(hours=48)) < timedelta(minutes=1)
+    assert scored(green).answer_due_at > red.answer_due_at
+
+
+def test_a_late_answer_with_an_old_token_is_refused(cast: Cast) -> None:
+    """The zombie: stopped past its lease, then continued, while another worker has the row."""
+    a_model_version()
+    case = submitted(cast.ana)
+    zombie, alive = claimed(case), claimed(case)
+    assert workflow.attach(zombie, prediction(zombie, **RED)) is False
+    assert Prediction.objects.count() == 0
+    assert workflow.attach(alive, prediction(alive)) is True
+    assert workflow.attach(alive, prediction(alive)) is False, "settled once"
+    assert Prediction.objects.get().tier == "green"
+    assert Message.objects.filter(event=Event.CASE_CHECKED).count() == 1
+
+
+def test_giving_up_tells_everyone_all_the_same(cast: Cast) -> None:
+    a_model_version()
+    case = submitted(cast.ana)
+    assert workflow.give_up(claimed(case), "decoder crashed")
+    case.refresh_from_db()
+    assert (case.status, case.tier) == ("partial", None)
+    assert told(case, Event.CASE_CHECKED) == {"ana"}
+    first = Case.objects.readable_by_doctor(cast.ruth).awaiting_review().urgent_first().first()
+    assert first == case
+
+
+def test_held_results_are_not_announced(cast: Cast) -> None:
+    a_model_version()
+    Clinic.objects.filter(pk=cast.north.pk).update(release_policy=Clinic.Release.AFTER_REVIEW)
+    case = scored(submitted(cast.ana))
+    assert told(case, Event.CASE_CHECKED) == set()
+    assert told(case, Event.CASE_TO_READ) == {"ruth", "sam"}
+
+
+def test_a_view_after_the_signature_changes_nothing(cast: Cast) -> None:
+    a_model_version()
+    case = submitted(cast.ana)
+    Case.objects.filter(pk=case.pk).update(submitted_at=timezone.now() - timedelta(minutes=11))
+    read(case, cast.ruth)
+    workflow.sign(case, cast.ruth, ANSWER)
+    late = scored(case, **RED)
+    assert (late.status, late.tier) == ("final", None)
+    assert late.prediction is not None, "kept, for the record"
+    assert told(case, Event.CASE_CHECKED) == set()
+
+
+def test_tell_us_now_only_raises(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    workflow.raise_urgency(case, cast.ana, "It bled", {"bleeding": "bleeds", "change_size": "yes"})
+    case.refresh_from_db()
+    assert case.tier == "red"
+    workflow.raise_urgency(case, cast.ana, "All fine now", {"bleeding": "no", "change_size": "no"})
+    case.refresh_from_db()
+    assert case.tier == "red"
+
+
+def test_an_unscored_case_can_be_queued_again(cast: Cast) -> None:
+    case = submitted(cast.ana)
+    with pytest.raises(WorkflowError, match="No model"):
+        workflow.requeue(case, cast.ada)
+    a_model_version()
+    workflow.requeue(case, cast.ada)
+    with pytest.raises(WorkflowError, match="waiting"):
+        workflow.requeue(case, cast.ada)
+    assert scored(case, **AMBER).tier == "amber"
+    with pytest.raises(WorkflowError, match="without a view"):
+        workflow.requeue(case, cast.ada)
+
+
+# --- The doctor ----------------------------------------------------------------------------------
+
+
+def test_read_first_then_sign(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    with pytest.raises(NotYet):
+        workflow.sign(case, cast.ruth, ANSWER)
+    read(case, cast.ruth)
+    review = workflow.sign(case, cast.ruth, ANSWER)
+    case.refresh_from_db()
+    assert (case.status, case.signed_by) == ("final", cast.ruth)
+    assert review.effective_at - case.signed_at == settings.UNDO_SIGNATURE
+    [message] = Message.objects.filter(event=Event.CASE_SIGNED)
+    assert message.run_after == review.effective_at, "leaves when the seconds to undo are over"
+
+
+def test_a_clinic_that_does_not_read_blind_signs_at_once(cast: Cast) -> None:
+    a_model_version()
+    Clinic.objects.filter(pk=cast.north.pk).update(blind_reading=False)
+    case = scored(submitted(cast.ana))
+    assert workflow.sign(case, cast.ruth, ANSWER).doctor == cast.ruth
+
+
+def test_the_second_doctor_is_told_who_was_first(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    stale = Case.objects.get(pk=case.pk)
+    read(case, cast.ruth)
+    read(case, cast.sam)
+    workflow.sign(case, cast.ruth, ANSWER)
+    with pytest.raises(Moved, match="Ruth Okafor signed") as caught:
+        workflow.sign(stale, cast.sam, ANSWER)
+    assert caught.value.by == cast.ruth
+    assert Review.objects.count() == 1
+
+
+def test_undo_within_seconds(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    workflow.sign(case, cast.ruth, ANSWER)
+    with pytest.raises(WorkflowError, match="no signature of yours"):
+        workflow.undo_signature(case, cast.sam)
+    workflow.undo_signature(case, cast.ruth)
+    case.refresh_from_db()
+    assert (case.status, case.signed_by, case.signed_at) == ("partial", None, None)
+    assert Message.objects.get(event=Event.CASE_SIGNED).state == Message.State.CANCELLED
+    second = workflow.sign(case, cast.ruth, ANSWER)
+    assert list(case.reviews.standing()) == [second]
+    assert case.reviews.count() == 2, "the undone one stays in the history"
+    pending = Message.objects.filter(event=Event.CASE_SIGNED, state=Message.State.PENDING)
+    assert pending.count() == 1
+
+
+def test_no_undo_when_the_answer_has_left(cast: Cast, settings: Any) -> None:
+    settings.UNDO_SIGNATURE = timedelta(0)
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    workflow.sign(case, cast.ruth, ANSWER)
+    with pytest.raises(WorkflowError, match="has been sent"):
+        workflow.undo_signature(case, cast.ruth)
+
+
+def test_amending_keeps_both(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    first = workflow.sign(case, cast.ruth, ANSWER)
+    changed = Answer(diagnosis="mel", plan="refer_urgent", advice="Come in.", agrees=False,
+                     differs_because="regression")  # fmt: skip
+    second = workflow.amend(case, cast.sam, changed, after=first)
+    case.refresh_from_db()
+    assert (case.status, case.signed_by) == ("amended", cast.sam)
+    assert list(case.reviews.all()) == [first, second]
+    with pytest.raises(Moved, match="Sam Patel amended"):
+        workflow.amend(case, cast.ruth, ANSWER, after=first)
+    assert told(case, Event.CASE_AMENDED) == {"ana"}
+
+
+def test_differing_needs_a_reason(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    with pytest.raises(WorkflowError, match="why you differ"):
+        workflow.sign(case, cast.ruth, Answer("mel", "see", "Come in.", agrees=False))
+    case.refresh_from_db()
+    assert case.status == Case.Status.PARTIAL, "nothing half signed"
+
+
+def test_nobody_else_reads_or_signs(cast: Cast) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    for stranger in (cast.xu, cast.uma, cast.ana, cast.ada, cast.root):
+        with pytest.raises(WorkflowError, match="not yours"):
+            read(case, stranger)
+        with pytest.raises(WorkflowError, match="not yours"):
+            workflow.sign(case, stranger, ANSWER)
+
+
+def test_withdrawn_cases_are_never_scored(cast: Cast) -> None:
+    a_model_version()
+    case = submitted(cast.ana)
+    row = claimed(case)
+    workflow.withdraw(case, cast.ana)
+    assert not Scoring.objects.waiting().exists()
+    assert workflow.attach(row, prediction(row)) is False
+    with pytest.raises(Moved):
+        workflow.withdraw(case, cast.ana)
+
+
+# --- What the database itself refuses ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [Prediction, Review, FirstReading, CaseEvent])
+def test_what_was_written_stays(cast: Cast, model: Any) -> None:
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    workflow.sign(case, cast.ruth, ANSWER)
+    row = model.objects.first()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        model.objects.filter(pk=row.pk).update(case=case)
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608 - a table of ours
+
+
+def test_the_80_percent_rule_is_a_constraint(cast: Cast) -> None:
+    a_model_version()
+    case = submitted(cast.ana)
+    row = claimed(case)
+    for wrong in (
+        {"confidence": 0.7999},
+        {"confidence": 0.80, "no_disease": True, "label": ""},
+        {"confidence": 0.5, "no_disease": True},
+    ):
+        with pytest.raises(IntegrityError, match="80_percent"), transaction.atomic():
+            workflow.attach(row, prediction(row, **wrong))
+    assert workflow.attach(row, prediction(row, **NOT_SURE))
+
+
+def test_final_has_a_signer_and_a_time(cast: Cast) -> None:
+    case = submitted(cast.ana)
+    with pytest.raises(IntegrityError, match="signer"), transaction.atomic():
+        Case.objects.filter(pk=case.pk).update(status="final")
+
+
+def test_illegal_moves_are_refused(cast: Cast) -> None:
+    case = submitted(cast.ana)
+    for old, targets in MOVES.items():
+        for new in set(Case.Status.values) - targets:
+            case.status = old
+            with pytest.raises(Moved):
+                workflow._move(case, new, "test", None)
+
+
+# --- Races, on real connections ------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_clicks_at_once_are_one_case(media: Path) -> None:
+    cast = build_cast()
+    a_model_version()
+    form = submission(submit_key=uuid.uuid4())
+    found: list[Case] = []
+
+    def click() -> None:
+        found.append(workflow.submit(cast.ana, form))
+        connection.close()
+
+    threads = [threading.Thread(target=click) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 10
+    assert len(set(found)) == Case.objects.count() == 1
+    assert len(list(media.rglob("*.jpg"))) == Photo.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_doctors_sign_at_once_and_one_wins() -> None:
+    cast = build_cast()
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    outcomes: list[str] = []
+    for doctor in (cast.ruth, cast.sam):
+        read(case, doctor)
+    gate = threading.Barrier(2)
+
+    def sign(doctor: Any) -> None:
+        own = Case.objects.get(pk=case.pk)
+        gate.wait()
+        try:
+            workflow.sign(own, doctor, ANSWER)
+            outcomes.append("signed")
+        except Moved:
+            outcomes.append("told")
+        connection.close()
+
+    threads = [threading.Thread(target=sign, args=[doctor]) for doctor in (cast.ruth, cast.sam)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["signed", "told"]
+    assert Review.objects.count() == 1
+    assert Message.objects.filter(event=Event.CASE_SIGNED).count() == 1
+
+
+def test_drawn_photos_survive_the_real_intake() -> None:
+    import io
+
+    assert clean(io.BytesIO(jpeg(5))).quality.reasons == ()
