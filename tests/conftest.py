@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from tests.plugin import POSTGRES, REDIS
 
@@ -38,7 +38,7 @@ def django_db_modify_db_settings(servers: None) -> None:
 
 
 @pytest.fixture
-def media(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def media(tmp_path: Path, settings: Settings) -> Path:
     """An empty private picture store of this test's own."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
