@@ -1,7 +1,7 @@
 """One settings module for every way to run. The environment chooses; no code branches on it.
 
-``docs/configuration.md`` lists every variable. Secrets may come from files: ``SECRET_KEY_FILE``
-is read where ``SECRET_KEY`` is not set, and so for each of them.
+``docs/configuration.md`` lists every variable. Each may come from a file, as secrets should:
+where ``SECRET_KEY_FILE`` names one, it is read instead of ``SECRET_KEY``, and so for all of them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
-from environ import FileAwareEnv
+from environ import Env
+from environ.fileaware_mapping import FileAwareMapping
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = FileAwareEnv()
+
+
+class FilesWithoutLineEnd(FileAwareMapping):  # type: ignore[misc]  # environ ships no types
+    """Editors end files with a newline; no password or address of ours does."""
+
+    def __getitem__(self, key: str) -> str:
+        value: str = super().__getitem__(key)
+        return value.rstrip("\r\n")
+
+
+env = Env()
+env.ENVIRON = FilesWithoutLineEnd()
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -241,6 +253,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
+# Asked from inside the machine, past the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
