@@ -158,15 +158,9 @@ class User(AbstractUser):
 class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
     def reachable(self) -> Self:
         """``ContactNumber.reachable`` in SQL."""
-        return self.filter(opted_in_at__isnull=False).exclude(self._STOPPED)
-
-    def stopped(self) -> Self:
-        """The phone said STOP, and not START since."""
-        return self.filter(self._STOPPED)
-
-    _STOPPED = Q(opted_out_at__isnull=False) & (
-        Q(opted_in_at=None) | Q(opted_out_at__gte=F("opted_in_at"))
-    )
+        return self.filter(opted_in_at__isnull=False).filter(
+            Q(opted_out_at=None) | Q(opted_out_at__lt=F("opted_in_at"))
+        )
 
 
 class ContactNumber(models.Model):
@@ -199,6 +193,16 @@ class ContactNumber(models.Model):
         return self.opted_in_at is not None and (
             self.opted_out_at is None or self.opted_out_at < self.opted_in_at
         )
+
+
+class StoppedPhone(models.Model):
+    """A phone that said STOP, whoever it belongs to and whatever is removed: START lifts it."""
+
+    e164 = models.CharField("phone number", max_length=16, unique=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return masked(self.e164)
 
 
 class ConsentQuerySet(models.QuerySet["Consent"]):

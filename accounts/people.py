@@ -13,7 +13,7 @@ from knox.models import AuthToken
 
 from accounts import wording
 from accounts.audit import record
-from accounts.models import Clinic, Consent, ContactNumber, Role, User
+from accounts.models import Clinic, Consent, ContactNumber, Role, StoppedPhone, User
 
 
 class PeopleError(Exception):
@@ -92,7 +92,7 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
     if opt_in and (number.opted_in_at is None or number.opt_in_version != version):
         number.opted_in_at = timezone.now()
         number.opt_in_version = version
-        if ContactNumber.objects.filter(e164=e164).stopped().exists():
+        if stopped(e164):
             number.opted_out_at = number.opted_in_at
         number.save(update_fields=["opted_in_at", "opt_in_version", "opted_out_at"])
         record("number.opted_in", actor=user, about=_about(user), number=number.pk)
@@ -108,7 +108,11 @@ def remove_number(user: User, number: ContactNumber) -> None:
 
 @transaction.atomic
 def opt_out(e164: str) -> int:
-    """The phone said STOP: nothing is sent to it again. Returns how many people have the number."""
+    """The phone said STOP: nothing is sent to it again. Returns how many people have the number.
+
+    Remembered for numbers nobody has, too: an invited doctor may say it.
+    """
+    StoppedPhone.objects.get_or_create(e164=e164)
     numbers = ContactNumber.objects.select_for_update(no_key=True).filter(e164=e164)
     for number in numbers:
         record("number.opted_out", actor=None, about=f"user:{number.user_id}", number=number.pk)
@@ -118,12 +122,18 @@ def opt_out(e164: str) -> int:
 @transaction.atomic
 def opt_in(e164: str) -> int:
     """The phone said START. Returns how many people have the number."""
+    StoppedPhone.objects.filter(e164=e164).delete()
     numbers = ContactNumber.objects.select_for_update(no_key=True).filter(e164=e164)
     for number in numbers:
         record("number.opted_in", actor=None, about=f"user:{number.user_id}", number=number.pk)
     return numbers.update(
         opted_in_at=timezone.now(), opt_in_version=wording.version(Consent.Kind.MESSAGES)
     )
+
+
+def stopped(e164: str) -> bool:
+    """Whether this phone said STOP, and not START since."""
+    return StoppedPhone.objects.filter(e164=e164).exists()
 
 
 def reachable_number(user: User) -> ContactNumber | None:

@@ -96,9 +96,7 @@ def _page(request: HttpRequest, form: NumberForm) -> HttpResponse:
     user = person(request)
     context = {
         "numbers": [
-            Number(
-                row, spoken(row.e164), stopped=row.opted_out_at is not None and not row.reachable
-            )
+            Number(row, spoken(row.e164), people.stopped(row.e164))
             for row in user.numbers.order_by("pk")
         ],
         "agreements": [_agreement(user, kind) for kind in _kinds(user)],

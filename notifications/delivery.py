@@ -15,7 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import ContactNumber
+from accounts import people
 from notifications import invitations, ledger, settling, twilio_api
 from notifications.channels import SENDERS
 from notifications.errors import DeliveryError, Kind
@@ -97,7 +97,7 @@ def _mind_stop(message: Message) -> None:
     if message.channel != Channel.WHATSAPP:
         return
     if message.recipient is None:
-        stopped = ContactNumber.objects.filter(e164=message.address).stopped().exists()
+        stopped = people.stopped(message.address)
     else:
         stopped = ledger.route_to(message.recipient).address != message.address
     if stopped:
