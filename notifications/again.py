@@ -60,14 +60,13 @@ def resend(message: Message, by: User) -> Message:
     return written
 
 
-def done_by_hand(message: Message, by: User) -> bool:
-    """A person has told them. Returns False if somebody had done so before."""
+def done_by_hand(message: Message, by: User) -> None:
+    """A person has told them. Raises ``NotAgain`` if that was no staff task, or is done."""
     waiting = Message.objects.filter(pk=message.pk, channel=Channel.STAFF, state=State.PENDING)
     with transaction.atomic():
-        moved = waiting.update(state=State.DELIVERED, sent_at=Now(), settled_at=Now()) == 1
-        if moved:
-            record("message.told_by_hand", actor=by, about=f"message:{message.pk}")
-    return moved
+        if not waiting.update(state=State.DELIVERED, sent_at=Now(), settled_at=Now()):
+            raise NotAgain("This message is not waiting for a person.")
+        record("message.told_by_hand", actor=by, about=f"message:{message.pk}")
 
 
 def _same_telling(message: Message) -> MessageQuerySet:

@@ -15,6 +15,8 @@ urlpatterns = [
     path("styleguide/", views.styleguide, name="styleguide"),
     path("accounts/", include("allauth.urls")),
     path("", include("accounts.urls")),
+    path("", include("notifications.urls")),
+    path("", include("diagnoses.urls")),
     path("admin/", admin.site.urls),
 ]
 

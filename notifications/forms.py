@@ -1,0 +1,67 @@
+"""The form with which an invited doctor makes an account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from accounts.forms import PhoneField
+from accounts.models import User
+from notifications.models import Invitation
+
+
+class JoinForm(forms.Form):
+    """A new account for someone invited; the number they were invited on is filled in."""
+
+    name = forms.CharField(
+        label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    email = forms.EmailField(
+        label="E-mail address",
+        help_text="You log in with it. Use the one you use at work.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label="Password",
+        help_text="At least 10 characters. A few words are easier to remember than one.",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    number = PhoneField(label="Phone number", max_length=40, required=False)
+    messages = forms.BooleanField(
+        label="You may send me WhatsApp messages when a case waits for me.",
+        help_text="A message only says that there is work. It never says whose or what.",
+        required=False,
+    )
+
+    def __init__(self, invitation: Invitation, data: Mapping[str, Any] | None) -> None:
+        initial = {
+            "name": invitation.name,
+            "email": invitation.email,
+            "number": invitation.e164,
+        }
+        super().__init__(data, initial=initial)
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).strip().lower()
+        if User.objects.filter(email=email).exists():
+            raise ValidationError("There is an account with this address already.")
+        return email
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        person = User(
+            email=self.cleaned_data.get("email", ""), name=self.cleaned_data.get("name", "")
+        )
+        validate_password(password, person)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("messages") and not data.get("number") and "number" not in self.errors:
+            self.add_error("number", "Give the number we should send messages to.")
+        return data

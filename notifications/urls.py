@@ -1,0 +1,14 @@
+"""Where links, invitations and Twilio's webhooks answer."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from notifications import views, webhooks
+
+urlpatterns = [
+    path("l/<str:token>/", views.link, name="link"),
+    path("invitations/<str:token>/", views.invitation, name="invitation"),
+    path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
+    path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
+]

@@ -1,0 +1,116 @@
+"""What Twilio tells us: where a message is, and what somebody wrote back.
+
+Only what carries Twilio's signature over the exact public address is read. A report that comes
+again, late or out of order changes nothing, because states only move forward and an inbound
+message is a row that exists once.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from twilio.request_validator import RequestValidator
+from twilio.twiml.messaging_response import MessagingResponse
+
+from accounts import people
+from notifications import settling
+from notifications.models import Inbound, Message
+from notifications.twilio_api import Fate
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+MAX_BODY = 32 * 1024
+STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
+START = {"START", "UNSTOP"}
+REPLIES = {
+    Inbound.Word.STOP: "You will get no more messages here. News comes by e-mail instead. "
+    "To get messages here again, write START.",
+    Inbound.Word.START: "You will get messages here again. To end them, write STOP.",
+}
+
+
+def from_twilio(view: View[P]) -> View[P]:
+    """Let only POSTs through that Twilio signed for this very address; 403 for the rest."""
+
+    @csrf_exempt
+    @require_POST
+    @wraps(view)
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+            return HttpResponse(status=413)
+        if not _signed(request):
+            logger.warning("refused a webhook without Twilio's signature")
+            return HttpResponse(status=403)
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def _signed(request: HttpRequest) -> bool:
+    token = settings.TWILIO_AUTH_TOKEN
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if not token or not signature:
+        return False  # without a token the signature would be anyone's
+    # Our own public address, not the Host header, which the sender chooses.
+    url = settings.PUBLIC_URL + request.get_full_path()
+    return bool(RequestValidator(token).validate(url, request.POST, signature))
+
+
+@from_twilio
+def status(request: HttpRequest, pk: uuid.UUID, attempt: int) -> HttpResponse:
+    """A status callback for one try of one message. Our own id is in the address, so a report
+    that is faster than the answer to our request finds its message too.
+    """
+    message = get_object_or_404(Message, pk=pk)
+    fate = Fate(
+        sid=request.POST.get("MessageSid", "")[:64],
+        status=request.POST.get("MessageStatus", ""),
+        code=_number(request.POST.get("ErrorCode", "")),
+    )
+    settling.reported(message, fate, attempt=attempt)
+    return HttpResponse(status=204)
+
+
+@from_twilio
+def inbound(request: HttpRequest) -> HttpResponse:
+    """Somebody wrote to our number. STOP and START count; other words are not kept."""
+    sid = request.POST.get("MessageSid", "")[:64]
+    if not sid:
+        return HttpResponse(status=400)
+    sender = request.POST.get("From", "").removeprefix("whatsapp:")[:16]
+    word = _word(request.POST.get("OptOutType") or request.POST.get("Body", ""))
+    answer = MessagingResponse()
+    with transaction.atomic():
+        _, new = Inbound.objects.get_or_create(
+            provider_id=sid, defaults={"e164": sender, "word": word}
+        )
+        if new and word == Inbound.Word.STOP:
+            people.opt_out(sender)
+        elif new and word == Inbound.Word.START:
+            people.opt_in(sender)
+    if new and word in REPLIES:
+        answer.message(REPLIES[word])
+    return HttpResponse(str(answer), content_type="text/xml")
+
+
+def _word(body: str) -> Inbound.Word:
+    said = body.strip().strip(".!").upper()
+    if said in STOP:
+        return Inbound.Word.STOP
+    return Inbound.Word.START if said in START else Inbound.Word.OTHER
+
+
+def _number(raw: str) -> int | None:
+    return int(raw) if raw.isascii() and raw.isdigit() else None
