@@ -1,0 +1,105 @@
+"""Every refusal of the API as ``application/problem+json`` (RFC 9457).
+
+``code`` is for programs and stays the same; ``detail`` is a sentence for people. ``type`` is
+``about:blank``, so ``title`` is HTTP's own name for the status.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.exceptions import (
+    APIException,
+    NotFound,
+    ParseError,
+    PermissionDenied as NotAllowed,
+    Throttled,
+    ValidationError,
+)
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Refused(APIException):
+    """A refusal with a code of its own; ``extra`` members go beside it."""
+
+    def __init__(self, status: HTTPStatus, code: str, sentence: str, **extra: Any) -> None:
+        super().__init__(sentence, code)
+        self.status_code = int(status)
+        self.extra = extra
+
+
+class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
+    """What every refusal looks like."""
+
+    type = serializers.CharField(help_text="Always about:blank.")
+    title = serializers.CharField(help_text="HTTP's name for the status.")
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="For programs; stays the same.")
+    detail = serializers.CharField(help_text="A sentence for people.")
+    errors = serializers.DictField(  # type: ignore[assignment]  # RFC 9457's usual name; the serializer's own .errors is not used
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="By field, where fields are at fault.",
+    )
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's ``EXCEPTION_HANDLER``: its own statuses and headers, our body."""
+    error = _as_api_exception(error)
+    response = exception_handler(error, context)
+    if response is None or not isinstance(error, APIException):
+        return None
+    status = HTTPStatus(response.status_code)
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    response.data = body | _what_is_wrong(error)
+    response.content_type = MEDIA_TYPE
+    return response
+
+
+def _as_api_exception(error: Exception) -> Exception:
+    if isinstance(error, Http404):
+        return NotFound()
+    if isinstance(error, PermissionDenied):
+        return NotAllowed()
+    return error
+
+
+def _what_is_wrong(error: APIException) -> dict[str, Any]:
+    if isinstance(error, ValidationError):
+        fields = _by_field(error.detail)
+        first = next((texts[0] for texts in fields.values() if texts), "")
+        return {"code": "invalid", "detail": f"Something is missing or wrong: {first}"} | {
+            "errors": fields
+        }
+    if isinstance(error, Refused):
+        return {"code": error.get_codes(), "detail": str(error.detail)} | error.extra
+    if isinstance(error, NotFound):
+        return {"code": "not_found", "detail": "There is nothing here that is yours to see."}
+    if isinstance(error, Throttled):
+        wait = f" Try again in {int(error.wait)} seconds." if error.wait else ""
+        return {"code": "too_many_requests", "detail": f"Too many requests.{wait}"}
+    if isinstance(error, ParseError):
+        return {"code": "unreadable", "detail": "The request could not be read."}
+    return {"code": str(error.get_codes()), "detail": str(error.detail)}
+
+
+def _by_field(detail: Any) -> dict[str, list[str]]:
+    """DRF's nested errors, flattened to one list of sentences for each field."""
+    if not isinstance(detail, dict):
+        return {"request": _sentences(detail)}
+    return {str(field): _sentences(errors) for field, errors in detail.items()}
+
+
+def _sentences(errors: Any) -> list[str]:
+    if isinstance(errors, dict):
+        errors = list(errors.values())
+    if isinstance(errors, list):
+        return [sentence for error in errors for sentence in _sentences(error)]
+    return [str(errors)]

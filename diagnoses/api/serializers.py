@@ -1,0 +1,223 @@
+"""What the API says of a case: to its patient in words, to a doctor in words and, later, numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from diagnoses import presenting
+from diagnoses.models import Case, FirstReading, Photo, Review
+
+
+class SiteSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    text = serializers.CharField()
+
+
+class PhotoSerializer(serializers.ModelSerializer[Photo]):
+    url = serializers.SerializerMethodField(help_text="The picture itself, with the same token.")
+
+    class Meta:
+        model = Photo
+        fields = ["id", "kind", "width", "height", "sha256", "sent_anyway", "url"]
+
+    @extend_schema_field(serializers.URLField())
+    def get_url(self, photo: Photo) -> str:
+        return _absolute(self, "api-photo", photo.case_id, photo.pk)
+
+
+class CaseSummarySerializer(serializers.ModelSerializer[Case]):
+    """One line of the list."""
+
+    url = serializers.SerializerMethodField()
+    reference = serializers.CharField(help_text="What people quote on the phone.")
+    pack = serializers.CharField(source="pack_name")
+    site = serializers.SerializerMethodField()
+    status_text = serializers.CharField(source="get_status_display")
+
+    class Meta:
+        model = Case
+        fields = [
+            "id",
+            "url",
+            "reference",
+            "pack",
+            "site",
+            "status",
+            "status_text",
+            "submitted_at",
+            "answer_due_at",
+        ]
+
+    @extend_schema_field(serializers.URLField())
+    def get_url(self, case: Case) -> str:
+        return _absolute(self, "api-case", case.pk)
+
+    @extend_schema_field(SiteSerializer)
+    def get_site(self, case: Case) -> dict[str, str]:
+        return {"name": case.site, "text": case.pack.site(case.site).text}
+
+
+class DoctorSummarySerializer(CaseSummarySerializer):
+    """One line of a doctor's list: the urgency, and nothing else of the computer's."""
+
+    urgency = serializers.CharField(
+        source="tier", allow_null=True, help_text="red, amber, green; null while unscored."
+    )
+    patient_name = serializers.CharField(source="patient.name")
+
+    class Meta(CaseSummarySerializer.Meta):
+        fields = [*CaseSummarySerializer.Meta.fields, "urgency", "patient_name"]
+
+
+class StepSerializer(serializers.Serializer[presenting.Step]):
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=["done", "now", "todo"])
+    when = serializers.DateTimeField(allow_null=True)
+
+
+class ResultSerializer(serializers.Serializer[presenting.Card]):
+    """The result in the words the patient reads. It holds no numbers."""
+
+    key = serializers.CharField(help_text="Which result this is; stays the same.")
+    tone = serializers.ChoiceField(choices=["green", "amber", "red", "neutral", "signed"])
+    headline = serializers.CharField()
+    body = serializers.ListField(child=serializers.CharField())
+    label_line = serializers.CharField(help_text="The automatic label; empty where none stands.")
+    next_steps = serializers.ListField(child=serializers.CharField())
+
+
+class PatientAnswerSerializer(serializers.ModelSerializer[Review]):
+    """The doctor's signed answer to the patient."""
+
+    doctor = serializers.CharField(source="doctor.name")
+    text = serializers.CharField(source="advice")
+
+    class Meta:
+        model = Review
+        fields = ["doctor", "signed_at", "text", "recheck_days"]
+
+
+class PatientCaseSerializer(CaseSummarySerializer):
+    """A case as its patient sees it on the page."""
+
+    result = serializers.SerializerMethodField()
+    steps = serializers.SerializerMethodField()
+    answer = serializers.SerializerMethodField()
+    photos = PhotoSerializer(many=True)
+
+    class Meta(CaseSummarySerializer.Meta):
+        fields = [*CaseSummarySerializer.Meta.fields, "result", "steps", "answer", "photos"]
+
+    @extend_schema_field(ResultSerializer)
+    def get_result(self, case: Case) -> Any:
+        return ResultSerializer(presenting.patient_card(case)).data
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, case: Case) -> Any:
+        return StepSerializer(presenting.steps(case), many=True).data
+
+    @extend_schema_field(PatientAnswerSerializer(allow_null=True))
+    def get_answer(self, case: Case) -> Any:
+        review = presenting.answer_for_patient(case)
+        return PatientAnswerSerializer(review).data if review else None
+
+
+class FirstReadingSerializer(serializers.ModelSerializer[FirstReading]):
+    class Meta:
+        model = FirstReading
+        fields = ["diagnosis", "confidence", "plan", "created_at"]
+
+
+class ReviewSerializer(serializers.ModelSerializer[Review]):
+    """A signed answer, for doctors. ``undone`` ones never left."""
+
+    doctor = serializers.CharField(source="doctor.name")
+    undone = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Review
+        fields = [
+            "doctor",
+            "signed_at",
+            "diagnosis",
+            "plan",
+            "recheck_days",
+            "advice",
+            "note",
+            "agrees",
+            "differs_because",
+            "undone",
+        ]
+
+    def get_undone(self, review: Review) -> bool:
+        return hasattr(review, "undoing")
+
+
+class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
+    """Everything the computer said. Closed until the doctor's own reading is in."""
+
+    probabilities = serializers.DictField(
+        source="prediction.probabilities", child=serializers.FloatField(), help_text="Calibrated."
+    )
+    confidence = serializers.FloatField(source="prediction.confidence")
+    threshold = serializers.FloatField(source="prediction.threshold")
+    no_disease = serializers.BooleanField(source="prediction.no_disease")
+    label = serializers.CharField(source="prediction.label")
+    risk = serializers.FloatField(source="prediction.risk")
+    conformal_set = serializers.ListField(
+        source="prediction.conformal_set", child=serializers.CharField()
+    )
+    tier = serializers.CharField(source="prediction.tier")
+    reasons = serializers.ListField(source="prediction.reasons", child=serializers.CharField())
+    reasons_text = serializers.ListField(source="reasons", child=serializers.CharField())
+    modality = serializers.CharField(source="prediction.modality")
+    stable = serializers.BooleanField(source="prediction.stable")
+    out_of_distribution = serializers.BooleanField(source="prediction.out_of_distribution")
+    receipt = serializers.DictField(source="prediction.receipt")
+
+
+class DoctorCaseSerializer(DoctorSummarySerializer):
+    """A case as a doctor of its clinic sees it."""
+
+    answers = serializers.DictField()
+    photos = PhotoSerializer(many=True)
+    own_first_reading = serializers.SerializerMethodField()
+    computer_view = serializers.SerializerMethodField(
+        help_text="null until the doctor's own first reading is in, and where there is no view."
+    )
+    reviews = serializers.SerializerMethodField()
+
+    class Meta(DoctorSummarySerializer.Meta):
+        fields = [
+            *DoctorSummarySerializer.Meta.fields,
+            "answers",
+            "photos",
+            "own_first_reading",
+            "computer_view",
+            "reviews",
+        ]
+
+    @extend_schema_field(FirstReadingSerializer(allow_null=True))
+    def get_own_first_reading(self, case: Case) -> Any:
+        own = case.first_readings.filter(doctor=self.context["request"].user).first()
+        return FirstReadingSerializer(own).data if own else None
+
+    @extend_schema_field(ComputerViewSerializer(allow_null=True))
+    def get_computer_view(self, case: Case) -> Any:
+        view = presenting.computer_view(case, self.context["request"].user)
+        return ComputerViewSerializer(view).data if view else None
+
+    @extend_schema_field(ReviewSerializer(many=True))
+    def get_reviews(self, case: Case) -> Any:
+        reviews = case.reviews.select_related("doctor", "undoing")
+        return ReviewSerializer(reviews, many=True).data
+
+
+def _absolute(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:
+    path = reverse(name, args=args)
+    request = serializer.context.get("request")
+    return request.build_absolute_uri(path) if request else path

@@ -1,0 +1,192 @@
+"""From a request's fields to a case, once, however often the request is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from accounts import people, phone
+from accounts.models import Consent, User
+from diagnoses import intake, workflow
+from diagnoses.api.problems import Refused
+from diagnoses.models import Case
+from mlservice.packs import Pack, PackError, available_packs, load_pack
+
+MOST_PHOTOS = 6
+# Of keys that programs choose, so that the same key of two people never meets.
+KEYS = uuid.UUID("5d9c1c1e-6a0e-4a53-9c6f-0a8a35e3f0b1")
+
+
+class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
+    """One photo and a site suffice."""
+
+    photo = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True),
+        min_length=1,
+        max_length=MOST_PHOTOS,
+        help_text="JPEG, PNG, WebP or HEIC, at most 30 MB and 50 megapixels. Repeat for more.",
+    )
+    kind = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The kind of each photo, in the same order; the pack's first kind by default.",
+    )
+    pack = serializers.ChoiceField(
+        choices=available_packs(), required=False, help_text="The disease area."
+    )
+    site = serializers.CharField(help_text="Where it is: the name of one of the pack's sites.")
+    answers = serializers.JSONField(
+        required=False,
+        help_text='Answers by question, as JSON: {"change_size": "yes"}. None is required.',
+    )
+    contact_number = serializers.CharField(required=False, help_text="With country code.")
+    computer_check = serializers.BooleanField(
+        required=False, default=True, help_text="No keeps the photos from the computer."
+    )
+    send_anyway = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Send photos that cannot be judged all the same: to a doctor, unscored.",
+    )
+
+    def validate_contact_number(self, raw: str) -> str:
+        try:
+            return phone.to_e164(raw)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+
+    def validate_answers(self, answers: Any) -> Any:
+        if not isinstance(answers, dict) or not all(map(_is_answer, answers.values())):
+            raise serializers.ValidationError(
+                "Answers are a JSON object: each question's name with a text or a list of texts."
+            )
+        return answers
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data["pack"] = pack = load_pack(data.get("pack") or available_packs()[0])
+        kinds = data.setdefault("kind", [])
+        if len(kinds) > len(data["photo"]):
+            raise serializers.ValidationError({"kind": "There are more kinds than photos."})
+        kinds += [pack.photo_kinds[0].name] * (len(data["photo"]) - len(kinds))
+        _known("site", pack.site, data["site"])
+        for kind in kinds:
+            _known("kind", pack.photo_kind, kind)
+        for name, given in data.get("answers", {}).items():
+            question = _known("answers", pack.question, name)
+            if question.kind != "text":
+                for value in [given] if isinstance(given, str) else given:
+                    _known("answers", question.choice, value)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The case, and whether this request made it or found it."""
+
+    case: Case
+    new: bool
+
+
+def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Submitted:
+    """Submit what the serializer let through. Raises :class:`Refused`.
+
+    The same key gives the same case; with another content it is refused, because one of the two
+    requests would be lost without a word.
+    """
+    _agreed_to_care(patient)
+    submission = workflow.Submission(
+        pack_name=data["pack"].name,
+        site=data["site"],
+        photos=_photos(data),
+        answers=data.get("answers", {}),
+        submit_key=submit_key(patient, idempotency_key),
+        contact_e164=data.get("contact_number", ""),
+        computer_check=data["computer_check"],
+    )
+    known = patient.cases.filter(submit_key=submission.submit_key).exists()
+    try:
+        case = workflow.submit(patient, submission)
+    except workflow.WorkflowError as refusal:
+        raise _unprocessable("refused", refusal.sentence) from refusal
+    if not _says(case, submission):
+        raise _unprocessable(
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another case. Nothing was submitted.",
+        )
+    return Submitted(case, new=not known)
+
+
+def submit_key(patient: User, idempotency_key: str) -> uuid.UUID:
+    """Of this patient's key; a new one where none was sent."""
+    if not idempotency_key:
+        return uuid.uuid4()
+    return uuid.uuid5(KEYS, f"{patient.pk}:{idempotency_key}")
+
+
+def _agreed_to_care(patient: User) -> None:
+    if not people.has_consent(patient, Consent.Kind.CARE):
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "consent_needed",
+            "Agree on the website that a doctor may look at your photos. Nothing was submitted.",
+        )
+
+
+def _photos(data: Mapping[str, Any]) -> list[workflow.NewPhoto]:
+    return [
+        _photo(data["pack"], upload, kind, send_anyway=data["send_anyway"])
+        for upload, kind in zip(data["photo"], data["kind"], strict=True)
+    ]
+
+
+def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
+    try:
+        photo = intake.clean(upload)
+    except intake.Refusal as refusal:
+        raise _unprocessable(refusal.code, refusal.sentence) from refusal
+    poor = [pack.quality[code] for code in photo.quality.reasons]
+    if poor and not send_anyway:
+        problem = " and ".join(reason.problem for reason in poor)
+        advice = [line for reason in poor for line in reason.advice]
+        raise _unprocessable(
+            "photo_quality",
+            f"We can't judge this photo: {problem}. Take it again, or repeat with send_anyway.",
+            reasons=list(photo.quality.reasons),
+            advice=advice,
+        )
+    return workflow.NewPhoto(kind, photo, sent_anyway=bool(poor))
+
+
+def _says(case: Case, submission: workflow.Submission) -> bool:
+    """Whether this case is what was submitted: same words, same pictures."""
+    sent = sorted((new.kind, new.photo.sha256) for new in submission.photos)
+    return (
+        (case.pack_name, case.site, case.contact_e164)
+        == (submission.pack_name, submission.site, submission.contact_e164)
+        and case.answers == dict(submission.answers)
+        and sorted(case.photos.values_list("kind", "sha256")) == sent
+    )
+
+
+def _unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
+
+
+def _known(field: str, find: Any, name: str) -> Any:
+    """What the pack has under this name; a fault of the field where it has nothing."""
+    try:
+        return find(name)
+    except PackError as error:
+        raise serializers.ValidationError({field: str(error)}) from error
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(each, str) for each in value)
+    )

@@ -1,0 +1,169 @@
+"""Cases over HTTP. What is not yours is 404, as on the pages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.generics import GenericAPIView
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from accounts import audit
+from accounts.models import User
+from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
+from diagnoses.api.serializers import (
+    CaseSummarySerializer,
+    DoctorCaseSerializer,
+    DoctorSummarySerializer,
+    PatientCaseSerializer,
+)
+from diagnoses.api.submission import SubmissionSerializer, submit
+from diagnoses.models import Case, CaseQuerySet, Photo
+from diagnoses.thumbnails import thumbnail
+
+EITHER = "The patient's own case in the patient's words, or a doctor's case of the clinic."
+CASE = PolymorphicProxySerializer(
+    component_name="Case",
+    serializers=[PatientCaseSerializer, DoctorCaseSerializer],
+    resource_type_field_name=None,
+)
+LINE = PolymorphicProxySerializer(
+    component_name="CaseLine",
+    serializers=[CaseSummarySerializer, DoctorSummarySerializer],
+    resource_type_field_name=None,
+    many=True,
+)
+
+
+def _problems(*statuses: int) -> dict[Any, Any]:
+    return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
+
+
+def _user(request: Request) -> User:
+    """Who asks; the permission classes let nobody else in."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
+
+
+def _cases(user: User) -> CaseQuerySet:
+    """Clinical content is for the patient and for reading doctors; admins have their own pages."""
+    cases = Case.objects.visible_to(user).select_related("patient", "clinic", "doctor")
+    return cases.none() if user.is_admin else cases
+
+
+class NewestFirst(CursorPagination):
+    page_size = 25
+    ordering = ("-submitted_at", "-id")
+
+
+class CasesView(GenericAPIView[Case]):
+    queryset = Case.objects.none()
+    pagination_class = NewestFirst
+    parser_classes = [MultiPartParser, FormParser]
+    throttle_scope = "submit"
+
+    def get_throttles(self) -> list[Any]:
+        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+
+    @extend_schema(
+        operation_id="cases_list",
+        summary="Your cases, newest first",
+        description="A patient's own cases; for a doctor, the clinic's, each with its urgency.",
+        responses={200: LINE} | _problems(401),
+    )
+    def get(self, request: Request) -> Response:
+        user = _user(request)
+        page = self.paginate_queryset(_cases(user))
+        line: type[CaseSummarySerializer] = (
+            CaseSummarySerializer if user.is_patient else DoctorSummarySerializer
+        )
+        return self.get_paginated_response(
+            line(page, many=True, context=self.get_serializer_context()).data
+        )
+
+    @extend_schema(
+        operation_id="cases_create",
+        summary="Submit a case",
+        description=(
+            "For patients who agreed to care. Answers at once; the result follows at the case's "
+            "address. With an Idempotency-Key the same request can be sent again safely."
+        ),
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="Chosen by you, at most 200 characters; one for each case.",
+            )
+        ],
+        request={"multipart/form-data": SubmissionSerializer},
+        responses={
+            201: OpenApiResponse(PatientCaseSerializer, "Submitted."),
+            200: OpenApiResponse(PatientCaseSerializer, "Submitted before with the same key."),
+        }
+        | _problems(400, 401, 403, 422, 429),
+    )
+    def post(self, request: Request) -> Response:
+        patient = _user(request)
+        if not patient.is_patient:
+            raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
+        form = SubmissionSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        done = submit(
+            patient, form.validated_data, request.headers.get("Idempotency-Key", "")[:200]
+        )
+        case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
+        status = HTTPStatus.CREATED if done.new else HTTPStatus.OK
+        return Response(case, status=status, headers={"Location": case["url"]})
+
+
+class CaseView(APIView):
+    @extend_schema(
+        operation_id="cases_read",
+        summary="One case",
+        description=EITHER,
+        responses={200: OpenApiResponse(CASE, EITHER)} | _problems(401, 404),
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        user = _user(request)
+        case = get_object_or_404(_cases(user), pk=pk)
+        audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
+        words: type[BaseSerializer[Case]] = (
+            PatientCaseSerializer if user.is_patient else DoctorCaseSerializer
+        )
+        return Response(words(case, context={"request": request}).data)
+
+
+class PhotoView(APIView):
+    @extend_schema(
+        operation_id="cases_photo",
+        summary="One picture of a case",
+        parameters=[OpenApiParameter("size", str, enum=["full", "thumb"], default="full")],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | _problems(401, 404),
+    )
+    def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
+        user = _user(request)
+        picture = get_object_or_404(Photo.objects.filter(case__in=_cases(user), case=pk), pk=photo)
+        audit.record("photo.viewed", actor=user, about=f"photo:{picture.pk}", where="api")
+        if request.query_params.get("size") == "thumb":
+            return HttpResponse(thumbnail(picture), content_type="image/jpeg")
+        with picture.file.open("rb") as file:
+            return HttpResponse(file.read(), content_type="image/jpeg")

@@ -1,0 +1,214 @@
+"""What a doctor fills in: the reading made unaided, and the answer that is signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from diagnoses.models import FirstReading, Review
+from diagnoses.workflow import Answer
+from mlservice.packs import AnswerTemplate, Pack
+
+# The form's value for "none of the classes". No label of a pack can be called that.
+NO_LABEL = "-"
+RECHECKS = {
+    14: "in two weeks",
+    30: "in one month",
+    90: "in three months",
+    180: "in six months",
+    365: "in one year",
+}
+AGREES = [("yes", "I agree with the computer"), ("no", "I differ")]
+
+
+class KeyedRadios(forms.RadioSelect):
+    """Radio buttons that say which key picks them, for the keyboard script."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def create_option(
+        self,
+        name: str,
+        value: Any,
+        label: int | str,
+        selected: bool,
+        index: int,
+        subindex: int | None = None,
+        attrs: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        option = super().create_option(name, value, label, selected, index, subindex, attrs)
+        if key := self.keys.get(str(value)):
+            option["attrs"] |= {"data-key": key, "data-key-says": str(label)}
+        return option
+
+
+def diagnosis_field(pack: Pack) -> forms.ChoiceField:
+    """The pack's labels by their own keys, and "none of these" on 0."""
+    choices = [(label.name, label.title) for label in pack.labels]
+    keys = {label.name: label.key for label in pack.labels} | {NO_LABEL: "0"}
+    return forms.ChoiceField(
+        label="Diagnosis",
+        choices=[*choices, (NO_LABEL, "None of these, or no lesion")],
+        widget=KeyedRadios(keys),
+        error_messages={"required": "Choose a diagnosis, or “none of these”."},
+    )
+
+
+class FirstReadingForm(forms.Form):
+    """The doctor's own reading, before the computer's view opens. It cannot be changed later."""
+
+    confidence = forms.ChoiceField(
+        label="How sure are you?",
+        choices=FirstReading._meta.get_field("confidence").choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Say how sure you are."},
+    )
+    plan = forms.ChoiceField(
+        label="Plan",
+        choices=Review.Plan.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose a plan."},
+    )
+    field_order = ("diagnosis", "confidence", "plan")
+
+    def __init__(self, *args: Any, pack: Pack, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["diagnosis"] = diagnosis_field(pack)
+        self.order_fields(self.field_order)
+
+    def clean_diagnosis(self) -> str:
+        return _label_name(self.cleaned_data["diagnosis"])
+
+
+class AnswerForm(forms.Form):
+    """The final answer. ``view_open`` says that the computer's view stands beside it."""
+
+    plan = forms.ChoiceField(
+        label="Plan",
+        choices=Review.Plan.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose a plan."},
+    )
+    recheck_days = forms.TypedChoiceField(
+        label="Photograph again",
+        choices=[("", "not asked for")],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    advice = forms.CharField(
+        label="Answer to the patient",
+        help_text="In plain words. This is what they read.",
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        error_messages={"required": "Write what the patient should read."},
+    )
+    note = forms.CharField(
+        label="Note for colleagues",
+        help_text="The patient does not see it.",
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    agrees = forms.ChoiceField(
+        label="The computer's view",
+        choices=AGREES,
+        widget=KeyedRadios({"yes": "a", "no": "o"}),
+        error_messages={"required": "Say whether you agree with the computer."},
+    )
+    differs_because = forms.CharField(
+        label="Why do you differ?",
+        help_text="A few words. They help to find what the computer gets wrong.",
+        max_length=300,
+        required=False,
+    )
+    field_order = (
+        "diagnosis",
+        "agrees",
+        "differs_because",
+        "plan",
+        "recheck_days",
+        "advice",
+        "note",
+    )
+
+    def __init__(self, *args: Any, pack: Pack, view_open: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["diagnosis"] = diagnosis_field(pack)
+        self.fields["recheck_days"].choices = [("", "not asked for"), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
+        if not view_open:
+            del self.fields["agrees"], self.fields["differs_because"]
+        self.order_fields(self.field_order)
+
+    def clean_diagnosis(self) -> str:
+        return _label_name(self.cleaned_data["diagnosis"])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("plan") == Review.Plan.RECHECK and data.get("recheck_days") is None:
+            self.add_error("recheck_days", "Say when the patient should photograph it again.")
+        if data.get("agrees") == "no" and not data.get("differs_because"):
+            self.add_error("differs_because", "Say in a few words why you differ.")
+        return data
+
+    def answer(self) -> Answer:
+        """What was filled in, once the form is valid."""
+        data = self.cleaned_data
+        agrees = {"yes": True, "no": False}.get(data.get("agrees", ""))
+        return Answer(
+            diagnosis=data["diagnosis"],
+            plan=data["plan"],
+            advice=data["advice"],
+            note=data["note"],
+            recheck_days=data["recheck_days"],
+            agrees=agrees,
+            differs_because=data.get("differs_because", "") if agrees is False else "",
+        )
+
+
+class AmendForm(AnswerForm):
+    """An answer that follows a signed one; ``after`` is the one it was written against."""
+
+    after = forms.IntegerField(widget=forms.HiddenInput)
+
+
+def starting_from(template: AnswerTemplate) -> dict[str, Any]:
+    """The fields of an answer that one of the pack's templates fills."""
+    filled: dict[str, Any] = {"advice": template.text, "recheck_days": template.recheck_days or ""}
+    if template.label:
+        filled["diagnosis"] = template.label
+    return filled
+
+
+def from_first_reading(reading: FirstReading) -> dict[str, Any]:
+    return {"diagnosis": reading.diagnosis or NO_LABEL, "plan": reading.plan}
+
+
+def from_review(review: Review) -> dict[str, Any]:
+    """The fields as this doctor left them: after an undo, or to amend."""
+    return {
+        "diagnosis": review.diagnosis or NO_LABEL,
+        "plan": review.plan,
+        "recheck_days": review.recheck_days or "",
+        "advice": review.advice,
+        "note": review.note,
+        "agrees": {True: "yes", False: "no", None: ""}[review.agrees],
+        "differs_because": review.differs_because,
+    }
+
+
+def _rechecks(pack: Pack) -> list[tuple[int, str]]:
+    """The usual intervals, and whatever others the pack's templates suggest."""
+    suggested = {template.recheck_days for template in pack.templates}
+    return [
+        (days, RECHECKS.get(days, f"in {days} days"))
+        for days in sorted({days for days in suggested if days} | set(RECHECKS))
+    ]
+
+
+def _label_name(value: str) -> str:
+    """As it is stored: nothing for "none of these"."""
+    return "" if value == NO_LABEL else value

@@ -1,0 +1,273 @@
+"""Everything a doctor has on the desk while reading one case.
+
+Until the doctor's own first reading is in, nothing here comes from the computer but the tier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+from accounts.models import User
+from diagnoses import presenting, telling, triage, worklist
+from diagnoses.models import (
+    Case,
+    CaseEvent,
+    CaseQuerySet,
+    FirstReading,
+    Photo,
+    Prediction,
+    Review,
+)
+from diagnoses.worklist import Filters, Row
+from mlservice.packs import Pack, Question
+
+# How many cases stand in the narrow list beside the pictures, and how many of the patient's own.
+UP_NEXT = 12
+OTHERS_SHOWN = 20
+EVENTS = {
+    "submitted": "Sent by the patient",
+    "checked": "The computer has looked",
+    "unscored": "The computer gave no view",
+    "to_doctors": "Passed to the doctors",
+    "told_more": "The patient told more",
+    "requeued": "Sent to the computer again",
+    "read_first": "Read by",
+    "signed": "Signed by",
+    "signature_undone": "Signature taken back by",
+    "amended": "Amended by",
+    "withdrawn": "Withdrawn by the patient",
+}
+NO_VIEW = {
+    "no_consent": "The patient did not want a computer to look.",
+    "photo_quality": "The photo cannot be judged; the patient sent it as it is.",
+    "no_model": "No model was in service when the case came in.",
+    "late": "It had not come when the case was signed.",
+    "failed": "It could not read this case.",
+}
+# What was done by one doctor among several is said with the name.
+BY_NAME = frozenset({"requeued", "read_first", "signed", "signature_undone", "amended"})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """One question with what the patient said. ``open`` marks one without a real answer."""
+
+    question: Question
+    said: str
+    open: bool
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoShown:
+    """One picture; ``problems`` are what the upload's own check found wrong with it."""
+
+    photo: Photo
+    kind: str
+    problems: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """The pack's weighted checklist, worked out from the answers."""
+
+    name: str
+    source: str
+    points: int
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One line of the case's history. ``told`` is what the patient added, in their own words."""
+
+    words: str
+    at: datetime
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One signed answer in words. ``undone`` ones stay in the history."""
+
+    review: Review
+    diagnosis: str
+    undone: bool
+
+
+def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
+    """The reading page's content, whoever asks for it: the page, a refused form, a lost race."""
+    own_reading = FirstReading.objects.filter(case=case, doctor=doctor).first()
+    view = presenting.computer_view(case, doctor)
+    history = signed_answers(case)
+    standing = next((signed for signed in reversed(history) if not signed.undone), None)
+    answers = answer_lines(case)
+    events = list(case.events.select_related("actor"))
+    row = Row.of(case)
+    return {
+        "case": case,
+        "pack": case.pack,
+        "site": row.site,
+        "photos": [photo_shown(photo, case.pack) for photo in case.photos.all()],
+        "late": row.late,
+        "soon": row.soon,
+        "answers": answers,
+        "unanswered": [line for line in answers if line.open and line.question.kind != "text"],
+        "checklist": checklist(case),
+        "earlier": _earlier(case, doctor),
+        "others": _others(case, doctor),
+        "events": event_lines(events),
+        "own_reading": own_reading,
+        "own_reading_says": _title(case.pack, own_reading.diagnosis) if own_reading else "",
+        "must_read_first": case.is_open and not presenting.may_see_computer(case, doctor),
+        "own_plan": Review.Plan(own_reading.plan).label if own_reading else "",
+        "view": view,
+        "view_facts": view_facts(view.prediction) if view else [],
+        "receipt": receipt_of(view.prediction) if view else [],
+        "no_view_because": no_view_because(case, events),
+        "history": history,
+        "standing": standing,
+        "former": [signed for signed in reversed(history) if signed is not standing],
+        "undo_seconds": _undo_seconds(standing, doctor),
+        "filters": filters,
+        **_neighbours(case, doctor, filters),
+    }
+
+
+def photo_shown(photo: Photo, pack: Pack) -> PhotoShown:
+    problems = [pack.quality[code].problem for code in photo.quality.get("reasons", [])]
+    return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems))
+
+
+def answer_lines(case: Case) -> list[AnswerLine]:
+    """The pack's questions in their order, each with the patient's answer."""
+    return [_answer_line(case, question) for question in case.pack.questions]
+
+
+def _answer_line(case: Case, question: Question) -> AnswerLine:
+    if question.kind == "text":
+        said = str(case.answers.get(question.name, "")).strip()
+        return AnswerLine(question, said, open=not said, points=0)
+    values = triage.given(case.answers, question.name)
+    chosen = [choice for choice in question.choices if choice.value in values]
+    weights = case.pack.points.weights.get(question.name, {}) if case.pack.points else {}
+    return AnswerLine(
+        question,
+        ", ".join(choice.text for choice in chosen),
+        open=all(choice.unknown for choice in chosen),
+        points=max((weights.get(choice.value, 0) for choice in chosen), default=0),
+    )
+
+
+def checklist(case: Case) -> Checklist | None:
+    points = triage.points_of(case.pack, case.answers)
+    rule = case.pack.points
+    if rule is None or points is None:
+        return None
+    return Checklist(rule.name, rule.source, points, points >= rule.urgent_from)
+
+
+def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
+    """What happened, oldest first; nothing of what the computer found."""
+    return [
+        EventLine(
+            f"{EVENTS[event.kind]} {event.actor}" if event.kind in BY_NAME else EVENTS[event.kind],
+            event.at,
+            str(event.detail.get("what", "")) if event.kind == "told_more" else "",
+        )
+        for event in events
+        if event.kind in EVENTS
+    ]
+
+
+def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
+    """Why a doctor who may see the computer's view finds none."""
+    if case.status == Case.Status.REGISTERED:
+        return "It is still at work, or late. You need not wait for it."
+    reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
+    return NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"])
+
+
+def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
+    """What bears on trusting the numbers, in words."""
+    return [
+        ("Kind of picture", prediction.modality.replace("_", " ")),
+        ("Turned four ways", "same answer" if prediction.stable else "the answer changes"),
+        (
+            "Like its training pictures",
+            "no, its scores may mean little" if prediction.out_of_distribution else "yes",
+        ),
+    ]
+
+
+def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
+    """Which program said it, to the hash, and how it got there."""
+    receipt = prediction.receipt
+    more = [
+        ("Temperature", str(receipt.get("temperature", ""))),
+        ("Threshold", str(prediction.threshold)),
+        ("Time", date_format(localtime(prediction.created_at), "j F Y, H:i:s")),
+    ]
+    return telling.receipt_of(prediction) + more
+
+
+def signed_answers(case: Case) -> list[Signed]:
+    """Every answer ever signed for this case, oldest first."""
+    reviews = case.reviews.select_related("doctor", "undoing")
+    return [
+        Signed(review, _title(case.pack, review.diagnosis), undone=hasattr(review, "undoing"))
+        for review in reviews
+    ]
+
+
+def _title(pack: Pack, label: str) -> str:
+    return pack.label(label).title if label else "None of these, or no lesion"
+
+
+def _undo_seconds(standing: Signed | None, doctor: User) -> int:
+    """For how long this doctor can still take the signature back; 0 when that is over."""
+    if standing is None or standing.review.doctor_id != doctor.pk:
+        return 0
+    left = standing.review.effective_at - timezone.now()
+    return max(0, math.ceil(left.total_seconds()))
+
+
+def _earlier(case: Case, doctor: User) -> Sequence[Row]:
+    """The same mark, before and after this case."""
+    same = _of_the_patient(case, doctor).filter(lesion=case.lesion_id)
+    return _rows(same) if case.lesion_id else []
+
+
+def _others(case: Case, doctor: User) -> Sequence[Row]:
+    """The patient's other marks."""
+    cases = _of_the_patient(case, doctor)
+    return _rows(cases.exclude(lesion=case.lesion_id) if case.lesion_id else cases)
+
+
+def _of_the_patient(case: Case, doctor: User) -> CaseQuerySet:
+    cases = Case.objects.readable_by_doctor(doctor).filter(patient=case.patient_id)
+    return cases.exclude(pk=case.pk).order_by("-submitted_at", "pk")
+
+
+def _rows(cases: CaseQuerySet) -> list[Row]:
+    return [Row.of(case) for case in worklist.with_first_photo(cases)[:OTHERS_SHOWN]]
+
+
+def _neighbours(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
+    """The head of the worklist, and the cases before and behind this one on it."""
+    rows = worklist.page(doctor, filters, size=UP_NEXT).rows
+    place = next((i for i, row in enumerate(rows) if row.case.pk == case.pk), None)
+    behind = rows[place + 1 :] if place is not None else rows
+    return {
+        "up_next": rows,
+        "next_case": behind[0].case if behind else None,
+        "previous_case": rows[place - 1].case if place else None,
+    }

@@ -1,0 +1,181 @@
+"""One case under a doctor's eyes: read, look at the computer's view, sign, undo, amend."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import audit
+from accounts.access import person, reading_doctor_required
+from diagnoses import workflow
+from diagnoses.doctor_forms import (
+    AmendForm,
+    AnswerForm,
+    FirstReadingForm,
+    from_first_reading,
+    from_review,
+    starting_from,
+)
+from diagnoses.models import Case, Review
+from diagnoses.views.desk import desk
+from diagnoses.worklist import Filters
+
+CASE_WITH_ALL = ("patient", "doctor", "lesion", "signed_by", "clinic")
+
+
+@require_safe
+@reading_doctor_required
+def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The workbench: next cases, pictures, decision."""
+    case = _case(request, pk)
+    audit.record("case.viewed", actor=person(request), about=f"case:{case.pk}", where="page")
+    return _page(request, case)
+
+
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_first(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The doctor commits their own reading; only then the computer's view opens."""
+    case = _case(request, pk)
+    if request.method == "GET":  # reached after a login in between
+        return _back(request, case)
+    form = FirstReadingForm(request.POST, pack=case.pack)
+    if not form.is_valid():
+        return _page(request, case, first_form=form, status=422)
+    try:
+        workflow.read_first(case, person(request), **form.cleaned_data)
+    except workflow.WorkflowError as refusal:
+        return _refused(request, case, refusal)
+    return _back(request, case, "computer")
+
+
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    case = _case(request, pk)
+    if request.method == "GET":
+        return _back(request, case)
+    content = desk(case, person(request), Filters.read(request.GET))
+    form = AnswerForm(request.POST, pack=case.pack, view_open=content["view"] is not None)
+    if not form.is_valid():
+        return _page(request, case, answer_form=form, status=422)
+    try:
+        workflow.sign(case, person(request), form.answer())
+    except workflow.WorkflowError as refusal:
+        return _refused(request, case, refusal, form)
+    return _back(request, case, "answer")
+
+
+@require_POST
+@reading_doctor_required
+def reading_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Within ten seconds the answer has not left; afterwards it can only be amended."""
+    case = _case(request, pk)
+    try:
+        workflow.undo_signature(case, person(request))
+    except workflow.WorkflowError as refusal:
+        messages.warning(request, refusal.sentence)
+    else:
+        messages.success(
+            request, "Your signature is taken back. Nothing was sent, and your text is kept."
+        )
+    return _back(request, case, "decision")
+
+
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A new answer beside the old one, which stays as it was signed."""
+    case = _case(request, pk)
+    standing = case.reviews.standing().last()
+    if standing is None:
+        return _back(request, case)
+    view_open = desk(case, person(request), Filters())["view"] is not None
+    if request.method == "GET":
+        initial = from_review(standing) | {"after": standing.pk} | _template(request, case)
+        form = AmendForm(initial=initial, pack=case.pack, view_open=view_open)
+        return _page(request, case, amend_form=form)
+    form = AmendForm(request.POST, pack=case.pack, view_open=view_open)
+    if not form.is_valid():
+        return _page(request, case, amend_form=form, status=422)
+    after = get_object_or_404(Review, pk=form.cleaned_data["after"], case=case)
+    try:
+        workflow.amend(case, person(request), form.answer(), after=after)
+    except workflow.WorkflowError as refusal:
+        return _refused(request, case, refusal, form)
+    return _back(request, case, "answer")
+
+
+def _case(request: HttpRequest, pk: UUID) -> Case:
+    cases = Case.objects.readable_by_doctor(person(request))
+    return get_object_or_404(cases.select_related(*CASE_WITH_ALL), pk=pk)
+
+
+def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> HttpResponse:
+    content = desk(case, person(request), Filters.read(request.GET)) | forms
+    content["chosen_template"] = request.GET.get("template", "")
+    content["template_values"] = {
+        template.name: starting_from(template) for template in case.pack.templates
+    }
+    if case.is_open and content["must_read_first"]:
+        content.setdefault("first_form", FirstReadingForm(pack=case.pack))
+    elif case.is_open:
+        content.setdefault("answer_form", _fresh_answer(request, case, content))
+    return render(request, "worklist/reading.html", content, status=status)
+
+
+def _fresh_answer(request: HttpRequest, case: Case, content: dict[str, Any]) -> AnswerForm:
+    """As it was before an undo, else from the first reading; a chosen template goes on top."""
+    own = person(request).pk
+    undone = [signed.review for signed in content["history"] if signed.review.doctor_id == own]
+    initial: dict[str, Any] = {}
+    if undone:
+        initial = from_review(undone[-1])
+    elif content["own_reading"]:
+        initial = from_first_reading(content["own_reading"])
+    initial |= _template(request, case)
+    return AnswerForm(initial=initial, pack=case.pack, view_open=content["view"] is not None)
+
+
+def _template(request: HttpRequest, case: Case) -> dict[str, Any]:
+    """The pack's answer template asked for in the address, as initial values."""
+    chosen = request.GET.get("template")
+    for template in case.pack.templates:
+        if template.name == chosen:
+            return starting_from(template)
+    return {}
+
+
+def _refused(
+    request: HttpRequest,
+    case: Case,
+    refusal: workflow.WorkflowError,
+    form: AnswerForm | None = None,
+) -> HttpResponse:
+    """Somebody was first, or it is too early: say who and when, and keep what was typed."""
+    case.refresh_from_db()
+    content = {"case": case, "refusal": refusal, "form": form, "typed": _typed(form)}
+    return render(request, "worklist/refused.html", content, status=409)
+
+
+def _typed(form: AnswerForm | None) -> list[tuple[str, str]]:
+    if form is None:
+        return []
+    names = [name for name in ("advice", "note", "differs_because") if name in form.fields]
+    return [
+        (form.fields[name].label or name, text)
+        for name in names
+        if (text := str(form.data.get(name, "")).strip())
+    ]
+
+
+def _back(request: HttpRequest, case: Case, part: str = "") -> HttpResponseRedirect:
+    query = Filters.read(request.GET).query()
+    address = reverse("reading", args=[case.pk]) + (f"?{query}" if query else "")
+    return redirect(f"{address}#{part}" if part else address)

@@ -1,0 +1,87 @@
+"""The doctor's lists: what waits, and what was answered lately."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.access import person, reading_doctor_required
+from diagnoses import worklist as waiting
+from diagnoses.models import Case
+from diagnoses.worklist import Filters, Page, Show
+
+# How long the words "due in two hours" may stand before the page fetches them anew.
+QUARTER = timedelta(minutes=15)
+
+
+@require_safe
+@reading_doctor_required
+def worklist(request: HttpRequest) -> HttpResponse:
+    """Unscored and RED first. The page keeps itself up to date where scripts run."""
+    user, filters = person(request), Filters.read(request.GET)
+    page = waiting.page(user, filters, after=_after(request))
+    return render(request, "worklist/list.html", _shown(request, filters, page))
+
+
+@require_safe
+@reading_doctor_required
+def worklist_done(request: HttpRequest) -> HttpResponse:
+    return render(request, "worklist/done.html", {"rows": waiting.answered(person(request))})
+
+
+@require_safe
+@reading_doctor_required
+def worklist_state(request: HttpRequest) -> HttpResponse:
+    """The version of the list as it would be shown now: 304 while nothing on it has changed."""
+    page = waiting.page(person(request), Filters.read(request.GET), after=_after(request))
+    tag = f'"{_version(page)}"'
+    if request.headers.get("If-None-Match") == tag:
+        return HttpResponse(status=304, headers={"ETag": tag})
+    return JsonResponse({"version": _version(page)}, headers={"ETag": tag})
+
+
+def _shown(request: HttpRequest, filters: Filters, page: Page) -> dict[str, Any]:
+    tallies = waiting.tallies(person(request), filters)
+    return {
+        "filters": filters,
+        "page": page,
+        "version": _version(page),
+        "next_page": filters.query(after=str(page.after)) if page.after else "",
+        "lists": [
+            {
+                "title": show.title,
+                "query": filters.showing(show).query(),
+                "current": show is filters.show,
+                "tally": tallies[show],
+            }
+            for show in Show
+        ],
+        "waiting_in_all": tallies[Show.ALL],
+        "opened_with": filters.query(),
+        "first_page": "after" not in request.GET,
+    }
+
+
+def _after(request: HttpRequest) -> UUID | None:
+    try:
+        return UUID(request.GET.get("after", ""))
+    except ValueError:
+        return None
+
+
+def _version(page: Page) -> str:
+    """Changes when a row comes, goes or moves, and with every quarter of an hour of its time."""
+    rows = [_row_version(row.case) for row in page.rows]
+    return hashlib.blake2b("\n".join(rows).encode(), digest_size=12).hexdigest()
+
+
+def _row_version(case: Case) -> str:
+    quarters_left = (case.answer_due_at - timezone.now()) // QUARTER
+    return f"{case.pk} {case.tier} {case.status} {case.doctor_id} {quarters_left}"

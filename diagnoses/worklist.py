@@ -1,0 +1,228 @@
+"""What waits for a doctor, in the order it should be read, a page at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Self
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Now
+from django.http import QueryDict
+from django.utils import timezone
+
+from accounts.models import User
+from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo
+from mlservice.packs import available_packs, load_pack
+
+PAGE = 25
+# Counts stop here and then read "1000+": counting every row of a long list costs more than it says.
+COUNT_UP_TO = 1000
+_REFERENCE = re.compile(r"[0-9a-f]{4,32}")
+
+
+class Show(StrEnum):
+    """The four lists a doctor can look at."""
+
+    ALL = "all"
+    MINE = "mine"
+    TODAY = "today"
+    LATE = "late"
+
+    @property
+    def title(self) -> str:
+        return {
+            Show.ALL: "All waiting",
+            Show.MINE: "Asked for me",
+            Show.TODAY: "Due today",
+            Show.LATE: "Late",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the doctor chose to see. Made from a query string, and turns back into one."""
+
+    show: Show = Show.ALL
+    search: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Self:
+        """Unknown values mean the whole list: a mistyped address hides no case."""
+        show = query.get("show", "")
+        return cls(
+            show=Show(show) if show in set(Show) else Show.ALL,
+            search=query.get("q", "").strip()[:100],
+        )
+
+    def apply(self, cases: CaseQuerySet, user: User) -> CaseQuerySet:
+        return self._found(cases).filter(_shown(self.show, user))
+
+    def _found(self, cases: CaseQuerySet) -> CaseQuerySet:
+        return cases.filter(_matching(self.search)) if self.search else cases
+
+    def showing(self, show: Show) -> Self:
+        return replace(self, show=show)
+
+    def query(self, **more: str) -> str:
+        """As a query string, without what is not set; empty for the whole list."""
+        values = {"show": self.show if self.show is not Show.ALL else "", "q": self.search, **more}
+        return urlencode({key: value for key, value in values.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many, or at least how many."""
+
+    number: int
+    more: bool
+
+    def __str__(self) -> str:
+        return f"{self.number}+" if self.more else str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case as a list shows it."""
+
+    case: Case
+    site: str  # as people call it
+    photo_id: UUID | None
+    late: bool
+    soon: bool  # due within the hours that put a case ahead of its tier
+
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        left = case.answer_due_at - timezone.now()
+        return cls(
+            case,
+            case.pack.site(case.site).text,
+            getattr(case, "photo_id", None),
+            late=case.is_open and left < timedelta(0),
+            soon=case.is_open and timedelta(0) <= left < DUE_SOON,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list; ``after`` is the case the next page starts behind, if there is one."""
+
+    rows: Sequence[Row]
+    after: UUID | None
+
+
+def waiting_for(user: User) -> CaseQuerySet:
+    """Every case this doctor may read that still needs a doctor."""
+    return Case.objects.readable_by_doctor(user).awaiting_review()
+
+
+def page(user: User, filters: Filters, *, after: UUID | None = None, size: int = PAGE) -> Page:
+    """The cases behind ``after`` in the order of urgency, at most ``size``.
+
+    The page is marked by a case, not by its sort key: the key holds the computer's risk, which
+    no doctor may see before their own reading. If that case has moved up in the meantime the page
+    repeats some rows; it never skips one that stayed where it was.
+    """
+    cases = filters.apply(waiting_for(user), user).urgent_first()
+    behind = _behind(user, after) if after else None
+    if behind is not None:
+        cases = cases.filter(behind)
+    found = list(with_first_photo(cases)[: size + 1])
+    rows = [Row.of(case) for case in found[:size]]
+    return Page(rows, rows[-1].case.pk if len(found) > size else None)
+
+
+def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
+    """How many cases each list holds under the same search, in one statement.
+
+    Counted among the first :data:`COUNT_UP_TO` by due time, so what is late or due today is exact
+    as long as the number is below it.
+    """
+    some = filters.showing(Show.ALL).apply(waiting_for(user), user)
+    first = some.order_by("answer_due_at")[:COUNT_UP_TO]
+    numbers = first.aggregate(**{show: Count("pk", filter=_shown(show, user)) for show in Show})
+    full = numbers[Show.ALL] >= COUNT_UP_TO
+    return {
+        show: Tally(number, full and (show is Show.MINE or number >= COUNT_UP_TO))
+        for show, number in ((show, numbers[show]) for show in Show)
+    }
+
+
+def answered(user: User, *, days: int = 14, size: int = 50) -> list[Row]:
+    """What the clinic's doctors signed lately, newest first."""
+    cases = Case.objects.readable_by_doctor(user).filter(
+        signed_at__gte=Now() - timedelta(days=days)
+    )
+    return [Row.of(case) for case in with_first_photo(cases.order_by("-signed_at", "pk"))[:size]]
+
+
+def with_first_photo(cases: CaseQuerySet) -> CaseQuerySet:
+    """With everything :class:`Row` shows, at no query a row."""
+    first_photo = Photo.objects.filter(case=OuterRef("pk")).order_by("created_at", "pk")
+    return cases.select_related("patient", "doctor", "signed_by").annotate(
+        photo_id=Subquery(first_photo.values("pk")[:1])
+    )
+
+
+def end_of_today() -> datetime:
+    """Midnight tonight, where the clinic is."""
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    return timezone.make_aware(datetime.combine(tomorrow, time.min))
+
+
+def _shown(show: Show, user: User) -> Q:
+    match show:
+        case Show.MINE:
+            return Q(doctor=user)
+        case Show.TODAY:
+            return Q(answer_due_at__lt=end_of_today())
+        case Show.LATE:
+            return Q(answer_due_at__lt=Now())
+        case Show.ALL:
+            return Q(pk__isnull=False)
+
+
+def _matching(search: str) -> Q:
+    """By the patient's name, by the start of the reference, or by the site as people call it."""
+    words = search.casefold()
+    sites = {
+        (pack, site.name)
+        for pack in available_packs()
+        for site in load_pack(pack).sites
+        if words in site.text.casefold()
+    }
+    found = Q(patient__name__icontains=search)
+    for pack, site in sorted(sites):
+        found |= Q(pack_name=pack, site=site)
+    reference = words.replace("-", "")
+    if _REFERENCE.fullmatch(reference):
+        found |= Q(pk__range=(UUID(reference.ljust(32, "0")), UUID(reference.ljust(32, "f"))))
+    return found
+
+
+def _behind(user: User, after: UUID) -> Q | None:
+    """Whatever sorts behind this case, or ``None`` if there is no such case for this doctor."""
+    mark = (
+        Case.objects.readable_by_doctor(user)
+        .urgent_first()
+        .filter(pk=after)
+        .values_list("tier_rank", "due_rank", "risk", "submitted_at", "pk")
+        .first()
+    )
+    if mark is None:
+        return None
+    tier, due, risk, submitted_at, pk = mark
+    same_risk = Q(risk=risk) if risk is not None else Q(risk=None)
+    later = Q(submitted_at__gt=submitted_at) | Q(submitted_at=submitted_at, pk__gt=pk)
+    lower_risk = Q(risk__lt=risk) if risk is not None else Q(risk__isnull=False)
+    inside = lower_risk | same_risk & later
+    return (
+        Q(tier_rank__gt=tier)
+        | Q(tier_rank=tier, due_rank__gt=due)
+        | Q(tier_rank=tier, due_rank=due) & inside
+    )

@@ -1,0 +1,51 @@
+// The list keeps itself up to date: a cheap question every few seconds, and the page anew only
+// when something on it has changed. Rows that stay the same stay where they are, so nothing blinks.
+
+const EVERY = 5000;
+let list = document.querySelector("[data-live-list]");
+
+const adopt = (fresh) => {
+  const old = new Map([...list.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
+  const focused = document.activeElement?.closest?.("[data-row]")?.dataset.row;
+  for (const row of fresh.querySelectorAll("[data-row]")) {
+    const known = old.get(row.dataset.row);
+    if (!known) continue;
+    if (known.innerHTML === row.innerHTML) {
+      row.replaceWith(known);
+      continue;
+    }
+    const [picture, freshPicture] = [known, row].map((one) => one.querySelector("img"));
+    if (picture && picture.src === freshPicture?.src) freshPicture.replaceWith(picture);
+  }
+  list.replaceWith(fresh);
+  list = fresh;
+  if (focused) list.querySelector(`[data-row="${focused}"] a`)?.focus({ preventScroll: true });
+};
+
+const load = async () => {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("[data-live-list]");
+  if (!fresh) return;
+  adopt(document.importNode(fresh, true));
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (now && now.textContent !== part.textContent) part.textContent = now.textContent;
+  }
+};
+
+const ask = async () => {
+  if (document.visibilityState === "hidden") return;
+  const answer = await fetch(`${list.dataset.state}${location.search}`, {
+    headers: { "If-None-Match": `"${list.dataset.version}"` },
+  });
+  if (answer.status === 200 && !answer.redirected) await load();
+};
+
+// A lost connection or a server starting again is no reason to stop asking.
+const again = () => setTimeout(() => ask().catch(() => {}).finally(again), EVERY);
+if (list) {
+  again();
+  document.addEventListener("visibilitychange", () => { ask().catch(() => {}); });
+}
