@@ -20,7 +20,7 @@ def thumbnail(photo: Photo) -> bytes:
     name = str(PurePosixPath(str(photo.file.name)).with_suffix(".thumb.jpg"))
     if default_storage.exists(name):
         with default_storage.open(name) as kept:
-            return kept.read()
+            return bytes(kept.read())
     with photo.file.open("rb") as picture:
         content = shrink(picture)
     written = default_storage.save(name, ContentFile(content))

@@ -63,14 +63,15 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @patient_required
 @require_safe
-def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase | None:
+def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Whether the page is still true, in one statement. ``done``: nothing more is expected."""
     found = get_object_or_404(_with_status(Case.objects.visible_to(person(request))), pk=pk)
     version, done = _version(found)
     response = JsonResponse({"version": version, "done": done})
     response["ETag"] = f'"{version}"'
     response["Cache-Control"] = "private, no-cache"
-    return get_conditional_response(request, etag=response["ETag"], response=response)
+    unchanged = get_conditional_response(request, etag=response["ETag"], response=response)
+    return unchanged or response
 
 
 @patient_required
@@ -81,8 +82,9 @@ def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(Case.objects.visible_to(user), pk=pk)
     if not found.is_open:
         return redirect(reverse("case_new") + f"?about={found.pk}")
-    form = TellForm(request.POST or None, pack=found.pack)
-    if request.method == "POST" and form.is_valid():
+    posted = request.method == "POST"
+    form = TellForm(request.POST if posted else None, pack=found.pack)
+    if posted and form.is_valid():
         try:
             workflow.raise_urgency(found, user, form.cleaned_data["what"], form.answers())
         except workflow.WorkflowError as error:
@@ -90,8 +92,8 @@ def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
         else:
             messages.success(request, "Thank you. Your doctors can see this now.")
         return redirect("case", pk=found.pk)
-    status = 422 if request.method == "POST" else 200
-    return render(request, "cases/tell.html", {"case": found, "form": form}, status=status)
+    context = {"case": found, "form": form}
+    return render(request, "cases/tell.html", context, status=422 if posted else 200)
 
 
 @patient_required

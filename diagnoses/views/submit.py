@@ -66,7 +66,8 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=409)
     _receive(request, patient, key, {slot.name: slot})
     status = 422 if slot.refusal else 200
-    return render(request, "cases/_kept.html", {"slot": slot}, status=status)
+    context = {"slot": slot, "error": slot.refusal}
+    return render(request, "cases/_kept.html", context, status=status)
 
 
 def _send(patient: User, key: UUID, form: SubmitForm) -> Case | None:

@@ -1,0 +1,177 @@
+"""The one door to a picture, and the photos of a form that is not sent yet."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from PIL import Image
+
+from accounts.models import AuditEntry
+from diagnoses import drafts, thumbnails
+from diagnoses.models import Case, DraftPhoto
+from tests import cases
+from tests.cast import Cast
+
+pytestmark = pytest.mark.usefixtures("media")
+Response = Any  # the test client adds what it found out at run time
+
+
+@pytest.fixture
+def case(cast: Cast) -> Case:
+    return cases.submitted(cast.ana)
+
+
+def body(response: Response) -> bytes:
+    return b"".join(response) if response.streaming else bytes(response.content)
+
+
+def picture(case: Case, query: str = "") -> str:
+    photo = case.photos.first()
+    assert photo is not None
+    return reverse("photo", args=[photo.pk]) + query
+
+
+@pytest.mark.parametrize("query", ["", "?size=thumb"])
+def test_who_may_see_a_picture(cast: Cast, case: Case, query: str) -> None:
+    seen = {
+        name: cast.client(who).get(picture(case, query)).status_code
+        for name, who in cast.everyone().items()
+    }
+    may = {"ana", "ruth", "sam", "ada", "root"}
+    assert seen == {name: 200 if name in may else 404 for name in cast.everyone()}
+    stranger: Response = cast.client().get(picture(case, query))
+    assert stranger.status_code == 302
+    assert stranger.url.startswith(reverse("account_login"))
+
+
+def test_no_cache_keeps_a_picture_and_no_site_embeds_it(cast: Cast, case: Case) -> None:
+    for query in ("", "?size=thumb"):
+        response = cast.client(cast.ana).get(picture(case, query))
+        assert response["Content-Type"] == "image/jpeg"
+        assert "no-store" in response["Cache-Control"]
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Content-Disposition"] == "inline"
+        assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_a_look_at_the_whole_picture_is_written_down_and_a_small_copy_is_not(
+    cast: Cast, case: Case
+) -> None:
+    client = cast.client(cast.ruth)
+    client.get(picture(case, "?size=thumb"))
+    views = AuditEntry.objects.filter(action="photo.viewed")
+    assert not views.exists()
+    client.get(picture(case))
+    assert [(entry.actor, entry.about) for entry in views] == [(cast.ruth, f"case:{case.pk}")]
+
+
+def test_a_small_copy_is_small_and_made_once(
+    cast: Cast, case: Case, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cast.client(cast.ana)
+    first = body(client.get(picture(case, "?size=thumb")))
+    with Image.open(io.BytesIO(first)) as image:
+        assert max(image.size) == thumbnails.SIDE
+    assert len(list(media.rglob("*.thumb.jpg"))) == 1
+
+    def never(_picture: object) -> bytes:
+        raise AssertionError("made a second time")
+
+    monkeypatch.setattr(thumbnails, "shrink", never)
+    assert body(client.get(picture(case, "?size=thumb"))) == first
+
+
+def test_nothing_of_where_and_when_survives_in_the_served_picture(cast: Cast) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Spyphone"
+    exif.get_ifd(0x8825)[1] = "N"
+    upload = cases.encoded(Image.open(io.BytesIO(cases.jpeg())), "JPEG", exif=exif.tobytes())
+    assert b"Spyphone" in upload.getvalue()
+    upload.name = "holiday.jpg"
+    client = cast.client(cast.ana)
+    form = {"submit_key": str(uuid.uuid4()), "site": "back", "main_photo": upload}
+    client.post(reverse("case_new"), form)
+    served = body(client.get(picture(Case.objects.get())))
+    with Image.open(io.BytesIO(served)) as image:
+        assert not image.getexif()
+    assert b"Spyphone" not in served
+
+
+# --- Before the form is sent ---------------------------------------------------------------------
+
+
+def ahead(cast: Cast, content: bytes, key: uuid.UUID, name: str = "main_photo") -> Response:
+    upload = io.BytesIO(content)
+    upload.name = "photo.jpg"
+    return cast.client(cast.ana).post(
+        reverse("draft_photo"), {"submit_key": str(key), name: upload}
+    )
+
+
+def test_a_photo_sent_ahead_is_kept_and_judged_at_once(cast: Cast) -> None:
+    key = uuid.uuid4()
+    good = ahead(cast, cases.jpeg(), key)
+    assert good.status_code == 200
+    assert "We have your photo" in good.content.decode()
+    bad = ahead(cast, cases.jpeg(3, blur=14), key)
+    assert "it is blurred" in bad.content.decode()
+    assert "main_as_it_is" in bad.content.decode()
+    assert DraftPhoto.objects.get().quality["reasons"] == ["blurred"]  # instead of the first
+
+
+def test_a_refused_photo_gets_its_sentence_and_the_kept_one_stays(cast: Cast) -> None:
+    key = uuid.uuid4()
+    ahead(cast, cases.jpeg(), key)
+    refused = ahead(cast, b"just words", key)
+    assert refused.status_code == 422
+    assert "not a photo we can read" in refused.content.decode()
+    assert DraftPhoto.objects.filter(submit_key=key).count() == 1
+
+
+def test_a_kept_photo_is_its_owners_alone(cast: Cast) -> None:
+    ahead(cast, cases.jpeg(), uuid.uuid4())
+    address = reverse("draft_thumb", args=[DraftPhoto.objects.get().pk])
+    seen = {
+        name: cast.client(who).get(address).status_code for name, who in cast.everyone().items()
+    }
+    assert seen == {name: 200 if name == "ana" else 404 for name in cast.everyone()}
+
+
+def test_nobody_puts_a_photo_into_somebody_elses_form(cast: Cast) -> None:
+    key = uuid.uuid4()
+    ahead(cast, cases.jpeg(), key)
+    page = cast.client(cast.bo).get(reverse("case_new"), {"form": str(key)})
+    assert "The photo we kept" not in page.content.decode()
+
+
+def test_what_arrives_for_a_form_already_sent_is_not_kept(cast: Cast) -> None:
+    case = cases.submitted(cast.ana)
+    assert ahead(cast, cases.jpeg(2), case.submit_key).status_code == 409
+    assert not DraftPhoto.objects.exists()
+
+
+def test_an_opened_form_keeps_few_photos(cast: Cast) -> None:
+    for _ in range(drafts.MOST_PER_PERSON + 2):
+        ahead(cast, cases.jpeg(), uuid.uuid4())
+    assert DraftPhoto.objects.count() == drafts.MOST_PER_PERSON
+
+
+def test_after_a_day_row_and_file_are_gone(cast: Cast, media: Path) -> None:
+    ahead(cast, cases.jpeg(), uuid.uuid4())
+    ahead(cast, cases.jpeg(2), uuid.uuid4())
+    old, fresh = DraftPhoto.objects.order_by("created_at", "pk")
+    yesterday = time.time() - drafts.KEPT_FOR.total_seconds() - 60
+    DraftPhoto.objects.filter(pk=old.pk).update(created_at=old.created_at - drafts.KEPT_FOR)
+    os.utime(media / str(old.file.name), (yesterday, yesterday))
+    assert drafts.sweep() == 1
+    assert list(DraftPhoto.objects.all()) == [fresh]
+    assert [path.name for path in (media / "drafts").rglob("*.jpg")] == [
+        Path(str(fresh.file.name)).name
+    ]
