@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from accounts.models import User
 
@@ -18,11 +16,13 @@ class Link:
     here: str = ""  # what aria-current says: "page", "true" for a page below it, or nothing
 
 
-PATIENT = (("My cases", "case_list"), ("New photo", "case_new"))
-DOCTOR = (("Worklist", "worklist"),)
-ADMIN = (("Admin", "admin:index"),)
-ACCOUNT = (
-    ("Contact and consents", "settings"),
+Pages = tuple[tuple[str, str], ...]
+
+PATIENT: Pages = (("My cases", "case_list"), ("New photo", "case_new"))
+DOCTOR: Pages = (("Worklist", "worklist"), ("Answered", "worklist_done"))
+ADMIN: Pages = (("Admin", "admin:index"),)
+ACCOUNT: Pages = (
+    ("Your account", "account"),
     ("Change password", "account_change_password"),
 )
 
@@ -37,20 +37,11 @@ def for_user(user: User, path: str) -> list[Link]:
         pages = PATIENT
     else:
         return []
-    return _marked(_links(pages), path)
+    return _marked([Link(label, reverse(name)) for label, name in pages], path)
 
 
 def account() -> list[Link]:
-    return _links(ACCOUNT)
-
-
-def _links(pages: Iterable[tuple[str, str]]) -> list[Link]:
-    """What is mounted: a page whose room is switched off leaves no dead link behind."""
-    links = []
-    for label, name in pages:
-        with suppress(NoReverseMatch):
-            links.append(Link(label, reverse(name)))
-    return links
+    return [Link(label, reverse(name)) for label, name in ACCOUNT]
 
 
 def _marked(links: list[Link], path: str) -> list[Link]:

@@ -12,10 +12,12 @@ MEANINGS = {"red": "urgent", "amber": "soon", "green": "routine"}
 UNSCORED = "Not scored"
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-STEPS = (
-    ("day", timedelta(days=1)),
-    ("hour", timedelta(hours=1)),
-    ("minute", timedelta(minutes=1)),
+# A unit, its length, and from where on it is used: 23 hours and 40 minutes are one day.
+UNITS = (
+    ("month", timedelta(days=30), timedelta(days=60)),
+    ("day", timedelta(days=1), timedelta(hours=23.5)),
+    ("hour", timedelta(hours=1), timedelta(minutes=59.5)),
+    ("minute", timedelta(minutes=1), timedelta(minutes=1)),
 )
 
 
@@ -51,11 +53,9 @@ def in_time(moment: datetime, now: datetime | None = None) -> str:
     length = abs(gap)
     if length < timedelta(minutes=1):
         return "just now" if gap <= timedelta(0) else "in a moment"
-    if length >= timedelta(days=60):
-        return _either(gap, _count(length // timedelta(days=30), "month"))
-    unit, size = next((unit, size) for unit, size in STEPS if length >= size)
-    # To the nearest: 47 hours and 50 minutes are two days. Never above what the unit holds.
-    return _either(gap, _count(max(1, round(length / size)), unit))
+    unit, size = next((unit, size) for unit, size, since in UNITS if length >= since)
+    number = length // size if unit == "month" else round(length / size)
+    return f"in {_count(number, unit)}" if gap > timedelta(0) else f"{_count(number, unit)} ago"
 
 
 def tier_name(tier: str | None) -> str:
@@ -70,7 +70,3 @@ def tier_meaning(tier: str | None) -> str:
 def _count(number: int, unit: str) -> str:
     said = NUMBERS[number] if number < len(NUMBERS) else str(number)
     return f"{said} {unit}" if number == 1 else f"{said} {unit}s"
-
-
-def _either(gap: timedelta, length: str) -> str:
-    return f"in {length}" if gap > timedelta(0) else f"{length} ago"

@@ -6,6 +6,10 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
   const preview = drop.querySelector("[data-preview]");
   const image = preview.querySelector("img");
   const name = preview.querySelector("[data-name]");
+  const pick = drop.querySelector("[data-pick]");
+  // The browser's own file button cannot say what it is for; ours can. The input keeps the focus.
+  pick.hidden = false;
+  drop.classList.add("drop-js");
 
   const show = () => {
     if (image.src) URL.revokeObjectURL(image.src);
@@ -13,6 +17,8 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
     preview.hidden = !file;
     drop.classList.toggle("drop-shown", Boolean(file));
     if (!file) return;
+    pick.textContent = pick.dataset.again;
+    pick.classList.add("button-quiet");
     name.textContent = `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`;
     image.hidden = false;
     image.src = URL.createObjectURL(file);
