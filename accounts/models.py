@@ -139,7 +139,10 @@ class User(AbstractUser):
         return self.name
 
     def get_short_name(self) -> str:
-        return self.name.split(" ")[0] if self.name else self.email
+        """How the menu calls them: a patient's first name; staff in full, titles included."""
+        if not self.name:
+            return self.email
+        return self.name.split(" ")[0] if self.is_patient else self.name
 
     @property
     def is_patient(self) -> bool:
