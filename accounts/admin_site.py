@@ -71,8 +71,10 @@ class Site(AdminSite):
         The pages libraries bring would let a superuser edit tokens, groups and addresses past
         the audit trail; they are left out.
         """
-        if admin_class is not None and admin_class.__module__.startswith(LIBRARIES):
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        ours = [model for model in models if not model.__module__.startswith(LIBRARIES)]
+        if not ours:
             return
         if admin_class is None or not issubclass(admin_class, ReadOnlyAdmin):
-            raise TypeError(f"Base {admin_class} on accounts.admin_base.ReadOnlyAdmin.")
-        super().register(model_or_iterable, admin_class, **options)
+            raise TypeError(f"Base the page of {ours} on accounts.admin_base.ReadOnlyAdmin.")
+        super().register(ours, admin_class, **options)

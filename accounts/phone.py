@@ -12,12 +12,8 @@ from django.core.exceptions import ValidationError
 # numbering plan, rightly, does not know them as anyone's.
 _FICTION = re.compile(r"\+447700900\d{3}")
 
-UNREADABLE = (
-    "This does not look like a phone number. Write it like 07700 900123 or +34 600 123 456."
-)
-NOBODYS = (
-    "No phone can have this number. Check the digits, and start with + and the country's code."
-)
+UNREADABLE = "This does not look like a phone number. Write it like +44 7700 900123."
+NOBODYS = "No phone can have this number. Check it, and start with + and the country code."
 EXTENSION = "We cannot send messages to an extension. Give a number without one."
 
 
