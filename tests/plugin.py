@@ -42,6 +42,7 @@ os.environ.update(
     TWILIO_WHATSAPP_FROM="+15005550006",
     TWILIO_API_BASE="http://127.0.0.1:9",
 )
+Path(os.environ["STATIC_ROOT"]).mkdir()  # WhiteNoise looks for it
 for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DEMO", "TWILIO_CONTENT_SIDS"):
     os.environ.pop(name, None)
 
