@@ -45,7 +45,7 @@ def fit_calibration(
     harmful: Sequence[str],
 ) -> Calibration:
     """Fit everything above on the calibration part."""
-    weights = lesion_weights(list(lesions))
+    weights = lesion_weights(lesions)
     temperature = fit_temperature(logits, targets, weights)
     probabilities = served_probabilities(logits, temperature)
     columns = [labels.index(name) for name in harmful]

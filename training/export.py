@@ -20,6 +20,7 @@ from mlservice.engine import Bundle, Modality, check_golden, open_predictor, pre
 from mlservice.engine.assess import calibrated, rotations
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
 from mlservice.engine.keras_predictor import KerasPredictor
+from mlservice.engine.litert_predictor import LitertPredictor
 from mlservice.engine.preprocess import prepare
 from training.calibrate import Calibration, fit_calibration
 from training.card import write_card
@@ -63,11 +64,17 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     _save_network(network, config, folder)
     _save_golden(network, config, folder)
+    predictor = LitertPredictor(
+        folder / FILES.litert,
+        config.side,
+        len(config.labels),
+        int(network.output["embedding"].shape[1]),
+    )
     held = material.part("calibration", config.side)
-    scores = score(network, held.pictures)
+    scores = score(predictor, held.pictures)
     lesions = [row.lesion_id for row in material.rows_of("calibration")]
     cuts = fit_calibration(scores.logits, held.targets, lesions, config.labels, config.harmful)
-    outside = fit_outside(network, material, config, scores.embeddings, others)
+    outside = fit_outside(predictor, material, config, scores.embeddings, others)
     outside.statistics.save(folder / FILES.statistics)
     manifest = _manifest(config, folder, cuts, outside)
     _write(manifest, folder)
@@ -110,7 +117,7 @@ def _manifest(config: Config, folder: Path, cuts: Calibration, outside: Outside)
         harmful=config.harmful,
         side=config.side,
         preprocess_hash=preprocess_hash(config.side),
-        embedding_size=len(outside.statistics.mean),
+        embedding_size=outside.statistics.centres.shape[1],
         temperature=cuts.temperature,
         threshold=THRESHOLD,
         r95=cuts.r95,

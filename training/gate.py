@@ -17,7 +17,6 @@ from mlservice.engine.types import Floats
 from training.data import SUFFIXES
 from training.errors import TrainingError
 
-COMPONENTS = 64
 FAR_QUANTILE = 0.99  # of the calibration pictures, the share that is not far
 NOT_SKIN_QUANTILE = 0.995
 
@@ -70,25 +69,11 @@ def closed_gate(size: int) -> Gate:
 def fit_statistics(
     embeddings: Floats, targets: NDArray[np.int64], labels: Sequence[str], gate: Gate
 ) -> Statistics:
-    """Class means and the whitened within-class spread of the fitting part's embeddings.
-
-    The leading components of the *total* spread are kept and scaled by the within-class one.
-    """
-    mean = embeddings.mean(0)
-    centred = (embeddings - mean).astype(np.float64)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    kept = directions[: min(COMPONENTS, len(directions))].T
-    projected = centred @ kept
-    means = np.stack([projected[targets == number].mean(0) for number in range(len(labels))])
-    within = np.cov((projected - means[targets]).T) + 1e-6 * np.eye(kept.shape[1])
-    whiten = np.linalg.cholesky(np.linalg.inv(within))
-    return Statistics(
-        mean=mean.astype(np.float32),
-        projection=(kept @ whiten).astype(np.float32),
-        centres=(means @ whiten).astype(np.float32),
-        gate_weights=gate.weights,
-        gate_bias=gate.bias,
-    )
+    """Each label's mean direction among the fitting part's embeddings, and the gate."""
+    directions = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    means = [directions[targets == number].mean(0) for number in range(len(labels))]
+    centres = np.stack([mean / max(float(np.linalg.norm(mean)), 1e-12) for mean in means])
+    return Statistics(centres.astype(np.float32), gate.weights, gate.bias)
 
 
 def far_cut(statistics: Statistics, embeddings: Floats) -> float:

@@ -267,7 +267,8 @@ def subgroups(judged: Judged) -> dict[str, dict[str, object]]:
 def _age_band(age: float | None) -> str:
     if age is None:
         return "unknown"
-    return next((f"under {top}" for top in (30, 50, 70) if age < top), "70 and over")
+    bands = ((30, "under 30"), (50, "30 to 49"), (70, "50 to 69"))
+    return next((name for top, name in bands if age < top), "70 and over")
 
 
 def _subgroup(judged: Judged) -> dict[str, object]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from mlservice.engine import Picture, PictureError, prepare
+from mlservice.engine import Picture, PictureError, Predictor, prepare
 from mlservice.engine.statistics import Statistics
 from mlservice.engine.types import Floats
 from training.config import Config
@@ -49,7 +48,7 @@ class Outside:
 
 
 def fit_outside(
-    network: keras.Model,
+    predictor: Predictor,
     material: Material,
     config: Config,
     held: Floats,
@@ -60,11 +59,11 @@ def fit_outside(
     Without ``others`` the gate stays closed: nothing is recognised as dermoscopic.
     """
     fitting = _some(material.part("fit", config.side), config.seed)
-    known = score(network, fitting.pictures).embeddings
+    known = score(predictor, fitting.pictures).embeddings
     gate, unseen = closed_gate(known.shape[1]), None
     if others is not None:
-        phone, other_phone = _embedded(network, others.phone, config)
-        thing, other_thing = _embedded(network, others.not_skin, config)
+        phone, other_phone = _embedded(predictor, others.phone, config)
+        thing, other_thing = _embedded(predictor, others.not_skin, config)
         gate, unseen = fit_gate(known, phone, thing), (other_phone, other_thing)
     statistics = fit_statistics(known, fitting.targets, config.labels, gate)
     cuts = {
@@ -73,7 +72,7 @@ def fit_outside(
     }
     report = None
     if unseen is not None:
-        test = score(network, material.part("test", config.side).pictures).embeddings
+        test = score(predictor, material.part("test", config.side).pictures).embeddings
         report = gate_report(statistics, test, *unseen, cuts)
     return Outside(statistics, cuts["distance"], cuts["not_skin"], report)
 
@@ -86,12 +85,12 @@ def _some(part: Part, seed: int) -> Part:
     return Part(part.pictures[chosen], part.targets[chosen])
 
 
-def _embedded(network: keras.Model, folder: Path, config: Config) -> tuple[Floats, Floats]:
+def _embedded(predictor: Predictor, folder: Path, config: Config) -> tuple[Floats, Floats]:
     """Embeddings of the half that teaches and of the half that examines."""
     first, second = halves(folder, config.seed)
     return (
-        score(network, _prepared(first, config.side)).embeddings,
-        score(network, _prepared(second, config.side)).embeddings,
+        score(predictor, _prepared(first, config.side)).embeddings,
+        score(predictor, _prepared(second, config.side)).embeddings,
     )
 
 

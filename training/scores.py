@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mlservice.engine import Picture, Predictor
 from mlservice.engine.assess import ROTATIONS, rotations
-from mlservice.engine.types import Floats, Picture
+from mlservice.engine.types import Floats
 
 
 @dataclass(frozen=True)
@@ -21,21 +22,23 @@ class Scores:
     embeddings: Floats  # (n, d): mean of the four rotations'
 
 
-def score(network: keras.Model, pictures: Picture, chunk: int = 16) -> Scores:
-    """Score prepared pictures ``(n, side, side, 3)`` with a Keras network."""
-    body = keras.Model(
-        network.input, {name: network.output[name] for name in ("logits", "embedding")}
+def score(predictor: Predictor, pictures: Picture, chunk: int = 16) -> Scores:
+    """Score prepared pictures ``(n, side, side, 3)`` with the network that is served."""
+    raw = [
+        answer
+        for start in tqdm(range(0, len(pictures), chunk), "score")
+        for answer in predictor.predict(rotations(list(pictures[start : start + chunk])))
+    ]
+    logits = np.stack([one.logits for one in raw])
+    embeddings = np.stack([one.embedding for one in raw])
+    n, d = len(pictures), embeddings.shape[1]
+    return Scores(
+        logits.reshape(n, ROTATIONS, -1),
+        embeddings.reshape(n, ROTATIONS, d).mean(axis=1, dtype=np.float32),
     )
-    logits, embeddings = [], []
-    for start in tqdm(range(0, len(pictures), chunk), "score"):
-        few = pictures[start : start + chunk]
-        found = body.predict_on_batch(rotations(list(few)).astype(np.float32))
-        logits.append(found["logits"].reshape(len(few), ROTATIONS, -1))
-        embeddings.append(found["embedding"].reshape(len(few), ROTATIONS, -1).mean(1))
-    return Scores(np.concatenate(logits), np.concatenate(embeddings))
 
 
-def lesion_weights(lesions: list[str]) -> NDArray[np.float64]:
+def lesion_weights(lesions: Sequence[str]) -> NDArray[np.float64]:
     """Every lesion weighs one, shared among its pictures."""
     _, inverse, counts = np.unique(np.asarray(lesions), return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1.0 / counts[inverse]

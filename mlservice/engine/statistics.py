@@ -1,4 +1,4 @@
-"""What the calibration lesions taught beside the network: how far is far, and what is skin."""
+"""What the training pictures taught beside the network: how far is far, and what is skin."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ GATE_ORDER = (Modality.DERMOSCOPIC, Modality.PHONE, Modality.NOT_SKIN)
 class Statistics:
     """Arrays fitted at training time, kept in ``statistics.npz``.
 
-    ``d`` is the embedding's size, ``k`` the number of kept components, ``c`` of labels.
+    ``d`` is the embedding's size, ``c`` the number of labels.
     """
 
-    mean: Floats  # (d,)
-    projection: Floats  # (d, k): whitens the within-class spread of the kept components
-    centres: Floats  # (c, k): one projected mean per label
+    centres: Floats  # (c, d): each label's mean embedding, of length one
     gate_weights: Floats  # (d, 3), columns in GATE_ORDER
     gate_bias: Floats  # (3,)
 
@@ -41,11 +39,8 @@ class Statistics:
 
     def check(self, labels: int, size: int) -> None:
         """Raises :class:`BundleError` unless every array is finite and of its shape."""
-        kept = self.projection.shape[-1]
         shapes = {
-            "mean": (size,),
-            "projection": (size, kept),
-            "centres": (labels, kept),
+            "centres": (labels, size),
             "gate_weights": (size, len(GATE_ORDER)),
             "gate_bias": (len(GATE_ORDER),),
         }
@@ -55,11 +50,13 @@ class Statistics:
                 raise BundleError(f"The statistics' {name!r} is not finite of shape {shape}.")
 
     def distances(self, embeddings: Floats) -> NDArray[np.float64]:
-        """Mahalanobis distance of each row of ``(n, d)`` to its nearest class mean."""
-        projected = (embeddings - self.mean) @ self.projection
-        gaps = projected[:, None, :] - self.centres[None, :, :]
-        nearest: NDArray[np.float64] = np.sqrt((gaps.astype(np.float64) ** 2).sum(-1)).min(1)
-        return nearest
+        """Cosine distance (0 to 2) of each row of ``(n, d)`` to its nearest label's centre.
+
+        An embedding without any activation points nowhere and is as far as unrelated: 1.
+        """
+        lengths = np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+        nearest: NDArray[np.float64] = ((embeddings / lengths) @ self.centres.T).max(1)
+        return 1.0 - nearest.astype(np.float64)
 
     def gate(self, embeddings: Floats) -> NDArray[np.float64]:
         """Probabilities of :data:`GATE_ORDER`, shape ``(n, 3)``."""
