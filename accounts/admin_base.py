@@ -39,6 +39,12 @@ class ReadOnlyAdmin(ModelAdmin):
         clinic = getattr(request.user, "clinic_id", None)
         return rows.filter(**{self.clinic_path: clinic}) if self.clinic_path and clinic else rows
 
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Without the choice of clinics for an admin of one: it would list the others."""
+        bound = getattr(request.user, "clinic_id", None) is not None
+        filters = super().get_list_filter(request)
+        return [entry for entry in filters if not (bound and entry == self.clinic_path)]
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_admin(request)
 

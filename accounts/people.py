@@ -54,7 +54,7 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
         return current
     if current is not None:
         _end(current)
-    record("consent.given", actor=user, about=_about(user), kind=kind.value, version=version)
+    record("consent.given", actor=user, about=_about(user), kind=kind, version=version)
     if kind == Consent.Kind.MESSAGES:
         for number in user.numbers.all():
             add_number(user, number.e164, opt_in=True)
@@ -68,7 +68,7 @@ def withdraw_consent(user: User, kind: Consent.Kind) -> None:
     current = user.consents.in_force().filter(kind=kind).first()
     if current is not None:
         _end(current)
-        record("consent.withdrawn", actor=user, about=_about(user), kind=kind.value)
+        record("consent.withdrawn", actor=user, about=_about(user), kind=kind)
 
 
 def _end(consent: Consent) -> None:
