@@ -21,6 +21,9 @@ LOGS = FOLDER / "logs"
 POSTGRES = None if "DATABASE_URL" in os.environ else Postgres(FOLDER / "pg", LOGS, durable=False)
 REDIS = None if "REDIS_URL" in os.environ else Redis(FOLDER / "redis", LOGS)
 
+# For the tests that start a demo of their own, which makes its own addresses and secrets.
+OUTSIDE = dict(os.environ)
+
 if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url()
 if REDIS:

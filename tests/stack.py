@@ -70,7 +70,7 @@ class Stack:
         if kind in {"inference", "io"}:
             more = ["-n", f"{name}@%h"]
         elif kind == "standin":
-            more = ["--port", str(self.standin_port)]
+            more = ["--port", str(self.standin_port), "--control"]
         whole = {
             **self.env,
             "WEB_BIND": f"127.0.0.1:{self.web_port}",
