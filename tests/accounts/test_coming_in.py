@@ -28,7 +28,7 @@ def log_in(email: str, password: str = PASSWORD) -> Client:
 
 def api_answers(api: APIClient) -> bool:
     """Whether the API still knows the token; an address it does not know counts as neither."""
-    status = api.get("/api/v1/cases").status_code
+    status = api.get(reverse("api-cases")).status_code
     assert status in (200, 401)
     return status == 200
 
@@ -63,6 +63,35 @@ def test_guessing_is_slowed_down(cast: Cast) -> None:
     assert "That was a lot of tries" in response.content.decode()
     assert not inside(log_in(cast.ana.email))
     assert inside(log_in(cast.bo.email))
+
+
+def test_inventing_where_one_comes_from_does_not_help_guessing(cast: Cast) -> None:
+    """Each try is for another account, as if from another place: the limit per address counts."""
+    browser = Client()
+    pages = [
+        browser.post(
+            LOG_IN,
+            {"login": f"someone{number}@example.org", "password": "wrong password"},
+            headers={"x-forwarded-for": f"203.0.113.{number}"},
+        ).content.decode()
+        for number in range(11)
+    ]
+    assert "That was a lot of tries" not in pages[9]
+    assert "That was a lot of tries" in pages[10]
+
+
+def test_programs_cannot_invent_it_either(cast: Cast) -> None:
+    answers = [
+        APIClient()
+        .post(
+            reverse("api-token"),
+            {"email": f"someone{number}@example.org", "password": "wrong password"},
+            headers={"x-forwarded-for": f"203.0.113.{number}"},
+        )
+        .status_code
+        for number in range(11)
+    ]
+    assert answers == [401] * 10 + [429]
 
 
 def test_after_login_one_goes_to_what_one_asked_for_but_never_elsewhere(cast: Cast) -> None:

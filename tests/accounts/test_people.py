@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import people, wording
@@ -243,6 +244,22 @@ def test_a_reason_is_one_of_the_codes(cast: Cast) -> None:
         f"user:{cast.bo.pk}",
         {"reason": "left"},
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_agreeing_in_two_windows_at_once_is_agreeing_once() -> None:
+    eva = User.objects.create_user("eva@example.org", PASSWORD, name="Eva")
+
+    def agree(_window: int) -> Consent:
+        try:
+            return people.give_consent(eva, CARE)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=6) as windows:
+        assert len(set(windows.map(agree, range(6)))) == 1
+    assert eva.consents.count() == 1
+    assert trail(eva) == ["consent.given"]
 
 
 @pytest.mark.django_db
