@@ -19,7 +19,7 @@ from diagnoses.triage import Answers
 from mlservice.packs import Pack, Question
 
 NO_PHOTO = "Add a photo of the mark. We need one to look at."
-NO_SITE = "Choose where on your body the mark is."
+NO_SITE = "Choose where the mark is."
 NO_CARE = "Tick this box. No doctor may look at your photo without it."
 DOCTOR_TWICE = (
     "You chose a doctor from the list and named another one. Choose “Any doctor” in the list, or "
@@ -64,13 +64,18 @@ class SubmitForm(QuestionsForm):
     kept, and the form asks only what is to become of it.
     """
 
-    main_photo = forms.FileField(required=False, allow_empty_file=True, widget=PhotoInput)
-    second_photo = forms.FileField(required=False, allow_empty_file=True, widget=PhotoInput)
+    main_photo = forms.FileField(
+        label="Photo of the mark", required=False, allow_empty_file=True, widget=PhotoInput
+    )
+    second_photo = forms.FileField(
+        label="Second photo", required=False, allow_empty_file=True, widget=PhotoInput
+    )
     main_kind = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     main_as_it_is = forms.BooleanField(required=False)
     second_as_it_is = forms.BooleanField(required=False)
+    second_left_out = forms.BooleanField(required=False)
     site = forms.ChoiceField(
-        label="Where on your body is the mark?",
+        label="Place on your body",
         error_messages={"required": NO_SITE, "invalid_choice": NO_SITE},
     )
     contact = forms.CharField(
@@ -172,7 +177,9 @@ class SubmitForm(QuestionsForm):
         for name, slot in self.slots.items():
             if slot.refusal:
                 self.add_error(f"{name}_photo", slot.refusal)
-            elif slot.problems and not data.get(f"{name}_as_it_is"):
+            elif slot.problems and not (
+                data.get(f"{name}_as_it_is") or data.get(f"{name}_left_out")
+            ):
                 self.add_error(f"{name}_photo", JUDGE_THE_PHOTO)
         if self.slots["main"].draft is None and not self.slots["main"].refusal:
             self.add_error("main_photo", NO_PHOTO)
@@ -196,7 +203,7 @@ class SubmitForm(QuestionsForm):
 
     def _photos(self) -> Iterator[NewPhoto]:
         for name, slot in self.slots.items():
-            if slot.draft is not None:
+            if slot.draft is not None and not self.cleaned_data.get(f"{name}_left_out"):
                 kind = self.cleaned_data.get(f"{name}_kind") or slot.kinds[0].name
                 yield NewPhoto(kind, clean_photo(slot.draft), sent_anyway=bool(slot.problems))
 

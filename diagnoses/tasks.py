@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import inference, worker
+from diagnoses import drafts, inference, worker
 from diagnoses.models import Scoring
 from mlservice.serving import Shelf
 from notifications.wake import wake
@@ -34,6 +34,12 @@ def sweep() -> None:
     inference.give_up_exhausted()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")
+
+
+@shared_task(name="diagnoses.sweep_drafts")
+def sweep_drafts() -> None:
+    """Forget the photos of forms that nobody sent."""
+    drafts.sweep()
 
 
 @worker_ready.connect

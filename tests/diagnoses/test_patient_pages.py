@@ -110,11 +110,18 @@ def test_answers_second_photo_doctor_and_number_arrive(cast: Cast) -> None:
     assert number.e164 == "+447700900155"
 
 
+def test_a_second_photo_can_be_left_out_again(cast: Cast) -> None:
+    client, key = cast.client(cast.ana), str(uuid.uuid4())
+    send(client, submit_key=key, site="", second_photo=named(cases.jpeg(3, blur=14)))
+    client.post(NEW, {"submit_key": key, "site": "back", "second_left_out": "on"})
+    assert [photo.kind for photo in Case.objects.get().photos.all()] == ["close_up"]
+
+
 def test_a_missing_site_is_said_and_the_photo_is_kept(cast: Cast) -> None:
     client = cast.client(cast.ana)
     key = str(uuid.uuid4())
     refused = send(client, submit_key=key, site="", q_note="Please look", contact="07700 900155")
-    assert errors_of(refused) == {"site": ["Choose where on your body the mark is."]}
+    assert errors_of(refused) == {"site": ["Choose where the mark is."]}
     words = refused.content.decode()
     assert "We have your photo" in words
     assert f'value="{key}"' in words
