@@ -127,8 +127,10 @@ def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
 
 
 def discard(places: Mapping[str, Slot]) -> None:
-    """Let go of a form's photos, after it was sent."""
+    """Let go of a form's photos: it was sent, or they are no longer whole."""
     _drop([slot.draft for slot in places.values() if slot.draft is not None])
+    for slot in places.values():
+        slot.draft = None
 
 
 def sweep() -> int:

@@ -27,6 +27,7 @@ DOCTOR_TWICE = (
 )
 NAME_THE_DOCTOR = "Write the doctor's name too, so that we know whom to invite."
 NUMBER_OF_THE_DOCTOR = "Write the doctor's mobile number too, so that we can invite them."
+WHERE_TO_WRITE = "Write your mobile number here, so that we know where to send messages."
 JUDGE_THE_PHOTO = "Take this photo again, or tick the box to send it as it is."
 
 
@@ -171,6 +172,8 @@ class SubmitForm(QuestionsForm):
             self.add_error("doctor_name", NAME_THE_DOCTOR)
         if name and number and data.get("doctor"):
             self.add_error("doctor_name", DOCTOR_TWICE)
+        if data.get("messages") and not data.get("contact") and "contact" not in self.errors:
+            self.add_error("contact", WHERE_TO_WRITE)
         return data
 
     def _judge_photos(self, data: Mapping[str, Any]) -> None:

@@ -92,7 +92,8 @@ def plan_of(review: Review) -> str:
         return plan
     weeks, rest = divmod(review.recheck_days, 7)
     length = f"{weeks} weeks" if weeks > 1 and not rest else f"{review.recheck_days} days"
-    return f"{plan} Send a new photo in {length}."
+    again = f"Send a new photo in {length}, so that we can compare."
+    return again if review.plan == Review.Plan.RECHECK else f"{plan} {again}"
 
 
 def computer_part(case: Case, review: Review | None) -> Prediction | None:

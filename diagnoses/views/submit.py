@@ -72,21 +72,26 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
 
 def _send(patient: User, key: UUID, form: SubmitForm) -> Case | None:
     """The case; or ``None``, with what stands against it in the form's errors."""
-    for kind in form.consents():
-        people.give_consent(patient, kind)
+    _keep_what_was_agreed(patient, form)
     try:
-        submission = form.submission(key)
-        case = workflow.submit(patient, submission)
+        case = workflow.submit(patient, form.submission(key))
     except FileNotFoundError:
+        drafts.discard(form.slots)
         form.add_error("main_photo", "We no longer have this photo. Please add it again.")
         return None
     except workflow.WorkflowError as error:
         form.add_error(None, error.sentence)
         return None
-    if submission.contact_e164:
-        people.add_number(patient, submission.contact_e164, opt_in=form.wants_messages)
     drafts.discard(form.slots)
     return case
+
+
+def _keep_what_was_agreed(patient: User, form: SubmitForm) -> None:
+    """Consents and the number, before anything they are needed for begins."""
+    for kind in form.consents():
+        people.give_consent(patient, kind)
+    if number := form.cleaned_data["contact"]:
+        people.add_number(patient, number, opt_in=form.wants_messages)
 
 
 def _receive(request: HttpRequest, patient: User, key: UUID, slots: dict[str, drafts.Slot]) -> None:

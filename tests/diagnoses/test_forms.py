@@ -78,6 +78,10 @@ def test_only_what_was_not_agreed_to_yet_is_asked(cast: Cast) -> None:
     assert "Tick this box" in filled(cast.ana).errors["care"][0]
 
 
+def test_messages_need_a_number_to_go_to(cast: Cast) -> None:
+    assert "mobile number" in filled(cast.bo, messages="on").errors["contact"][0]
+
+
 def test_a_blurred_photo_has_to_be_looked_at_again_or_sent_as_it_is(cast: Cast) -> None:
     blurred = jpeg(3, blur=14)
     refused = filled(cast.ana, photo=blurred)

@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pillow_heif
@@ -23,7 +24,7 @@ from diagnoses import workflow
 from diagnoses.models import Case, DraftPhoto, Review, Scoring
 from diagnoses.workflow import Answer
 from mlservice.packs.skin.drawing import draw
-from notifications.models import Invitation
+from notifications.models import Channel, Invitation, Message
 from tests import cases
 from tests.cast import Cast
 
@@ -194,6 +195,23 @@ def test_a_double_click_makes_one_case(cast: Cast) -> None:
     assert "nothing was sent twice" in text_of(client.get(second.url))
 
 
+def test_a_kept_photo_that_is_gone_is_asked_for_again(cast: Cast, media: Path) -> None:
+    client, key = cast.client(cast.ana), str(uuid.uuid4())
+    send(client, submit_key=key, site="")
+    (media / str(DraftPhoto.objects.get().file.name)).unlink()
+    form = {"submit_key": key, "site": "back", "q_note": "Please look"}
+    refused = client.post(NEW, form)
+    assert "no longer have this photo" in errors_of(refused)["main_photo"][0]
+    assert "Please look" in refused.content.decode()
+    assert "The photo we kept" not in refused.content.decode()
+
+
+def test_the_first_message_about_a_case_goes_to_the_number_in_its_form(cast: Cast) -> None:
+    send(cast.client(cast.bo), messages="on", contact="07700 900 333")
+    told = Message.objects.get(recipient=cast.bo)
+    assert (told.channel, told.address) == (Channel.WHATSAPP, "+447700900333")
+
+
 def test_the_same_key_of_somebody_else_finds_nothing(cast: Cast) -> None:
     key = str(uuid.uuid4())
     send(cast.client(cast.ana), submit_key=key)
@@ -304,6 +322,7 @@ def test_the_page_tells_every_step(cast: Cast, no_undo: None) -> None:
     assert "This is not an all-clear" in words
     signed(case, cast.ruth, "It is a mole. Nothing to do.")
     words = text_of(page(client, case))
+    assert "Ruth Okafor answered." in words
     assert "It is a mole. Nothing to do." in words
     assert words.index("It is a mole") < words.index("probably a common harmless growth")
 
@@ -447,3 +466,13 @@ def test_the_form_needs_no_script(cast: Cast) -> None:
     assert "hidden>" not in re.findall(r"<input[^>]+main_photo[^>]*>", words)[0]
     assert not re.search(r"<script(?![^>]+src=)", words)
     assert " style=" not in words
+
+
+def test_a_page_left_open_too_long_says_that_nothing_was_lost(cast: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.ana)
+    refused = send(client)
+    assert refused.status_code == 403
+    assert "What you had sent before is safe" in refused.content.decode()
+    assert not Case.objects.exists()
+    assert not DraftPhoto.objects.exists()

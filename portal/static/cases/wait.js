@@ -2,6 +2,7 @@
 // Without it the page reloads itself (a noscript refresh in its head).
 
 const FIRST = 200; // milliseconds: the computer's view is usually there within a second
+const CALM = 3000; // after the computer, a doctor: that takes hours
 const SLOWEST = 20000;
 let delay = FIRST;
 let timer = 0;
@@ -39,7 +40,7 @@ async function swap() {
   if (focused) document.getElementById(focused)?.focus();
   document.querySelector("[data-said]").textContent = fresh.querySelector("h2")?.textContent ?? "";
   readyToPrint(fresh);
-  delay = FIRST;
+  delay = CALM;
 }
 
 function next() {
