@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,8 @@ CONNECT_SECONDS = 4
 READ_SECONDS = 15
 # How far Twilio's clock and ours may differ when a look-up asks for "sent since".
 CLOCKS_DIFFER = timedelta(hours=1)
-LOOKED_AT = 50
+PAGE = 100
+READ_AT_MOST = 2000
 
 _TOKEN_IN_BODY = re.compile(r"/(?:l|invitations)/([A-Za-z0-9_-]+)/")
 
@@ -93,14 +95,21 @@ def _find(message: Message) -> Fate | None:
     to = _whatsapp(message.address)
     since = (message.tried_at or message.created_at) - CLOCKS_DIFFER
     messages = _client().messages
-    # A message Twilio still holds in its queue has no DateSent yet: the second list has it.
+    # A message Twilio still holds in its queue has no DateSent yet: the second list has it, newest
+    # first, and is read back to the moment of our try.
     for rows in (
-        messages.list(to=to, date_sent_after=since, limit=LOOKED_AT),
-        messages.list(to=to, limit=LOOKED_AT),
+        messages.stream(to=to, date_sent_after=since, page_size=PAGE),
+        takewhile(
+            lambda row: row.date_created is None or row.date_created >= since,
+            messages.stream(to=to, page_size=PAGE),
+        ),
     ):
-        for row in rows:
+        for read, row in enumerate(rows):
             if _is_ours(row, message):
                 return _fate(row)
+            if read == READ_AT_MOST:
+                # "Not among these" would not mean "not there", and would be sent twice.
+                raise DeliveryError(Kind.UNKNOWN, "Twilio's list is too long to be read.")
     return None
 
 

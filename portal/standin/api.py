@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from portal.standin.store import Message, Store
 
@@ -126,15 +126,19 @@ def listing(store: Store, query: Mapping[str, str], account: Account) -> dict[st
             return True
         return message.status != "queued" and message.moment >= datetime.fromisoformat(since)
 
-    found = list(reversed(store.messages(wanted)))[: int(query.get("PageSize", "50"))]
+    size, page = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
+    found = list(reversed(store.messages(wanted)))
+    shown = found[page * size : (page + 1) * size]
+    uri = f"/2010-04-01/Accounts/{account.sid}/Messages.json"
+    more = len(found) > (page + 1) * size
     return {
-        "first_page_uri": None,
-        "next_page_uri": None,
+        "first_page_uri": f"{uri}?{urlencode(dict(query) | {'Page': 0})}",
+        "next_page_uri": f"{uri}?{urlencode(dict(query) | {'Page': page + 1})}" if more else None,
         "previous_page_uri": None,
-        "page": 0,
-        "page_size": len(found),
-        "start": 0,
-        "end": max(0, len(found) - 1),
-        "uri": f"/2010-04-01/Accounts/{account.sid}/Messages.json",
-        "messages": [show(message, account) for message in found],
+        "page": page,
+        "page_size": size,
+        "start": page * size,
+        "end": page * size + len(shown),
+        "uri": uri,
+        "messages": [show(message, account) for message in shown],
     }

@@ -1,0 +1,374 @@
+"""Delivery against a Twilio that refuses, stalls and breaks: once, or another way, never twice."""
+
+from __future__ import annotations
+
+import random
+import smtplib
+import threading
+from collections import Counter
+from typing import NoReturn
+
+import pytest
+from django.core.mail import EmailMessage
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import connections
+from pytest_django import Settings
+
+from accounts import people
+from notifications import delivery, settling, twilio_api
+from notifications.channels import EmailChannel, WhatsAppChannel
+from notifications.models import Channel, Message
+from portal.standin.faults import Fault
+from portal.standin.server import StandIn
+from tests.cast import ANAS_NUMBER, Cast, build_cast
+from tests.notifications.conftest import deliver_all, now, pass_time, tell
+
+State = Message.State
+
+
+def bodies(twilio: StandIn) -> list[str]:
+    return [message.body for message in twilio.store.accepted()]
+
+
+def test_ana_gets_her_message(cast: Cast, twilio: StandIn) -> None:
+    message = tell(cast.ana)
+    token = message.link.token if message.link else ""
+    assert delivery.deliver_due() == 1
+    sent = now(message)
+    assert (sent.state, sent.attempts, sent.token) == (State.SENT, 1, None)
+    assert bodies(twilio) == [
+        f"Your clinic has an update for you: http://localhost:8000/l/{token}/"
+    ]
+    assert sent.provider_id == twilio.store.accepted()[0].sid
+    assert delivery.deliver_due() == 0
+
+
+@pytest.mark.parametrize("code", [20429, 63018, 63012, 63038])
+def test_asked_to_slow_down_we_try_again_later(cast: Cast, twilio: StandIn, code: int) -> None:
+    twilio.faults.next.append(Fault("refuse", status=429, code=code))
+    message = tell(cast.ana)
+    deliver_all()
+    waiting = now(message)
+    assert (waiting.state, waiting.error_code) == (State.PENDING, str(code))
+    assert waiting.run_after is not None
+    assert waiting.run_after > waiting.created_at
+    assert not bodies(twilio)
+    deliver_all(rounds=2)
+    assert now(message).state == State.SENT
+    assert len(bodies(twilio)) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [63016, 63040, 63041, 63042, 63013, 63003, 63024, 63014, 21610, 21211, 21614, 21635, 99999],
+)
+def test_refused_for_good_goes_by_email(
+    cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage], code: int
+) -> None:
+    twilio.faults.next.append(Fault("refuse", status=400, code=code))
+    message = tell(cast.ana)
+    deliver_all()
+    assert (now(message).state, now(message).error_code) == (State.FAILED, str(code))
+    assert now(message).error
+    assert [mail.to for mail in mailoutbox] == [[cast.ana.email]]
+    other = Message.objects.get(channel=Channel.EMAIL)
+    assert (other.state, other.about, other.event) == (State.SENT, message.about, message.event)
+    assert other.link_id != message.link_id
+    deliver_all(rounds=3)
+    assert len(mailoutbox) == 1
+    assert not bodies(twilio)
+
+
+def test_a_refusal_that_twilio_tells_only_later_goes_by_email_too(
+    cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage]
+) -> None:
+    """With every callback lost: we ask after a minute."""
+    twilio.faults.fails_with = 63016
+    message = tell(cast.ana)
+    deliver_all()
+    assert now(message).state == State.SENT
+    twilio.store.report(now(message).provider_id, "failed", 63016)
+    deliver_all(rounds=2)
+    assert (now(message).state, now(message).error_code) == (State.FAILED, "63016")
+    assert len(mailoutbox) == 1
+
+
+def test_a_refused_connection_was_never_sent_and_is_tried_again(
+    cast: Cast, twilio: StandIn, settings: Settings
+) -> None:
+    settings.TWILIO_API_BASE = "http://127.0.0.1:9"
+    message = tell(cast.ana)
+    deliver_all(rounds=2)
+    assert (now(message).state, now(message).attempts) == (State.PENDING, 2)
+    settings.TWILIO_API_BASE = twilio.url
+    deliver_all(rounds=2)
+    assert now(message).state == State.SENT
+    assert len(bodies(twilio)) == 1
+
+
+def test_a_name_that_does_not_resolve_was_never_sent_either(cast: Cast, settings: Settings) -> None:
+    settings.TWILIO_API_BASE = "http://twilio.invalid"
+    message = tell(cast.ana)
+    deliver_all()
+    assert now(message).state == State.PENDING
+
+
+def test_after_twenty_minutes_without_twilio_it_goes_by_email(
+    cast: Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.ana)
+    deliver_all(rounds=WhatsAppChannel.attempts)
+    assert (now(message).state, now(message).attempts) == (State.FAILED, 8)
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("drop"), Fault("slow", seconds=0.8), Fault("break", status=503), Fault("break")],
+    ids=["answer lost", "too slow", "503", "500"],
+)
+def test_accepted_but_never_answered_is_in_doubt_then_found_and_sent_once(
+    cast: Cast, twilio: StandIn, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(twilio_api, "READ_SECONDS", 0.3)
+    twilio.faults.next.append(fault)
+    message = tell(cast.ana)
+    deliver_all()
+    assert now(message).state == State.UNKNOWN
+    deliver_all(rounds=2)
+    found = now(message)
+    assert (found.state, found.attempts) == (State.SENT, 1)
+    assert [found.provider_id] == [one.sid for one in twilio.store.accepted()]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("reset"), Fault("refuse", status=500)], ids=["reset", "500"]
+)
+def test_in_doubt_and_not_there_is_sent_again_but_only_after_the_grace(
+    cast: Cast, twilio: StandIn, fault: Fault
+) -> None:
+    twilio.faults.next.append(fault)
+    message = tell(cast.ana)
+    deliver_all()
+    assert now(message).state == State.UNKNOWN
+    pass_time(minutes=2)
+    deliver_all()
+    assert now(message).state == State.UNKNOWN
+    assert not bodies(twilio)
+    deliver_all(rounds=3)
+    assert (now(message).state, now(message).attempts) == (State.SENT, 2)
+    assert len(bodies(twilio)) == 1
+
+
+def test_doubt_is_not_resolved_while_twilio_cannot_be_asked(
+    cast: Cast, twilio: StandIn, settings: Settings
+) -> None:
+    twilio.faults.next.append(Fault("drop"))
+    message = tell(cast.ana)
+    deliver_all()
+    settings.TWILIO_API_BASE = "http://127.0.0.1:9"
+    deliver_all(rounds=4)
+    assert now(message).state == State.UNKNOWN
+    assert len(bodies(twilio)) == 1
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches kill -9."""
+
+
+def killed(*_args: object, **_more: object) -> NoReturn:
+    raise Killed
+
+
+def test_a_worker_killed_after_sending_leaves_doubt_and_no_double(
+    cast: Cast, twilio: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = tell(cast.ana)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "accepted", killed)
+        with pytest.raises(Killed):
+            delivery.deliver_due()
+    assert delivery.claim() is None, "the lease still holds"
+    deliver_all(rounds=3)
+    assert now(message).state == State.SENT
+    assert len(bodies(twilio)) == 1
+
+
+def test_a_worker_killed_before_sending_loses_nothing(cast: Cast, twilio: StandIn) -> None:
+    message = tell(cast.ana)
+    assert delivery.claim() == message
+    pass_time(minutes=2)
+    deliver_all()
+    assert now(message).state == State.UNKNOWN
+    deliver_all(rounds=3)
+    assert now(message).state == State.SENT
+    assert len(bodies(twilio)) == 1
+
+
+def test_a_worker_whose_lease_ran_out_settles_nothing(cast: Cast, twilio: StandIn) -> None:
+    tell(cast.ana)
+    slow = delivery.claim()
+    assert slow is not None
+    pass_time(minutes=2)
+    quick = delivery.claim()
+    assert quick is not None
+    assert quick.token != slow.token
+    assert not settling.accepted(slow, "SMlate", token=slow.token)
+    assert now(slow).provider_id == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_at_once_send_each_message_once(twilio: StandIn) -> None:
+    cast = build_cast()
+    told = [tell(cast.ana, about=f"case:{number}") for number in range(24)]
+    together = threading.Barrier(4)
+
+    def work() -> None:
+        together.wait()
+        while delivery.deliver_due():
+            pass
+        connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(bodies(twilio)) == len(set(bodies(twilio))) == len(told)
+    assert {now(message).attempts for message in told} == {1}
+
+
+def test_under_a_random_mix_of_faults_each_arrives_exactly_once(
+    cast: Cast, twilio: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twilio_api, "READ_SECONDS", 0.2)
+    dice = random.Random(15)  # noqa: S311 - the same faults in every run
+    choices = [
+        Fault("refuse", status=429, code=20429),
+        Fault("refuse", status=500),
+        Fault("break", status=502),
+        Fault("drop"),
+        Fault("reset"),
+    ]
+    told = [tell(cast.ana, about=f"case:{number}") for number in range(120)]
+    tokens = [message.link.token for message in told if message.link]
+    faults = [dice.choice(choices) for _ in range(90)] + [Fault("slow", seconds=0.4)] * 4
+    twilio.faults.next.extend(faults)
+    for _ in range(8):
+        deliver_all()
+        pass_time()
+    assert not twilio.faults.next
+    assert Counter(body.rsplit("/", 2)[1] for body in bodies(twilio)) == Counter(tokens)
+    assert {now(message).state for message in told} == {State.SENT}
+
+
+# --- Who is not to be told any more ---------------------------------------------------------------
+def test_after_stop_what_waits_goes_by_email(
+    cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.ana)
+    people.opt_out(ANAS_NUMBER)
+    deliver_all()
+    assert (now(message).state, now(message).error_code) == (State.FAILED, "opted-out")
+    assert not bodies(twilio)
+    assert len(mailoutbox) == 1
+
+
+def test_a_suspended_person_is_not_told(
+    cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.ruth)
+    people.suspend(cast.ruth, cast.root, people.SuspensionReason.LEFT)
+    deliver_all()
+    assert now(message).state == State.CANCELLED
+    assert not bodies(twilio)
+    assert not mailoutbox
+
+
+def test_without_credentials_staff_see_why_and_the_person_gets_an_email(
+    cast: Cast, settings: Settings, mailoutbox: list[EmailMessage]
+) -> None:
+    settings.TWILIO_AUTH_TOKEN = ""
+    message = tell(cast.ana)
+    deliver_all()
+    assert (now(message).state, now(message).error_code) == (State.FAILED, "not-configured")
+    assert "TWILIO_ACCOUNT_SID" in now(message).error
+    assert len(mailoutbox) == 1
+
+
+# --- E-mail ---------------------------------------------------------------------------------------
+def break_mail(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
+    def broken(*_args: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(EmailBackend, method, broken)
+
+
+def test_a_mail_server_that_is_away_is_tried_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.bo)
+    with monkeypatch.context() as patch:
+        break_mail(patch, "open", ConnectionRefusedError())
+        deliver_all(rounds=2)
+    assert (now(message).state, now(message).attempts) == (State.PENDING, 2)
+    deliver_all(rounds=2)
+    assert now(message).state == State.SENT
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (smtplib.SMTPRecipientsRefused({"x": (451, b"later")}), State.PENDING),
+        (smtplib.SMTPRecipientsRefused({"x": (550, b"nobody")}), State.FAILED),
+        (smtplib.SMTPDataError(452, b"full"), State.PENDING),
+        (smtplib.SMTPDataError(554, b"spam"), State.FAILED),
+        (smtplib.SMTPServerDisconnected("gone"), State.UNKNOWN),
+        (TimeoutError(), State.UNKNOWN),
+    ],
+)
+def test_what_the_mail_server_says_decides(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, error: Exception, state: Message.State
+) -> None:
+    message = tell(cast.bo)
+    break_mail(monkeypatch, "send_messages", error)
+    deliver_all()
+    assert now(message).state == state
+    tasks = Message.objects.filter(channel=Channel.STAFF)
+    assert tasks.count() == (1 if state == State.FAILED else 0)
+
+
+def test_a_mail_in_doubt_is_never_sent_again_by_itself(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.bo)
+    with monkeypatch.context() as patch:
+        break_mail(patch, "send_messages", TimeoutError())
+        deliver_all()
+    deliver_all(rounds=5)
+    assert now(message).state == State.UNKNOWN
+    assert not mailoutbox
+
+
+def test_a_mail_whose_worker_was_killed_is_left_for_staff(
+    cast: Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.bo)
+    delivery.claim()
+    deliver_all(rounds=4)
+    assert now(message).state == State.UNKNOWN
+    assert now(message).error
+    assert now(message).run_after is None
+    assert not mailoutbox
+
+
+def test_when_nothing_works_a_person_is_asked_to_tell_them(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(cast.bo)
+    break_mail(monkeypatch, "open", OSError())
+    deliver_all(rounds=EmailChannel.attempts + 1)
+    task = Message.objects.get(channel=Channel.STAFF)
+    assert (task.state, task.run_after) == (State.PENDING, None)
+    assert task.recipient == cast.bo
