@@ -209,7 +209,7 @@ def _epochs_done(run: Path) -> int:
         noted = json.loads((run / BACKUP / "training_metadata.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return 0
-    return int(noted["epoch"]) + 1
+    return int(noted["epoch"])
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types

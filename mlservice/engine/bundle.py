@@ -234,7 +234,7 @@ def file_sha256(path: Path) -> str:
 
 def _verify(folder: Path, name: str, digest: str) -> None:
     path = folder / name
-    if path.parent != folder and folder not in path.parents:
+    if folder.resolve() not in path.resolve().parents:
         raise BundleError(f"The manifest names a file outside its folder: {name!r}.")
     if not path.is_file():
         raise BundleError(f"The bundle {folder.name!r} lacks the file {name!r}.")

@@ -1,0 +1,118 @@
+"""The rules of the picture tier, with numbers made by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from mlservice.engine import Cuts, Modality, Tier, Verdict, decide, no_disease
+
+CUTS = Cuts(r95=0.2, r99=0.05, distance=0.4, not_skin=0.5)
+DERMOSCOPIC, PHONE, NOT_SKIN = (0.9, 0.08, 0.02), (0.1, 0.88, 0.02), (0.2, 0.2, 0.6)
+
+
+def verdict(risk: float = 0.01, **given: Any) -> Verdict:
+    """A dermoscopic picture with nothing against it, unless ``given`` says otherwise."""
+    facts: dict[str, Any] = {
+        "rotation_risks": (risk,) * 4,
+        "distance": 0.1,
+        "gate": DERMOSCOPIC,
+        "declared": Modality.DERMOSCOPIC,
+        "cuts": CUTS,
+    }
+    return decide(risk=risk, **(facts | given))
+
+
+def test_green_needs_everything_in_order() -> None:
+    calm = verdict()
+    assert calm.tier is Tier.GREEN
+    assert calm.reasons == ()
+    assert calm.stable
+    assert not calm.out_of_distribution
+    assert calm.modality is Modality.DERMOSCOPIC
+
+
+@pytest.mark.parametrize(
+    ("risk", "tier", "reasons"),
+    [
+        (0.0, Tier.GREEN, ()),
+        (math.nextafter(0.05, 0), Tier.GREEN, ()),
+        (0.05, Tier.AMBER, ("risk_r99",)),
+        (math.nextafter(0.2, 0), Tier.AMBER, ("risk_r99",)),
+        (0.2, Tier.RED, ("risk_r95",)),
+        (1.0, Tier.RED, ("risk_r95",)),
+    ],
+)
+def test_a_risk_that_reaches_a_cut_has_crossed_it(
+    risk: float, tier: Tier, reasons: tuple[str, ...]
+) -> None:
+    found = verdict(risk)
+    assert (found.tier, found.reasons) == (tier, reasons)
+
+
+@pytest.mark.parametrize(
+    ("given", "reasons"),
+    [
+        ({"distance": 0.41}, ("out_of_distribution",)),
+        ({"distance": float("nan")}, ("out_of_distribution",)),
+        ({"rotation_risks": (0.01, 0.01, 0.01, 0.06)}, ("unstable",)),
+        ({"declared": Modality.PHONE, "gate": PHONE}, ("modality_unproven",)),
+        ({"declared": Modality.PHONE}, ("modality_unproven", "modality_mismatch")),
+        ({"gate": PHONE}, ("modality_unproven", "modality_mismatch")),
+        ({"gate": NOT_SKIN}, ("not_skin",)),
+        ({"gate": NOT_SKIN, "declared": Modality.PHONE}, ("not_skin",)),
+    ],
+)
+def test_any_doubt_rules_out_green(given: dict[str, Any], reasons: tuple[str, ...]) -> None:
+    found = verdict(**given)
+    assert found.tier is Tier.AMBER
+    assert found.reasons == reasons
+
+
+def test_a_doubt_never_lowers_red() -> None:
+    found = verdict(0.3, rotation_risks=(0.3, 0.1, 0.3, 0.5), distance=0.9, gate=PHONE)
+    assert found.tier is Tier.RED
+    assert found.reasons == (
+        "risk_r95",
+        "out_of_distribution",
+        "unstable",
+        "modality_unproven",
+        "modality_mismatch",
+    )
+
+
+@pytest.mark.parametrize(
+    ("risks", "stable"),
+    [
+        ((0.01, 0.02, 0.03, 0.04), True),
+        ((0.06, 0.1, 0.15, 0.19), True),
+        ((0.2, 0.5, 0.9, 1.0), True),
+        ((0.19, 0.2, 0.19, 0.19), False),
+        ((0.049, 0.05, 0.06, 0.07), False),
+    ],
+)
+def test_stable_means_one_side_of_each_cut(risks: tuple[float, ...], stable: bool) -> None:
+    assert verdict(risks[0], rotation_risks=risks).stable is stable
+
+
+def test_the_modality_is_dermoscopic_only_when_declared_and_detected() -> None:
+    assert verdict().modality is Modality.DERMOSCOPIC
+    assert verdict(gate=PHONE).modality is Modality.PHONE
+    assert verdict(declared=Modality.PHONE).modality is Modality.PHONE
+    assert verdict(gate=NOT_SKIN).modality is Modality.NOT_SKIN
+    assert verdict(gate=(0.5, 0.01, 0.49)).modality is Modality.DERMOSCOPIC
+
+
+@pytest.mark.parametrize(
+    ("confidence", "expected"),
+    [(0.7999, True), (math.nextafter(0.8, 0), True), (0.8, False), (0.8001, False)],
+)
+def test_the_80_percent_rule_is_exact(confidence: float, expected: bool) -> None:
+    assert no_disease(confidence, 0.8) is expected
+
+
+def test_tiers_are_only_ever_raised() -> None:
+    assert Tier.GREEN.raised_to(Tier.AMBER) is Tier.AMBER
+    assert Tier.RED.raised_to(Tier.GREEN) is Tier.RED
