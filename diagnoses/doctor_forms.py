@@ -19,7 +19,7 @@ RECHECKS = {
     180: "in six months",
     365: "in one year",
 }
-AGREES = [("yes", "I agree with the computer"), ("no", "I differ")]
+AGREES = [("yes", "I agree"), ("no", "I differ")]
 
 
 class KeyedRadios(forms.RadioSelect):
@@ -62,7 +62,7 @@ class FirstReadingForm(forms.Form):
 
     confidence = forms.ChoiceField(
         label="How sure are you?",
-        choices=FirstReading._meta.get_field("confidence").choices,
+        choices=FirstReading.CONFIDENCE,
         widget=forms.RadioSelect,
         error_messages={"required": "Say how sure you are."},
     )
@@ -114,14 +114,14 @@ class AnswerForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     agrees = forms.ChoiceField(
-        label="The computer's view",
+        label="Do you agree with the computer?",
         choices=AGREES,
         widget=KeyedRadios({"yes": "a", "no": "o"}),
         error_messages={"required": "Say whether you agree with the computer."},
     )
     differs_because = forms.CharField(
-        label="Why do you differ?",
-        help_text="A few words. They help to find what the computer gets wrong.",
+        label="If you differ, why?",
+        help_text="A few words that help to find what the computer gets wrong.",
         max_length=300,
         required=False,
     )

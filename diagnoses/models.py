@@ -322,12 +322,12 @@ class Prediction(models.Model):
 class FirstReading(models.Model):
     """A doctor's own reading before the computer's view opened. Never edited."""
 
+    CONFIDENCE: ClassVar = [("sure", "Sure"), ("fairly", "Fairly sure"), ("unsure", "Unsure")]
+
     case = models.ForeignKey(Case, models.PROTECT, related_name="first_readings")
     doctor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     diagnosis = models.CharField(max_length=40, blank=True)  # a label's name; "" is "no lesion"
-    confidence = models.CharField(
-        max_length=10, choices=[("sure", "Sure"), ("fairly", "Fairly sure"), ("unsure", "Unsure")]
-    )
+    confidence = models.CharField(max_length=10, choices=CONFIDENCE)
     plan = models.CharField(max_length=20)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class Show(StrEnum):
     LATE = "late"
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         return {
             Show.ALL: "All waiting",
             Show.MINE: "Asked for me",
@@ -207,10 +207,9 @@ def _matching(search: str) -> Q:
 
 def _behind(user: User, after: UUID) -> Q | None:
     """Whatever sorts behind this case, or ``None`` if there is no such case for this doctor."""
+    ranked: Any = Case.objects.readable_by_doctor(user).urgent_first()
     mark = (
-        Case.objects.readable_by_doctor(user)
-        .urgent_first()
-        .filter(pk=after)
+        ranked.filter(pk=after)
         .values_list("tier_rank", "due_rank", "risk", "submitted_at", "pk")
         .first()
     )

@@ -277,6 +277,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 # --- Words ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
+# The languages the pages are written in: a library's sentences come in these and no others.
+LANGUAGES = [("en-gb", "English")]
 TIME_ZONE = env.str("TIME_ZONE", default="Europe/London")
 USE_I18N = True
 USE_TZ = True

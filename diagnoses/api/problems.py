@@ -16,10 +16,10 @@ from rest_framework.exceptions import (
     APIException,
     NotFound,
     ParseError,
-    PermissionDenied as NotAllowed,
     Throttled,
     ValidationError,
 )
+from rest_framework.exceptions import PermissionDenied as NotAllowed
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -83,8 +83,7 @@ def _what_is_wrong(error: APIException) -> dict[str, Any]:
     if isinstance(error, NotFound):
         return {"code": "not_found", "detail": "There is nothing here that is yours to see."}
     if isinstance(error, Throttled):
-        wait = f" Try again in {int(error.wait)} seconds." if error.wait else ""
-        return {"code": "too_many_requests", "detail": f"Too many requests.{wait}"}
+        return {"code": "too_many_requests", "detail": str(error.detail)}
     if isinstance(error, ParseError):
         return {"code": "unreadable", "detail": "The request could not be read."}
     return {"code": str(error.get_codes()), "detail": str(error.detail)}

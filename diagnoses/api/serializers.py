@@ -1,10 +1,12 @@
-"""What the API says of a case: to its patient in words, to a doctor in words and, later, numbers."""
+"""What the API says of a case: to its patient words, to a doctor words and, later, numbers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -36,7 +38,8 @@ class CaseSummarySerializer(serializers.ModelSerializer[Case]):
     reference = serializers.CharField(help_text="What people quote on the phone.")
     pack = serializers.CharField(source="pack_name")
     site = serializers.SerializerMethodField()
-    status_text = serializers.CharField(source="get_status_display")
+    status = serializers.SerializerMethodField(help_text="FHIR's report codes.")
+    status_text = serializers.SerializerMethodField()
 
     class Meta:
         model = Case
@@ -55,6 +58,13 @@ class CaseSummarySerializer(serializers.ModelSerializer[Case]):
     @extend_schema_field(serializers.URLField())
     def get_url(self, case: Case) -> str:
         return _absolute(self, "api-case", case.pk)
+
+    @extend_schema_field(serializers.ChoiceField(choices=Case.Status.choices))
+    def get_status(self, case: Case) -> str:
+        return case.status
+
+    def get_status_text(self, case: Case) -> str:
+        return str(Case.Status(self.get_status(case)).label)
 
     @extend_schema_field(SiteSerializer)
     def get_site(self, case: Case) -> dict[str, str]:
@@ -101,7 +111,16 @@ class PatientAnswerSerializer(serializers.ModelSerializer[Review]):
         fields = ["doctor", "signed_at", "text", "recheck_days"]
 
 
-class PatientCaseSerializer(CaseSummarySerializer):
+class PatientSummarySerializer(CaseSummarySerializer):
+    """One line of a patient's list. An answer that can still be undone is not there yet."""
+
+    @extend_schema_field(serializers.ChoiceField(choices=Case.Status.choices))
+    def get_status(self, case: Case) -> str:
+        sent = case.status != Case.Status.FINAL or _has_left(case)
+        return case.status if sent else Case.Status.PARTIAL.value
+
+
+class PatientCaseSerializer(PatientSummarySerializer):
     """A case as its patient sees it on the page."""
 
     result = serializers.SerializerMethodField()
@@ -118,7 +137,8 @@ class PatientCaseSerializer(CaseSummarySerializer):
 
     @extend_schema_field(StepSerializer(many=True))
     def get_steps(self, case: Case) -> Any:
-        return StepSerializer(presenting.steps(case), many=True).data
+        steps: Any = presenting.steps(case)
+        return StepSerializer(steps, many=True).data
 
     @extend_schema_field(PatientAnswerSerializer(allow_null=True))
     def get_answer(self, case: Case) -> Any:
@@ -166,7 +186,9 @@ class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
     confidence = serializers.FloatField(source="prediction.confidence")
     threshold = serializers.FloatField(source="prediction.threshold")
     no_disease = serializers.BooleanField(source="prediction.no_disease")
-    label = serializers.CharField(source="prediction.label")
+    label = serializers.CharField(  # type: ignore[assignment]  # taken out of the class by DRF
+        source="prediction.label", help_text="Empty exactly when no_disease."
+    )
     risk = serializers.FloatField(source="prediction.risk")
     conformal_set = serializers.ListField(
         source="prediction.conformal_set", child=serializers.CharField()
@@ -215,6 +237,11 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
     def get_reviews(self, case: Case) -> Any:
         reviews = case.reviews.select_related("doctor", "undoing")
         return ReviewSerializer(reviews, many=True).data
+
+
+def _has_left(case: Case) -> bool:
+    """Whether the seconds in which a signature can be undone are over."""
+    return case.signed_at is not None and case.signed_at + settings.UNDO_SIGNATURE <= timezone.now()
 
 
 def _absolute(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:

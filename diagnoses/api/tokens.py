@@ -38,14 +38,14 @@ class TokenPermissions(APIView):
 
     throttle_scope = "login"
 
-    def get_permissions(self) -> list[Any]:
-        return [AllowAny()] if self.request.method == "POST" else super().get_permissions()
+    def get_permissions(self) -> Any:
+        return [AllowAny()] if self._asks() else super().get_permissions()
 
-    def get_authenticators(self) -> list[Any]:
+    def get_authenticators(self) -> Any:
         # A session's cookie must not turn asking for a token into a question of CSRF.
         return [] if self._asks() else [TokenAuthentication()]
 
-    def get_throttles(self) -> list[Any]:
+    def get_throttles(self) -> Any:
         return [ScopedRateThrottle()] if self._asks() else []
 
     def _asks(self) -> bool:
@@ -82,8 +82,9 @@ class TokenView(TokenPermissions):
         responses={204: None, (401, "application/problem+json"): ProblemSerializer},
     )
     def delete(self, request: Request) -> Response:
-        request.auth.delete()
-        audit.record("token.ended", actor=request.user, about=f"user:{request.user.pk}")
+        token: AuthToken = request.auth
+        audit.record("token.ended", actor=token.user, about=f"user:{token.user.pk}")
+        token.delete()
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -94,7 +95,7 @@ def _person(request: Request, credentials: dict[str, str]) -> User:
     )
     try:
         user = get_adapter().authenticate(
-            request._request,
+            request._request,  # noqa: SLF001 - DRF's only way to Django's own request
             email=credentials["email"].lower(),
             password=credentials["password"],
         )

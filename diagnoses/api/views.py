@@ -15,10 +15,11 @@ from drf_spectacular.utils import (
     PolymorphicProxySerializer,
     extend_schema,
 )
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -33,6 +34,7 @@ from diagnoses.api.serializers import (
     DoctorCaseSerializer,
     DoctorSummarySerializer,
     PatientCaseSerializer,
+    PatientSummarySerializer,
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
 from diagnoses.models import Case, CaseQuerySet, Photo
@@ -46,7 +48,7 @@ CASE = PolymorphicProxySerializer(
 )
 LINE = PolymorphicProxySerializer(
     component_name="CaseLine",
-    serializers=[CaseSummarySerializer, DoctorSummarySerializer],
+    serializers=[PatientSummarySerializer, DoctorSummarySerializer],
     resource_type_field_name=None,
     many=True,
 )
@@ -74,6 +76,17 @@ class NewestFirst(CursorPagination):
     ordering = ("-submitted_at", "-id")
 
 
+@extend_schema(exclude=True)
+class NowhereView(APIView):
+    """Every other address under the API: a problem like all the others, not a page."""
+
+    permission_classes = [AllowAny]
+    authentication_classes: list[Any] = []
+
+    def initial(self, *_args: object, **_kwargs: object) -> None:
+        raise NotFound
+
+
 class CasesView(GenericAPIView[Case]):
     queryset = Case.objects.none()
     pagination_class = NewestFirst
@@ -87,13 +100,14 @@ class CasesView(GenericAPIView[Case]):
         operation_id="cases_list",
         summary="Your cases, newest first",
         description="A patient's own cases; for a doctor, the clinic's, each with its urgency.",
+        parameters=[OpenApiParameter("cursor", str, description="From next or previous.")],
         responses={200: LINE} | _problems(401),
     )
     def get(self, request: Request) -> Response:
         user = _user(request)
         page = self.paginate_queryset(_cases(user))
         line: type[CaseSummarySerializer] = (
-            CaseSummarySerializer if user.is_patient else DoctorSummarySerializer
+            PatientSummarySerializer if user.is_patient else DoctorSummarySerializer
         )
         return self.get_paginated_response(
             line(page, many=True, context=self.get_serializer_context()).data
@@ -111,7 +125,7 @@ class CasesView(GenericAPIView[Case]):
                 "Idempotency-Key",
                 str,
                 OpenApiParameter.HEADER,
-                description="Chosen by you, at most 200 characters; one for each case.",
+                description="Chosen by you, one for each case.",
             )
         ],
         request={"multipart/form-data": SubmissionSerializer},
@@ -127,9 +141,7 @@ class CasesView(GenericAPIView[Case]):
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
         form = SubmissionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        done = submit(
-            patient, form.validated_data, request.headers.get("Idempotency-Key", "")[:200]
-        )
+        done = submit(patient, form.validated_data, request.headers.get("Idempotency-Key", ""))
         case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
         status = HTTPStatus.CREATED if done.new else HTTPStatus.OK
         return Response(case, status=status, headers={"Location": case["url"]})

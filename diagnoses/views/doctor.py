@@ -169,7 +169,7 @@ def _typed(form: AnswerForm | None) -> list[tuple[str, str]]:
         return []
     names = [name for name in ("advice", "note", "differs_because") if name in form.fields]
     return [
-        (form.fields[name].label or name, text)
+        (str(form.fields[name].label), text)
         for name in names
         if (text := str(form.data.get(name, "")).strip())
     ]

@@ -56,7 +56,7 @@ def _shown(request: HttpRequest, filters: Filters, page: Page) -> dict[str, Any]
         "next_page": filters.query(after=str(page.after)) if page.after else "",
         "lists": [
             {
-                "title": show.title,
+                "title": show.heading,
                 "query": filters.showing(show).query(),
                 "current": show is filters.show,
                 "tally": tallies[show],
