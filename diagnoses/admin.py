@@ -1,0 +1,92 @@
+"""Cases for admins: how they travel, why one is stuck. To look at; one action, through workflow.
+
+Photos, the patient's answers and what doctors wrote stay on the doctors' pages. The computer's
+part is here, because admins answer for the model.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.access import person
+from accounts.admin_base import ReadOnlyAdmin
+from diagnoses import workflow
+from diagnoses.models import Case, CaseEvent, Prediction, Review, Scoring
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnlyAdmin):
+    refusal = workflow.WorkflowError
+    clinic_path = "clinic"
+    list_display = ("reference", "patient", "status", "tier", "answer_due_at", "submitted_at")
+    list_filter = ("status", "tier", "clinic")
+    list_select_related = ("patient",)
+    search_fields = ("patient__name", "patient__email", "id")
+    ordering = ("-submitted_at",)
+    show_full_result_count = False
+    actions = ("requeue",)
+    fields = (
+        *("reference", "id", "patient", "clinic", "doctor", "invitation", "status", "tier"),
+        *("submitted_at", "answer_due_at", "signed_at", "signed_by", "computer_check"),
+    )
+
+    @admin.action(description="Have the computer look again")
+    def requeue(self, request: HttpRequest, rows: QuerySet[Case]) -> None:
+        by = person(request)
+        self.attempt(request, rows, lambda case: workflow.requeue(case, by), "Sent to the computer")
+
+
+@admin.register(Scoring)
+class ScoringAdmin(ReadOnlyAdmin):
+    """The queue, row by row."""
+
+    clinic_path = "case__clinic"
+    list_display = (
+        *("case", "model_version", "purpose", "round", "attempts"),
+        *("run_after", "lease_until", "settled_at", "error"),
+    )
+    list_filter = (("settled_at", admin.EmptyFieldListFilter), "purpose", "model_version")
+    list_select_related = ("case", "model_version")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    exclude = ("token",)
+
+
+@admin.register(Prediction)
+class PredictionAdmin(ReadOnlyAdmin):
+    """What the computer said, with its receipt."""
+
+    clinic_path = "case__clinic"
+    list_display = ("case", "tier", "no_disease", "model_version", "created_at")
+    list_filter = ("tier", "no_disease", "modality", "model_version")
+    list_select_related = ("case", "model_version")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    exclude = ("embedding",)
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnlyAdmin):
+    """Who signed, and when."""
+
+    clinic_path = "case__clinic"
+    list_display = ("case", "doctor", "plan", "agrees", "signed_at", "effective_at")
+    list_filter = ("plan", "agrees")
+    list_select_related = ("case", "doctor")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    fields = ("case", "doctor", "plan", "agrees", "signed_at", "effective_at")
+
+
+@admin.register(CaseEvent)
+class CaseEventAdmin(ReadOnlyAdmin):
+    clinic_path = "case__clinic"
+    list_display = ("at", "case", "kind", "actor")
+    list_filter = ("kind",)
+    list_select_related = ("case", "actor")
+    search_fields = ("case__id",)
+    ordering = ("-pk",)
+    show_full_result_count = False
+    fields = ("at", "case", "kind", "actor")
