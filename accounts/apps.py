@@ -6,6 +6,7 @@ from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    verbose_name = "People"
 
 
 class AdminConfig(DjangoAdminConfig):

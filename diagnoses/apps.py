@@ -5,3 +5,4 @@ from django.apps import AppConfig
 
 class DiagnosesConfig(AppConfig):
     name = "diagnoses"
+    verbose_name = "Cases"

@@ -5,3 +5,4 @@ from django.apps import AppConfig
 
 class MlserviceConfig(AppConfig):
     name = "mlservice"
+    verbose_name = "Models"

@@ -101,6 +101,13 @@ def test_only_tokens_carry_colours() -> None:
     assert not re.findall(r"#[0-9a-f]{3,8}\b", rules)
 
 
+def test_the_admin_wears_the_same_colours() -> None:
+    admin = (STATIC / "admin.css").read_text()
+    light, dark = (set(re.findall(r"#[0-9a-f]{6}\b", part)) for part in admin.split("@media")[:2])
+    assert light <= set(tokens()["light"].values())
+    assert dark <= set(tokens()["dark"].values())
+
+
 def test_the_focus_ring_is_three_pixels_and_never_lost() -> None:
     assert "outline: 3px solid var(--focus)" in CSS
     # Taken away only from what a script focuses, and from inputs whose card shows it instead.
@@ -224,6 +231,20 @@ def test_the_policy_that_forbids_inline_code_is_sent(client: Client) -> None:
     assert "script-src 'self'" in policy
     assert "style-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+def test_the_admin_stands_in_the_same_frame(cast: Cast) -> None:
+    page = Page(cast.client(cast.root).get("/admin/").content.decode())
+    assert page.inline_code() == []
+    assert page.foreign() == []
+    sheets = [attrs["href"] for attrs in page.all("link") if attrs["rel"] == "stylesheet"]
+    assert "/static/portal/admin.css" in sheets
+
+
+@pytest.mark.django_db
+def test_library_sentences_come_in_the_language_of_the_page(client: Client) -> None:
+    page = client.post("/accounts/login/", {}, headers={"Accept-Language": "de,es;q=0.5"})
+    assert "This field is required." in page.content.decode()
 
 
 @pytest.mark.django_db
