@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from tests.plugin import POSTGRES, REDIS
 
-pytest_plugins = ["tests.cast", "tests.stack"]
+pytest_plugins = ["tests.browser", "tests.cast", "tests.stack"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

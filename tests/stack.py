@@ -22,6 +22,7 @@ import pytest
 import requests
 from django.core.management import call_command
 from django.db import connection
+from pytest_django import Settings
 
 from portal.machine import processes
 from portal.machine.child import Child
@@ -141,9 +142,15 @@ def collected_static() -> None:
 
 @pytest.fixture
 def live_stack(
-    transactional_db: None, collected_static: None, media: Path, tmp_path: Path
+    transactional_db: None,
+    collected_static: None,
+    media: Path,
+    tmp_path: Path,
+    settings: Settings,
 ) -> Iterator[Stack]:
     """A stack on this test's database and pictures, with the shipped model active."""
+    # Passwords that the web process can check: it knows the tests' fast hasher not.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     call_command("register_model", verbosity=0)
     stack = Stack(
         tmp_path / "logs",

@@ -1,0 +1,97 @@
+"""A real Chromium for the stories. Skipped with a sentence where there is none, never in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+# No sandbox: tests also run as root. The rest keeps the browser from calling home.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 360, "height": 780}
+DESKTOP = {"width": 1280, "height": 800}
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM:
+        sentence = "there is no Chromium on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    # Playwright's loop lives in this thread; the tests' own queries between its calls are fine.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def open_browser(chromium: Browser) -> Iterator[Opened]:
+    """``open_browser(PHONE, java_script_enabled=False)``: a fresh profile and its page.
+
+    Errors in any page's console fail the test: a blocked script is a broken page.
+    """
+    contexts, complaints = [], []
+
+    def opened(viewport: Any = DESKTOP, **options: Any) -> Page:
+        context = chromium.new_context(viewport=viewport, locale="en-GB", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "error" and complaints.append(f"{page.url}: {message.text}")
+            ),
+        )
+        return page
+
+    yield opened
+    if folder := os.environ.get("SCREENSHOTS"):  # what each page looked like when the test ended
+        for number, context in enumerate(contexts):
+            for page in context.pages:
+                page.screenshot(path=f"{folder}/{number}.png", full_page=True)
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def log_in(page: Page, base: str, email: str, password: str) -> None:
+    page.goto(f"{base}/accounts/login/")
+    page.get_by_label("E-mail").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url(lambda url: "/accounts/login" not in url)
+
+
+def fits(page: Page) -> bool:
+    """Nothing sticks out to the side."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def picture(folder: Path, content: bytes, name: str = "IMG_0815.jpg") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,131 @@
+"""Real worker processes, really killed: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from django.db.models import Count
+from knox.models import AuthToken
+
+from diagnoses.models import Case, Prediction, Scoring
+from notifications.models import Event, Message
+from portal.machine.servers import Redis, free_port
+from tests.cases import jpeg, submitted
+from tests.cast import build_cast
+from tests.stack import Stack, eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def all_settled() -> bool:
+    return not Scoring.objects.waiting().exists()
+
+
+def assert_nothing_lost_or_doubled(cases: list[Case]) -> None:
+    """The journal of what was acknowledged against what the database holds."""
+    counted = Case.objects.annotate(views=Count("predictions")).values_list("pk", "views")
+    assert dict(counted) == {case.pk: 1 for case in cases}
+    told = Message.objects.filter(event=Event.CASE_CHECKED).values_list("about", flat=True)
+    assert sorted(told) == sorted(f"case:{case.pk}" for case in cases)
+
+
+def test_kill_9_in_the_middle_of_real_work(live_stack: Stack) -> None:
+    cast = build_cast()
+    cases = [submitted(cast.ana) for _ in range(60)]
+    live_stack.start("inference", "inference-2")
+    orphaned = 0
+    for killed in ("inference", "inference-2", "inference"):
+        scored = Prediction.objects.count()
+        eventually(lambda scored=scored: Prediction.objects.count() > scored)  # type: ignore[misc]
+        live_stack.kill(killed)
+        orphaned += Scoring.objects.waiting().filter(token__isnull=False).count()
+        live_stack.start(killed)
+    eventually(all_settled, 60, "scoring all cases")
+    assert orphaned > 0, "no worker was killed with rows in its hands: the test saw nothing"
+    assert_nothing_lost_or_doubled(cases)
+
+
+def test_the_other_worker_takes_over_within_seconds(live_stack: Stack) -> None:
+    cast = build_cast()
+    live_stack.start("inference")
+    case = submitted(cast.ana)
+    eventually(all_settled)
+    # A stopped process keeps its lock and its lease; killed, it keeps neither.
+    held = submitted(cast.ana, site="chest")
+    os.kill(live_stack.children["inference"].pid, signal.SIGSTOP)
+    Scoring.objects.filter(case=held).update(token="0" * 32, holder=4711, attempts=1)
+    Scoring.objects.filter(case=held).update(lease_until="2999-01-01T00:00Z")
+    live_stack.kill("inference")
+    live_stack.start("inference-2")
+    started = time.monotonic()
+    eventually(all_settled, 10, "taking over a dead worker's row")
+    assert time.monotonic() - started < 10
+    assert_nothing_lost_or_doubled([case, held])
+
+
+def test_a_worker_stopped_past_its_lease_is_refused(live_stack: Stack) -> None:
+    """The zombie wakes up with an answer to a question somebody else has answered since."""
+    cast = build_cast()
+    live_stack.start("inference", SCORING_LEASE_SECONDS="2")
+    cases = [submitted(cast.ana) for _ in range(40)]
+    eventually(lambda: Scoring.objects.waiting().filter(token__isnull=False).exists())
+    zombie = live_stack.children["inference"].pid
+    os.kill(zombie, signal.SIGSTOP)
+    try:
+        live_stack.start("inference-2", SCORING_LEASE_SECONDS="2")
+        eventually(all_settled, 60, "scoring what the stopped worker held")
+    finally:
+        os.kill(zombie, signal.SIGCONT)
+    time.sleep(2)
+    assert_nothing_lost_or_doubled(cases)
+
+
+def test_a_polite_stop_leaves_no_lease_behind(live_stack: Stack) -> None:
+    cast = build_cast()
+    cases = [submitted(cast.ana) for _ in range(20)]
+    live_stack.start("inference")
+    eventually(Prediction.objects.exists)
+    live_stack.stop("inference")
+    assert not Scoring.objects.waiting().filter(token__isnull=False).exists()
+    live_stack.start("inference")
+    eventually(all_settled, 30)
+    assert_nothing_lost_or_doubled(cases)
+
+
+def test_with_a_dead_broker_uploads_are_taken_and_scored(live_stack: Stack) -> None:
+    """Nothing listens where the broker should be, from the start."""
+    cast = build_cast()
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    live_stack.start("web", REDIS_URL=nowhere)
+    _, token = AuthToken.objects.create(cast.ana)
+    start = time.monotonic()
+    answer = requests.post(
+        f"{live_stack.url}/api/v1/cases",
+        headers={"Authorization": f"Token {token}"},
+        data={"site": "back", "kind": "dermoscopic"},
+        files={"photo": ("photo.jpg", io.BytesIO(jpeg()))},
+        timeout=30,
+    )
+    assert answer.status_code == 201, answer.text
+    assert time.monotonic() - start < 5, "a dead broker may not hold up an upload"
+    assert Scoring.objects.waiting().count() == 1
+
+
+def test_a_broker_that_dies_costs_latency_only(live_stack: Stack, tmp_path: Path) -> None:
+    cast = build_cast()
+    broker = Redis(tmp_path / "broker", tmp_path / "logs")
+    broker.start()
+    live_stack.start("inference", REDIS_URL=broker.url())
+    broker.stop()
+    cases = [submitted(cast.ana) for _ in range(5)]
+    eventually(all_settled, 15, "scoring without a broker")
+    broker.start()
+    cases.append(submitted(cast.ana))
+    eventually(all_settled, 15, "scoring after the broker came back")
+    assert_nothing_lost_or_doubled(cases)
