@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -119,10 +119,27 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     assert address != f"http://localhost:{port}"
     assert _cases_of_the_doctor(address) == 2
 
+    _kill_child(again, "postgres")
+    eventually(lambda: _is_ready(address), 30, "coming back after the database was killed")
+    assert _cases_of_the_doctor(address) == 2
+
     again.process.kill()
     again.process.wait(10)
     if sys.platform == "linux":  # elsewhere no kernel tells a child that its parent died
         eventually(lambda: not again.left_behind(), 30, "ending what a killed demo leaves")
+
+
+def _kill_child(run: Demo, name: str) -> None:
+    """SIGKILL to a server of the demo's, and see that the portal notices."""
+    children = psutil.Process(run.process.pid).children()
+    next(child for child in children if child.name().startswith(name)).kill()
+    eventually(lambda: f"{name} ended" in run.said, 10, "noticing")
+
+
+def _is_ready(address: str) -> bool:
+    with suppress(requests.RequestException):
+        return get(f"{address}/readyz").ok
+    return False
 
 
 def _cases_of_the_doctor(address: str) -> int:

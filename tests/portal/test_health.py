@@ -1,0 +1,91 @@
+"""What a load balancer and an operator are told."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.test import Client
+from pytest_django import Settings
+
+from mlservice.models import ModelVersion
+from portal.machine.servers import free_port
+from tests.cases import a_model_version
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+
+def test_alive_asks_nobody_else(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(connection, "ensure_connection", refuse)
+    assert client.get("/healthz").json() == {"status": "alive"}
+
+
+def test_ready_with_tables_a_model_and_a_broker(client: Client) -> None:
+    a_model_version()
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "reasons": [], "broker": "answers"}
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_without_an_active_model_it_is_not_ready_and_says_so(client: Client) -> None:
+    a_model_version(state=ModelVersion.State.RETIRED)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["no model version is active"]
+    assert int(answer["Retry-After"]) > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_migration_to_apply_it_is_not_ready(client: Client) -> None:
+    a_model_version()
+    call_command("migrate", "knox", "zero", verbosity=0)
+    try:
+        answer = client.get("/readyz")
+    finally:
+        call_command("migrate", "knox", verbosity=0)
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["migrations are waiting to be applied"]
+
+
+def test_without_a_database_it_is_not_ready(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("connection refused: host=secret-host password=secret")
+
+    monkeypatch.setattr("portal.health.MigrationExecutor", fail)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["the database does not answer"]
+    assert "secret" not in answer.content.decode()
+
+
+def test_a_dead_broker_is_told_and_is_no_reason(client: Client, settings: Settings) -> None:
+    a_model_version()
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["broker"] == "does not answer"
+
+
+def test_health_answers_over_plain_http_from_inside_where_pages_ask_for_https(
+    client: Client, settings: Settings
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/accounts/login/").status_code == 301
+    assert client.get("/healthz").status_code == 200
+    a_model_version()
+    assert client.get("/readyz").status_code == 200
+
+
+def test_health_holds_nothing_of_anybody(cast: Cast) -> None:
+    a_model_version()
+    body = cast.client(cast.ana).get("/readyz").content.decode()
+    for person in cast.everyone().values():
+        assert person.email not in body
+        assert person.name not in body
