@@ -65,7 +65,7 @@ def variables_the_code_reads() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args:
                 called, first = ast.unparse(node.func), node.args[0]
-                if called.startswith("env.") or called == "os.environ.get":
+                if re.fullmatch(r"env\.\w+|os\.environ\.get", called):
                     assert isinstance(first, ast.Constant), f"{path.name}: a computed name"
                     read.add(str(first.value))
     return read
