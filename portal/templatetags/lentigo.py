@@ -75,11 +75,22 @@ def field(
     A label or hint given here replaces the form's own, also for the widget's aria-describedby;
     an empty hint takes the form's away. Placeholders go: the label says it, and stays.
     """
-    bound.label = label or bound.label
+    if label:
+        relabel(bound, label)
     if hint is not None:
         bound.help_text = hint
     bound.field.widget.attrs.pop("placeholder", None)
     return {"field": bound, **options}
+
+
+@register.simple_tag
+def relabel(bound: BoundField, label: str) -> str:
+    """{% relabel form.login "E-mail address" %}: our word for a library's field, from here on.
+
+    Said before the summary of errors, which names the fields too.
+    """
+    bound.label = label
+    return ""
 
 
 @register.inclusion_tag("components/button.html")

@@ -244,7 +244,7 @@ def test_the_admin_stands_in_the_same_frame(cast: Cast) -> None:
 @pytest.mark.django_db
 def test_library_sentences_come_in_the_language_of_the_page(client: Client) -> None:
     page = client.post("/accounts/login/", {}, headers={"Accept-Language": "de,es;q=0.5"})
-    assert "This field is required." in page.content.decode()
+    assert "This is needed." in page.content.decode()
 
 
 @pytest.mark.django_db
@@ -379,6 +379,12 @@ def test_the_summary_of_errors_leads_to_the_fields() -> None:
     leads = [attrs["href"] for attrs in page.all("a")]
     assert leads == ["#id_name", "#id_since_0", "#id_photo", "#id_agree"]
     assert page.dangling() == []
+
+
+def test_the_summary_names_a_librarys_fields_in_our_words(cast: Cast) -> None:
+    page = cast.client(cast.ana).post("/accounts/password/change/", {}).content.decode()
+    assert "Your password now: This is needed." in page
+    assert "Current Password" not in page
 
 
 def test_optional_fields_say_so() -> None:
