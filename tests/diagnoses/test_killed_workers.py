@@ -59,8 +59,9 @@ def test_the_other_worker_takes_over_within_seconds(live_stack: Stack) -> None:
     # A stopped process keeps its lock and its lease; killed, it keeps neither.
     held = submitted(cast.ana, site="chest")
     os.kill(live_stack.children["inference"].pid, signal.SIGSTOP)
-    Scoring.objects.filter(case=held).update(token="0" * 32, holder=4711, attempts=1)
-    Scoring.objects.filter(case=held).update(lease_until="2999-01-01T00:00Z")
+    Scoring.objects.filter(case=held).update(
+        token="0" * 32, holder=4711, attempts=1, lease_until="2999-01-01T00:00Z"
+    )
     live_stack.kill("inference")
     live_stack.start("inference-2")
     started = time.monotonic()
