@@ -222,7 +222,9 @@ def test_every_page_of_ones_account_keeps_the_house_rules(address: str, cast: Ca
 
 @pytest.mark.parametrize("template", ERRORS)
 def test_error_pages_need_neither_request_nor_database(template: str) -> None:
-    hold_to_the_house_rules(render_to_string(template))
+    page = render_to_string(template)
+    hold_to_the_house_rules(page)
+    assert "Log in" not in page, "whoever reads it may be logged in"
 
 
 @pytest.mark.django_db
