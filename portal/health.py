@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -58,6 +57,8 @@ def _database_reasons() -> list[str]:
 
 
 def _broker_answers() -> bool:
+    import redis  # slow to import, and no page needs it
+
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL,
