@@ -18,11 +18,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
-from pytest_django.fixtures import Settings
+from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import User
 from portal import styleguide, views
 from portal.styleguide import Sample
+from tests.cases import NOT_SURE, RED, a_model_version, scored, submitted
 from tests.cast import Cast
 
 ROOT = Path(django_settings.BASE_DIR)
@@ -218,6 +219,31 @@ def test_every_page_of_ones_account_keeps_the_house_rules(address: str, cast: Ca
     response = cast.client(cast.ana).get(address, follow=True)
     assert response.status_code == 200
     hold_to_the_house_rules(response.content.decode())
+
+
+@pytest.mark.parametrize("computers_view", [RED, NOT_SURE], ids=["red", "not sure"])
+def test_every_page_of_a_case_keeps_the_house_rules(
+    computers_view: dict[str, object],
+    cast: Cast,
+    media: Path,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    a_model_version()
+    with django_capture_on_commit_callbacks():
+        case = scored(submitted(cast.ana), **computers_view)
+    own = [f"/cases/{case.pk}/", f"/cases/{case.pk}/tell/", f"/cases/{case.pk}/withdraw/"]
+    pages = {
+        cast.ana: ["/cases/", "/cases/new/", "/account/", *own],
+        cast.bo: ["/cases/", "/cases/new/"],
+        cast.ruth: ["/worklist/", "/worklist/done/", f"/worklist/{case.pk}/", "/account/"],
+        cast.xu: ["/worklist/", "/worklist/done/"],
+        cast.uma: ["/"],
+    }
+    for person, addresses in pages.items():
+        for address in addresses:
+            response = cast.client(person).get(address)
+            assert response.status_code == 200, f"{person} at {address}"
+            hold_to_the_house_rules(response.content.decode())
 
 
 @pytest.mark.parametrize("template", ERRORS)
