@@ -114,7 +114,7 @@ class AnswerForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     agrees = forms.ChoiceField(
-        label="Do you agree with the computer?",
+        label="Agreement with the computer",
         choices=AGREES,
         widget=KeyedRadios({"yes": "a", "no": "o"}),
         error_messages={"required": "Say whether you agree with the computer."},

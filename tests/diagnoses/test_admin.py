@@ -1,0 +1,150 @@
+"""What admins see of cases and models, and the few things they may do."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEntry
+from diagnoses import workflow
+from diagnoses.models import Case, CaseEvent, Prediction, Review, Scoring
+from mlservice import registry
+from mlservice.models import ModelVersion
+from tests.cases import a_model_version, claimed, scored, submitted
+from tests.cast import Cast
+
+pytestmark = pytest.mark.usefixtures("media")
+VERSIONS = "admin:mlservice_modelversion_changelist"
+
+
+@pytest.fixture
+def version(db: None) -> ModelVersion:
+    return a_model_version()
+
+
+def act(client: Client, page: str, action: str, row: object, **answers: object) -> str:
+    """Choose an action for one row; with answers, also what it asks before."""
+    data = {"action": action, "_selected_action": str(row), **answers}
+    if answers:
+        data["answered"] = "yes"
+    return client.post(reverse(page), data, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("model", [Case, Scoring, Prediction, Review, CaseEvent])
+def test_everything_about_cases_is_to_look_at(
+    cast: Cast, version: ModelVersion, model: type
+) -> None:
+    case = scored(submitted(cast.ana))
+    workflow.read_first(case, cast.ruth, diagnosis="nv", confidence="sure", plan="reassure")
+    workflow.sign(case, cast.ruth, workflow.Answer("nv", "reassure", "For Ana's eyes only."))
+    row = model.objects.latest("pk")  # type: ignore[attr-defined]  # each of them is a model
+    name = f"admin:diagnoses_{model.__name__.lower()}"
+    client = cast.client(cast.root)
+
+    assert client.get(reverse(f"{name}_changelist")).status_code == 200
+    page = client.get(reverse(f"{name}_change", args=[row.pk]))
+    assert page.status_code == 200
+    assert 'name="_save"' not in page.content.decode()
+    assert "For Ana" not in page.content.decode()
+    assert client.get(reverse(f"{name}_add")).status_code == 403
+    assert client.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    for person in (cast.ruth, cast.ana):
+        assert cast.client(person).get(reverse(f"{name}_changelist")).status_code == 404
+
+
+def test_an_admin_of_one_clinic_sees_its_cases_only(cast: Cast, version: ModelVersion) -> None:
+    case = scored(submitted(cast.ana))
+    page = reverse("admin:diagnoses_case_changelist")
+    assert case.reference in cast.client(cast.ada).get(page).content.decode()
+    Case.objects.update(clinic=cast.south)
+    assert case.reference not in cast.client(cast.ada).get(page).content.decode()
+    assert case.reference in cast.client(cast.root).get(page).content.decode()
+
+
+def test_a_case_the_computer_failed_is_sent_to_it_again(cast: Cast, version: ModelVersion) -> None:
+    case = submitted(cast.ana)
+    workflow.give_up(claimed(case), "the network broke")
+    client = cast.client(cast.ada)
+    page = act(client, "admin:diagnoses_case_changelist", "requeue", case.pk)
+    assert "Sent to the computer: 1" in page
+    assert Scoring.objects.waiting().get(case=case).round == 2
+
+    again = act(client, "admin:diagnoses_case_changelist", "requeue", case.pk)
+    assert "This case is waiting for the computer already." in again
+
+
+def test_changing_the_threshold_needs_a_reason_and_is_written_down(
+    cast: Cast, version: ModelVersion
+) -> None:
+    client = cast.client(cast.root)
+    asked = act(client, VERSIONS, "change_threshold", version.pk)
+    assert "Change the threshold of these versions?" in asked
+    act(client, VERSIONS, "change_threshold", version.pk, threshold="0.85", reason="")
+    version.refresh_from_db()
+    assert version.threshold == 0.80
+
+    act(client, VERSIONS, "change_threshold", version.pk, threshold="0.85", reason="Asked by NG12")
+    version.refresh_from_db()
+    assert version.threshold == 0.85
+    entry = AuditEntry.objects.get(action="model.threshold")
+    assert entry.actor == cast.root
+    assert entry.detail == {"before": 0.80, "after": 0.85, "reason": "Asked by NG12"}
+
+
+def test_an_admin_of_one_clinic_does_not_decide_for_all(cast: Cast, version: ModelVersion) -> None:
+    client = cast.client(cast.ada)
+    assert "Register a bundle" not in client.get(reverse(VERSIONS)).content.decode()
+    assert client.get(reverse("admin:mlservice_register")).status_code == 403
+    act(client, VERSIONS, "change_threshold", version.pk, threshold="0.5", reason="Mine")
+    version.refresh_from_db()
+    assert version.threshold == 0.80
+
+
+@pytest.mark.skipif(
+    not any(registry.BUNDLES.glob("*/manifest.json")), reason="no bundle is shipped in this tree"
+)
+def test_a_shipped_bundle_is_registered_and_put_into_service(
+    cast: Cast, version: ModelVersion
+) -> None:
+    folder = sorted(registry.BUNDLES.glob("*/manifest.json"))[-1].parent.name
+    client = cast.client(cast.root)
+    page = client.post(reverse("admin:mlservice_register"), {"folder": folder}, follow=True)
+    assert "is registered." in page.content.decode()
+    shipped = ModelVersion.objects.exclude(pk=version.pk).get()
+    assert (shipped.state, shipped.registered_by) == (ModelVersion.State.REGISTERED, cast.root)
+
+    act(client, VERSIONS, "activate", shipped.pk, reason="Better on the frozen part")
+    shipped.refresh_from_db()
+    version.refresh_from_db()
+    assert shipped.state == ModelVersion.State.ACTIVE
+    assert version.state == ModelVersion.State.RETIRED
+    assert registry.active("skin") == shipped
+
+
+def test_a_version_whose_files_are_gone_is_not_put_into_service(
+    cast: Cast, version: ModelVersion
+) -> None:
+    ModelVersion.objects.update(state=ModelVersion.State.REGISTERED)
+    page = act(cast.client(cast.root), VERSIONS, "activate", version.pk, reason="Why not")
+    version.refresh_from_db()
+    assert version.state == ModelVersion.State.REGISTERED
+    assert "In service" not in page
+
+
+def test_a_folder_that_is_not_among_the_bundles_cannot_be_named(
+    cast: Cast, version: ModelVersion
+) -> None:
+    page = cast.client(cast.root).post(
+        reverse("admin:mlservice_register"), {"folder": "../../secrets"}
+    )
+    assert "Select a valid choice" in page.content.decode()
+    assert ModelVersion.objects.count() == 1
+
+
+def test_every_page_of_the_admin_is_registered_read_only() -> None:
+    from accounts.admin_base import ReadOnlyAdmin
+
+    for model in (Case, Scoring, Prediction, Review, CaseEvent, ModelVersion):
+        assert isinstance(admin.site.get_model_admin(model), ReadOnlyAdmin)
