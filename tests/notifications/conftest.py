@@ -59,6 +59,11 @@ def tell(who: User, about: str = "case:1", event: Event = Event.CASE_CHECKED) ->
         return ledger.tell(event, recipient=who, about=about, path="/cases/1/")
 
 
+def bodies(twilio: StandIn) -> list[str]:
+    """What Twilio accepted, in the order it did."""
+    return [message.body for message in twilio.store.accepted()]
+
+
 def now(message: Message) -> Message:
     """The row as it is now."""
     return Message.objects.select_related("link", "invitation").get(pk=message.pk)
