@@ -85,17 +85,22 @@ def in_turn(options: argparse.Namespace, session: requests.Session) -> list[dict
     return rows
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
-    def spread(values: list[float]) -> dict[str, float]:
-        ordered = sorted(values)
-        at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))]  # noqa: E731
-        return {
-            "p50": statistics.median(ordered),
-            "p95": at(0.95),
-            "p99": at(0.99),
-            "max": ordered[-1],
-        }
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and upper shares; of few values the upper shares are the largest of them."""
+    ordered = sorted(values)
 
+    def at(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    return {
+        "p50": statistics.median(ordered),
+        "p95": at(0.95),
+        "p99": at(0.99),
+        "max": ordered[-1],
+    }
+
+
+def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
     milliseconds = {
         name: {k: round(v * 1000, 1) for k, v in spread([row[name] for row in rows]).items()}
         for name in ("acknowledged", "visible", "bare")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -52,7 +52,13 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
 
     Errors in any page's console fail the test: a blocked script is a broken page.
     """
-    contexts, complaints = [], []
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def complain(message: ConsoleMessage) -> None:
+        # A refusal (422) is an answer; Chromium reports every one.
+        if message.type == "error" and "422" not in message.text:
+            complaints.append(f"{message.page and message.page.url}: {message.text}")
 
     def opened(viewport: Any = DESKTOP, **options: Any) -> Page:
         context = chromium.new_context(viewport=viewport, locale="en-GB", **options)
@@ -60,12 +66,7 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "error" and complaints.append(f"{page.url}: {message.text}")
-            ),
-        )
+        page.on("console", complain)
         return page
 
     yield opened

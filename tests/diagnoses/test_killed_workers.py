@@ -27,6 +27,12 @@ def all_settled() -> bool:
     return not Scoring.objects.waiting().exists()
 
 
+def send(stack: Stack, name: str, what: signal.Signals) -> None:
+    pid = stack.children[name].pid
+    assert pid is not None
+    os.kill(pid, what)
+
+
 def assert_nothing_lost_or_doubled(cases: list[Case]) -> None:
     """The journal of what was acknowledged against what the database holds."""
     counted = Case.objects.annotate(views=Count("predictions")).values_list("pk", "views")
@@ -58,7 +64,7 @@ def test_the_other_worker_takes_over_within_seconds(live_stack: Stack) -> None:
     eventually(all_settled)
     # A stopped process keeps its lock and its lease; killed, it keeps neither.
     held = submitted(cast.ana, site="chest")
-    os.kill(live_stack.children["inference"].pid, signal.SIGSTOP)
+    send(live_stack, "inference", signal.SIGSTOP)
     Scoring.objects.filter(case=held).update(
         token="0" * 32, holder=4711, attempts=1, lease_until="2999-01-01T00:00Z"
     )
@@ -76,13 +82,12 @@ def test_a_worker_stopped_past_its_lease_is_refused(live_stack: Stack) -> None:
     live_stack.start("inference", SCORING_LEASE_SECONDS="2")
     cases = [submitted(cast.ana) for _ in range(40)]
     eventually(lambda: Scoring.objects.waiting().filter(token__isnull=False).exists())
-    zombie = live_stack.children["inference"].pid
-    os.kill(zombie, signal.SIGSTOP)
+    send(live_stack, "inference", signal.SIGSTOP)
     try:
         live_stack.start("inference-2", SCORING_LEASE_SECONDS="2")
         eventually(all_settled, 60, "scoring what the stopped worker held")
     finally:
-        os.kill(zombie, signal.SIGCONT)
+        send(live_stack, "inference", signal.SIGCONT)
     time.sleep(2)
     assert_nothing_lost_or_doubled(cases)
 

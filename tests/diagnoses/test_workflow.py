@@ -20,6 +20,7 @@ from diagnoses import workflow
 from diagnoses.intake import clean
 from diagnoses.models import Case, CaseEvent, FirstReading, Photo, Prediction, Review, Scoring
 from diagnoses.states import MOVES, Answer, Moved, NewPhoto, NotYet, WorkflowError
+from diagnoses.workflow.moves import move
 from notifications.models import Event, Message
 from tests.cases import (
     AMBER,
@@ -63,6 +64,7 @@ def test_a_submitted_case_is_whole(cast: Cast, media: Path) -> None:
     assert case.clinic == cast.north
     assert case.lesion is not None
     [stored] = case.photos.all()
+    assert stored.file.name is not None
     assert (media / stored.file.name).read_bytes() == photo().content
     assert stored.file.name == f"photos/{case.pk}/{stored.pk}.jpg"
     [row] = case.scorings.all()
@@ -148,7 +150,7 @@ def test_a_poor_photo_sent_anyway_goes_unscored_to_a_doctor(cast: Cast) -> None:
     poor = NewPhoto("close_up", photo(blur=8), sent_anyway=True)
     case = submitted(cast.ana, photos=[poor])
     assert (case.status, case.scorings.count()) == ("partial", 0)
-    assert case.events.last().detail == {"reason": "photo_quality"}
+    assert case.events.get(kind="unscored").detail == {"reason": "photo_quality"}
 
 
 def test_without_a_model_the_doctors_get_it_at_once(cast: Cast) -> None:
@@ -288,6 +290,7 @@ def test_read_first_then_sign(cast: Cast) -> None:
     review = workflow.sign(case, cast.ruth, ANSWER)
     case.refresh_from_db()
     assert (case.status, case.signed_by) == ("final", cast.ruth)
+    assert case.signed_at is not None
     assert review.effective_at - case.signed_at == settings.UNDO_SIGNATURE
     [message] = Message.objects.filter(event=Event.CASE_SIGNED)
     assert message.run_after == review.effective_at, "leaves when the seconds to undo are over"
@@ -434,7 +437,7 @@ def test_illegal_moves_are_refused(cast: Cast) -> None:
         for new in set(Case.Status.values) - targets:
             case.status = old
             with pytest.raises(Moved):
-                workflow._move(case, new, "test", None)
+                move(case, new, "test", None)
 
 
 # --- Races, on real connections ------------------------------------------------------------------

@@ -1,0 +1,33 @@
+"""The only clinical tables of the house."""
+
+from diagnoses.models.case import (
+    DUE_SOON,
+    UNSCORED_SHOWS_AFTER,
+    Case,
+    CaseEvent,
+    CaseQuerySet,
+    Lesion,
+    TierChoices,
+)
+from diagnoses.models.photo import DraftPhoto, Photo, draft_path, photo_path
+from diagnoses.models.reading import FirstReading, Review, ReviewUndo
+from diagnoses.models.scoring import Prediction, Scoring
+
+__all__ = [
+    "DUE_SOON",
+    "UNSCORED_SHOWS_AFTER",
+    "Case",
+    "CaseEvent",
+    "CaseQuerySet",
+    "DraftPhoto",
+    "FirstReading",
+    "Lesion",
+    "Photo",
+    "Prediction",
+    "Review",
+    "ReviewUndo",
+    "Scoring",
+    "TierChoices",
+    "draft_path",
+    "photo_path",
+]

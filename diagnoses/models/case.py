@@ -1,0 +1,202 @@
+"""The case and its lesion, their constraints, and the questions asked of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import Clinic, User
+from mlservice.engine.types import Tier
+from mlservice.packs import Pack, load_pack
+from notifications.models import Invitation
+
+if TYPE_CHECKING:
+    from diagnoses.models.scoring import Prediction
+
+
+# A case the computer has not scored by then shows on the worklist, whatever became of the workers.
+UNSCORED_SHOWS_AFTER = timedelta(minutes=10)
+DUE_SOON = timedelta(hours=4)
+
+
+class TierChoices(models.TextChoices):
+    GREEN = Tier.GREEN.value, "Green"
+    AMBER = Tier.AMBER.value, "Amber"
+    RED = Tier.RED.value, "Red"
+
+
+class LesionQuerySet(models.QuerySet["Lesion"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(pk__in=Case.objects.visible_to(user).values("lesion"))
+
+
+class Lesion(models.Model):
+    """One mark on one body site, over months."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    patient = models.ForeignKey(User, models.PROTECT, related_name="lesions")
+    pack = models.CharField(max_length=40)
+    site = models.CharField(max_length=40)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = LesionQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"lesion on {self.site}"
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def visible_to(self, user: User) -> Self:
+        """The one gate: page, API, admin and picture alike. What is not yours is not there."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.is_reading_doctor or user.is_admin:
+            return self.filter(clinic=user.clinic_id) if user.clinic_id else self._for_all(user)
+        if user.is_patient:
+            return self.filter(patient=user)
+        return self.none()
+
+    def _for_all(self, user: User) -> Self:
+        """An admin without a clinic looks after all of them."""
+        return self.all() if user.is_admin else self.none()
+
+    def readable_by_doctor(self, user: User) -> Self:
+        """Cases this doctor may read and sign."""
+        return self.visible_to(user) if user.is_reading_doctor else self.none()
+
+    def awaiting_review(self) -> Self:
+        """What a doctor must look at: scored or failed, and whatever waited too long unscored."""
+        overdue = Q(status=Case.Status.REGISTERED, submitted_at__lt=Now() - UNSCORED_SHOWS_AFTER)
+        return self.filter(Q(status=Case.Status.PARTIAL) | overdue)
+
+    def urgent_first(self) -> Self:
+        """Unscored and RED, AMBER, GREEN; inside a tier what is due soon first, then the risk."""
+        rank = models.Case(
+            models.When(tier=Tier.GREEN.value, then=2),
+            models.When(tier=Tier.AMBER.value, then=1),
+            default=0,
+            output_field=models.SmallIntegerField(),
+        )
+        due_soon = models.Case(
+            models.When(answer_due_at__lt=Now() + DUE_SOON, then=0),
+            default=1,
+            output_field=models.SmallIntegerField(),
+        )
+        return self.annotate(tier_rank=rank, due_rank=due_soon).order_by(
+            "tier_rank", "due_rank", models.F("risk").desc(nulls_first=True), "submitted_at", "pk"
+        )
+
+
+class Case(models.Model):
+    """One question about one lesion: photos and answers, until a doctor has signed."""
+
+    class Status(models.TextChoices):
+        """FHIR's report codes."""
+
+        REGISTERED = "registered", "Received"
+        PARTIAL = "partial", "Waiting for a doctor"
+        FINAL = "final", "Answered"
+        AMENDED = "amended", "Answer amended"
+        CANCELLED = "cancelled", "Withdrawn"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    pack_name = models.CharField("pack", max_length=40)
+    patient = models.ForeignKey(User, models.PROTECT, related_name="cases")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="cases")
+    lesion = models.ForeignKey(Lesion, models.PROTECT, null=True, related_name="cases")
+    site = models.CharField(max_length=40)
+    answers = models.JSONField(default=dict)
+    contact_e164 = models.CharField(max_length=16, blank=True)
+    doctor = models.ForeignKey(
+        User,
+        models.PROTECT,
+        null=True,
+        related_name="asked_cases",
+        help_text="The doctor asked for.",
+    )
+    invitation = models.ForeignKey(Invitation, models.PROTECT, null=True, related_name="cases")
+    computer_check = models.BooleanField(default=True, help_text="The patient agreed to it.")
+    # One form, one case: the key is drawn with the form, so a double click finds the first's case.
+    submit_key = models.UUIDField(default=uuid.uuid4, editable=False)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.REGISTERED)
+    tier = models.CharField(max_length=5, choices=TierChoices.choices, null=True)  # noqa: DJ001 - null is "unscored"
+    risk = models.FloatField(null=True)
+    submitted_at = models.DateTimeField(db_default=Now(), editable=False)
+    answer_due_at = models.DateTimeField()
+    signed_at = models.DateTimeField(null=True, editable=False)
+    signed_by = models.ForeignKey(
+        User, models.PROTECT, null=True, editable=False, related_name="signed_cases"
+    )
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["patient", "submit_key"], name="case_once_per_form"),
+            models.CheckConstraint(
+                condition=Q(status__in=["final", "amended"])
+                & Q(signed_at__isnull=False, signed_by__isnull=False)
+                | ~Q(status__in=["final", "amended"])
+                & Q(signed_at__isnull=True, signed_by__isnull=True),
+                name="case_signed_has_a_signer_and_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(tier__isnull=False) | Q(risk__isnull=True),
+                name="case_risk_needs_a_tier",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["clinic", "tier", "answer_due_at"],
+                condition=Q(status__in=["registered", "partial"]),
+                name="case_worklist",
+            ),
+            models.Index(fields=["patient", "-submitted_at"], name="case_of_patient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.reference}"
+
+    @property
+    def reference(self) -> str:
+        """What people quote on the phone: the first eight characters of the id."""
+        return str(self.id)[:8].upper()
+
+    @property
+    def pack(self) -> Pack:
+        return load_pack(self.pack_name)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in {self.Status.REGISTERED, self.Status.PARTIAL}
+
+    @property
+    def is_signed(self) -> bool:
+        return self.status in {self.Status.FINAL, self.Status.AMENDED}
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The newest live prediction, or ``None`` while unscored."""
+        return self.predictions.filter(scoring__purpose="live").order_by("-pk").first()
+
+
+class CaseEvent(models.Model):
+    """The case's visible history: who moved what, when."""
+
+    case = models.ForeignKey(Case, models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=30)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.case_id}"

@@ -1,0 +1,78 @@
+"""The pictures of a case, and those on their way into one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.models import User
+from diagnoses.models.case import Case
+
+
+class PhotoQuerySet(models.QuerySet["Photo"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(case__in=Case.objects.visible_to(user))
+
+
+def photo_path(photo: Photo, _filename: str) -> str:
+    """Server-made: nothing of the sender's file name survives."""
+    return f"photos/{photo.case_id}/{photo.id}.jpg"
+
+
+class Photo(models.Model):
+    """One cleaned picture: rebuilt from pixels, no metadata, upright."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, models.PROTECT, related_name="photos")
+    kind = models.CharField(max_length=20)
+    file = models.FileField(upload_to=photo_path, max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    quality = models.JSONField(default=dict)  # measures and the reasons found
+    sent_anyway = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = PhotoQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} photo"
+
+
+def draft_path(draft: DraftPhoto, _filename: str) -> str:
+    """Server-made, apart from the pictures that were sent."""
+    return f"drafts/{draft.patient_id}/{draft.id}.jpg"
+
+
+class DraftPhoto(models.Model):
+    """A cleaned picture of a form not sent yet: a refusal elsewhere on the page never costs it.
+
+    Ours alone until the form is sent: no doctor sees it, and it is swept after a day.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    patient = models.ForeignKey(User, models.CASCADE, related_name="draft_photos")
+    submit_key = models.UUIDField()  # the form's
+    slot = models.CharField(max_length=20)  # its place in the form
+    file = models.FileField(upload_to=draft_path, max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    quality = models.JSONField(default=dict)  # as in Photo
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["patient", "submit_key", "slot"], name="draft_photo_one_per_place"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft {self.slot} photo"

@@ -1,0 +1,114 @@
+"""The queue of the computer, and what came out of it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from diagnoses.models.case import Case, TierChoices
+from diagnoses.models.photo import Photo
+from mlservice.models import ModelVersion
+
+
+class ScoringQuerySet(models.QuerySet["Scoring"]):
+    def waiting(self) -> Self:
+        """Not settled yet, whether somebody is at it or not."""
+        return self.filter(settled_at=None)
+
+    def due(self) -> Self:
+        """Claimable now, by the database's clock."""
+        return self.waiting().filter(
+            Q(lease_until=None) | Q(lease_until__lt=Now()), run_after__lte=Now()
+        )
+
+
+class Scoring(models.Model):
+    """The queue row: case × model version × purpose × round; held by lease and token."""
+
+    class Purpose(models.TextChoices):
+        LIVE = "live", "Live"
+        SHADOW = "shadow", "Shadow"
+
+    case = models.ForeignKey(Case, models.PROTECT, related_name="scorings")
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="scorings")
+    purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.LIVE)
+    round = models.PositiveSmallIntegerField(default=1)  # a retake is scored again
+    priority = models.PositiveSmallIntegerField(default=1)  # 0: the answers alone make it RED
+    run_after = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True)
+    token = models.UUIDField(null=True)
+    # The advisory lock its worker holds on a connection of its own: gone, so is the worker.
+    holder = models.IntegerField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    objects = ScoringQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["case", "model_version", "purpose", "round"], name="scoring_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_until=None, token=None)
+                | Q(lease_until__isnull=False, token__isnull=False),
+                name="scoring_lease_has_a_token",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["priority", "run_after"], condition=Q(settled_at=None), name="scoring_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"scoring of {self.case_id} by {self.model_version_id}"
+
+
+class Prediction(models.Model):
+    """What the computer said, whole, with its receipt. The database refuses to change it."""
+
+    scoring = models.OneToOneField(Scoring, models.PROTECT, related_name="prediction")
+    case = models.ForeignKey(Case, models.PROTECT, related_name="predictions")
+    photo = models.ForeignKey(Photo, models.PROTECT, related_name="predictions")
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="predictions")
+    probabilities = models.JSONField()  # by label name, calibrated, unrounded
+    top_label = models.CharField(max_length=40)
+    confidence = models.FloatField()
+    threshold = models.FloatField()
+    no_disease = models.BooleanField()
+    label = models.CharField(max_length=40, blank=True)  # "" exactly when no_disease
+    risk = models.FloatField()
+    picture_tier = models.CharField(max_length=5, choices=TierChoices.choices)
+    tier = models.CharField(max_length=5, choices=TierChoices.choices)
+    reasons = models.JSONField(default=list)
+    points = models.PositiveSmallIntegerField(null=True)
+    stable = models.BooleanField()
+    out_of_distribution = models.BooleanField()
+    distance = models.FloatField()
+    modality = models.CharField(max_length=20)
+    conformal_set = models.JSONField(default=list)
+    embedding = models.BinaryField()  # float32, little-endian
+    photos = models.JSONField(default=list)  # every scored photo's own assessment, in short
+    receipt = models.JSONField(default=dict)  # hashes, temperature, device, durations
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")
+                | Q(no_disease=False, confidence__gte=models.F("threshold")) & ~Q(label=""),
+                name="prediction_the_80_percent_rule",
+            ),
+            models.CheckConstraint(
+                condition=Q(confidence__gte=0, confidence__lte=1, risk__gte=0, risk__lte=1.000001),
+                name="prediction_scores_are_probabilities",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} for {self.case_id}"

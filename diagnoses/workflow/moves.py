@@ -1,0 +1,62 @@
+"""One legal move of a case as a compare-and-set, and the event that remembers it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.models import Clinic, User
+from diagnoses.models import Case, CaseEvent, Review
+from diagnoses.states import MOVES, Moved, Status
+from mlservice.engine.types import Tier
+
+
+def move(case: Case, to: str, kind: str, actor: User | None, **changes: object) -> None:
+    """One legal move as a compare-and-set; raises :class:`Moved` when somebody was first.
+
+    ``changes`` that are columns of the case are written with it, the others go to the event.
+    """
+    columns = {k: v for k, v in changes.items() if k in {"signed_at", "signed_by"}}
+    old = case.status
+    legal = to in MOVES[old]
+    moved = legal and Case.objects.filter(pk=case.pk, status=old).update(status=to, **columns)
+    if not moved:
+        case.refresh_from_db()
+        raise too_late(case)
+    case.status = to
+    for name, value in columns.items():
+        setattr(case, name, value)
+    detail = {k: v for k, v in changes.items() if k not in columns}
+    note(case, kind, actor, **detail)
+
+
+def too_late(case: Case) -> Moved:
+    if case.is_signed and case.signed_at:
+        when = timezone.localtime(case.signed_at)
+        sentence = f"{case.signed_by} signed this case on {when:%d %B at %H:%M}."
+        return Moved(sentence, case.signed_by, case.signed_at)
+    if case.status == Status.CANCELLED:
+        return Moved("The patient has withdrawn this case.", case.patient)
+    return Moved("This case has moved on in the meantime. Please load the page again.")
+
+
+def note(case: Case, kind: str, actor: User | None, **detail: object) -> CaseEvent:
+    return CaseEvent.objects.create(case=case, kind=kind, actor=actor, detail=detail)
+
+
+def about_case(case: Case) -> str:
+    return f"case:{case.pk}"
+
+
+def about_review(case: Case, review: Review) -> str:
+    return f"{about_case(case)}#{review.pk}"
+
+
+def answer_within(clinic: Clinic, tier: Tier) -> timedelta:
+    hours = {
+        Tier.RED: clinic.red_answer_hours,
+        Tier.AMBER: clinic.amber_answer_hours,
+        Tier.GREEN: clinic.green_answer_hours,
+    }
+    return timedelta(hours=hours[tier])

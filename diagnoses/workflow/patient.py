@@ -1,0 +1,186 @@
+"""What a patient does with a case: submit it, tell more, take it back."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts import audit, people
+from accounts.models import Clinic, Consent, User
+from diagnoses.models import Case, Lesion, Photo, Scoring, photo_path
+from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
+from diagnoses.triage import Answers, by_answers
+from diagnoses.workflow.computer import SCORE_DUE
+from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
+from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
+from mlservice import registry
+from mlservice.engine.types import Tier
+from mlservice.packs import Pack, PackError, load_pack
+from notifications import invitations
+from notifications.models import Invitation
+from notifications.wake import wake
+
+
+def submit(patient: User, submission: Submission) -> Case:
+    """A new case; the same ``submit_key`` again gives the case that is already there.
+
+    The files are on the disk before the rows exist, so an acknowledged case is a whole case.
+    Raises :class:`WorkflowError` when the form does not hold together.
+    """
+    if existing := _already_submitted(patient, submission):
+        return existing
+    pack = _checked(patient, submission)
+    case_id = uuid.uuid4()
+    photos = [_stored(case_id, new) for new in submission.photos]
+    try:
+        with transaction.atomic():
+            return _register(case_id, patient, pack, submission, photos)
+    except BaseException as error:
+        for photo in photos:
+            default_storage.delete(photo_path(photo, ""))
+        if isinstance(error, IntegrityError):
+            # The other click of a double click may have come first.
+            return _first_click(patient, submission, error)
+        raise
+
+
+def _first_click(patient: User, submission: Submission, error: IntegrityError) -> Case:
+    if existing := _already_submitted(patient, submission):
+        return existing
+    raise error
+
+
+def _already_submitted(patient: User, submission: Submission) -> Case | None:
+    return Case.objects.filter(patient=patient, submit_key=submission.submit_key).first()
+
+
+def _checked(patient: User, submission: Submission) -> Pack:
+    """The submission's pack, once everything in the form fits it."""
+    if not people.has_consent(patient, Consent.Kind.CARE):
+        raise WorkflowError("Please agree that a doctor may look at your photos first.")
+    if not submission.photos:
+        raise WorkflowError("Please add a photo.")
+    doctor, clinic = submission.doctor, _clinic_of(patient)
+    if doctor and not (doctor.is_reading_doctor and doctor.clinic_id == clinic.pk):
+        raise WorkflowError("This doctor cannot be chosen. Please choose another one.")
+    try:
+        pack = load_pack(submission.pack_name)
+        pack.site(submission.site)
+        for new in submission.photos:
+            pack.photo_kind(new.kind)
+        for name, values in submission.answers.items():
+            if pack.question(name).kind != "text":
+                for value in [values] if isinstance(values, str) else values:
+                    pack.question(name).choice(value)
+    except PackError as error:
+        raise WorkflowError(str(error)) from error
+    return pack
+
+
+def _clinic_of(patient: User) -> Clinic:
+    return patient.clinic or people.default_clinic()
+
+
+def _stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
+    """The picture on the disk, its row not yet saved."""
+    photo = Photo(
+        case_id=case_id,
+        kind=new.kind,
+        width=new.photo.width,
+        height=new.photo.height,
+        sha256=new.photo.sha256,
+        quality=new.photo.quality.as_dict(),
+        sent_anyway=new.sent_anyway,
+    )
+    photo.file.name = default_storage.save(photo_path(photo, ""), ContentFile(new.photo.content))
+    return photo
+
+
+def _register(
+    case_id: uuid.UUID, patient: User, pack: Pack, submission: Submission, photos: list[Photo]
+) -> Case:
+    clinic, answers = _clinic_of(patient), dict(submission.answers)
+    urgency = by_answers(pack, answers)
+    agreed = submission.computer_check and people.has_consent(patient, Consent.Kind.COMPUTER_CHECK)
+    case = Case.objects.create(
+        id=case_id,
+        pack_name=pack.name,
+        patient=patient,
+        clinic=clinic,
+        lesion=submission.lesion
+        or Lesion.objects.create(patient=patient, pack=pack.name, site=submission.site),
+        site=submission.site,
+        answers=answers,
+        contact_e164=submission.contact_e164,
+        doctor=submission.doctor,
+        invitation=_invite(patient, clinic, submission),
+        computer_check=agreed,
+        submit_key=submission.submit_key,
+        answer_due_at=timezone.now() + answer_within(clinic, urgency.tier),
+    )
+    Photo.objects.bulk_create(photos)
+    note(case, "submitted", patient, photos=len(photos), urgency=urgency.tier)
+    audit.record("case.submitted", actor=patient, about=about_case(case))
+    _queue(case, photos, urgent=urgency.tier is Tier.RED)
+    return case
+
+
+def _invite(patient: User, clinic: Clinic, submission: Submission) -> Invitation | None:
+    if submission.named_doctor is None:
+        return None
+    name, e164 = submission.named_doctor
+    return invitations.invite(name=name, clinic=clinic, invited_by=patient, e164=e164)
+
+
+def _queue(case: Case, photos: list[Photo], *, urgent: bool) -> None:
+    """A row for the worker, or straight to the doctors where there is nothing to score."""
+    version = registry.active(case.pack_name)
+    scorable = [p for p in photos if case.pack.photo_kind(p.kind).scored and not p.sent_anyway]
+    reason = (
+        "no_consent"
+        if not case.computer_check
+        else "photo_quality"
+        if not scorable
+        else "no_model"
+        if version is None
+        else ""
+    )
+    if reason or version is None:
+        pass_to_doctors(case, reason)
+        return
+    Scoring.objects.create(case=case, model_version=version, priority=0 if urgent else 1)
+    wake(SCORE_DUE)
+
+
+def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None = None) -> Tier:
+    """ "Tell us now": what changed since. Triaged again, upward only; returns the tier now."""
+    with transaction.atomic():
+        case = Case.objects.select_for_update().get(pk=case.pk)
+        if not case.is_open:
+            raise too_late(case)
+        merged = dict(case.answers) | dict(answers or {})
+        urgency = by_answers(case.pack, merged)
+        before = Tier(case.tier) if case.tier else None
+        tier = urgency.tier if before is None else before.raised_to(urgency.tier)
+        due = min(case.answer_due_at, timezone.now() + answer_within(case.clinic, tier))
+        Case.objects.filter(pk=case.pk).update(
+            answers=merged, answer_due_at=due, tier=tier.value if before else None
+        )
+        Scoring.objects.waiting().filter(case=case).update(priority=0 if tier is Tier.RED else 1)
+        event = note(case, "told_more", patient, what=what[:1000], tier=tier.value)
+        if tier is not before:
+            tell_doctors(case, f"{about_case(case)}#{event.pk}")
+        return tier
+
+
+def withdraw(case: Case, patient: User) -> None:
+    """The patient takes the question back, while nobody has answered it."""
+    with transaction.atomic():
+        move(case, Status.CANCELLED, "withdrawn", patient)
+        Scoring.objects.waiting().filter(case=case).update(
+            settled_at=timezone.now(), lease_until=None, token=None, holder=None, error="withdrawn"
+        )
