@@ -7,8 +7,11 @@ CPU it is twice as fast.
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,8 @@ from training.network import at_side
 
 NETWORK = "network.weights.h5"
 BACKUP = "backup"
+DROPOUT = "dropout"
+WORKERS, AHEAD = 2, 8  # threads that make views, and how many batches they are ahead
 
 
 @dataclass(frozen=True)
@@ -49,33 +54,29 @@ def drawing_shares(targets: NDArray[np.int64], labels: Sequence[str], power: flo
     return drawn
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
-    """Endless random views of the fitting part, classes drawn by :func:`drawing_shares`.
+def batches(
+    part: Part, shares: Floats, config: Config, first: int = 0
+) -> Iterator[tuple[Floats, Floats]]:
+    """Endless batches of random views of the fitting part, classes drawn as ``shares`` say.
 
-    Oversampling happens here, after the split and inside ``fit`` only. Batch ``i`` of epoch
-    ``e`` is the same in every run with the same seed.
+    Oversampling happens here, after the split and inside ``fit`` only. Batch number ``first`` and
+    all that follow are the same in every run with the same seed; a few are made ahead.
     """
+    counts = np.bincount(part.targets, minlength=len(shares))
+    weights = (shares / counts)[part.targets].astype(np.float64)
+    weights /= weights.sum()
 
-    def __init__(self, part: Part, shares: Floats, config: Config, first_epoch: int = 0) -> None:
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=16)
-        self._part, self._config, self._epoch = part, config, first_epoch
-        counts = np.bincount(part.targets, minlength=len(shares))
-        weights = (shares / counts)[part.targets].astype(np.float64)
-        self._weights = weights / weights.sum()
+    def make(number: int) -> tuple[Floats, Floats]:
+        rng = np.random.default_rng((config.seed, number))
+        chosen = rng.choice(len(weights), config.batch, p=weights)
+        views = [augment(part.pictures[i], rng, config.train_side) for i in chosen]
+        return np.stack(views).astype(np.float32), one_hot(part.targets[chosen], len(shares))
 
-    def __len__(self) -> int:
-        return max(1, len(self._part.targets) // self._config.batch)
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-
-    def __getitem__(self, number: int) -> tuple[Floats, Floats]:
-        rng = np.random.default_rng((self._config.seed, self._epoch, number))
-        chosen = rng.choice(len(self._weights), self._config.batch, p=self._weights)
-        side = self._config.train_side
-        views = [augment(self._part.pictures[i], rng, side) for i in chosen]
-        labels = len(self._config.labels)
-        return np.stack(views).astype(np.float32), one_hot(self._part.targets[chosen], labels)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        ahead = deque(pool.submit(make, first + number) for number in range(AHEAD))
+        for number in itertools.count(first + AHEAD):
+            yield ahead.popleft().result()
+            ahead.append(pool.submit(make, number))
 
 
 def one_hot(targets: NDArray[np.int64], labels: int) -> Floats:
@@ -138,7 +139,7 @@ def _trainee(network: keras.Model, config: Config) -> keras.Model:
     """Pictures -> logits, with dropout before the dense layer and the statistics held."""
     pixels = keras.Input((config.train_side, config.train_side, 3))
     pooled = network(pixels, training=False)["embedding"]
-    pooled = keras.layers.Dropout(config.dropout, seed=config.seed)(pooled)
+    pooled = keras.layers.Dropout(config.dropout, seed=config.seed, name=DROPOUT)(pooled)
     return keras.Model(pixels, network.get_layer("logits")(pooled))
 
 
@@ -151,31 +152,43 @@ def fine_tune(network: keras.Model, part: Part, config: Config, run: Path, held:
     small = at_side(network, config.arch, len(config.labels), config.train_side)
     freeze(small, config.freeze_until)
     trainee = _trainee(small, config)
-    batches = Batches(part, shares, config, first_epoch=_epochs_done(run))
-    warmup = round(config.warmup_epochs * len(batches))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, config.epochs * len(batches) - warmup),
-        warmup_target=config.learning_rate,
-        warmup_steps=max(1, warmup),
-        alpha=0.01,
-    )
+    steps = max(1, len(part.targets) // config.batch)
     trainee.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedule,
-            weight_decay=config.weight_decay,
-            use_ema=True,
-            ema_momentum=config.ema,
-            global_clipnorm=1.0,
-        ),
+        optimizer=_optimizer(config, steps),
         loss=AdjustedCrossEntropy(shares, config),
         jit_compile=False,  # measured on CPU: 13 times slower with it
     )
     watch = _Watch(network, small, held)
+    reseed = _Reseed(trainee.get_layer(DROPOUT), config.seed)
     keep = keras.callbacks.BackupAndRestore(str(run / BACKUP), delete_checkpoint=False)
-    trainee.fit(batches, epochs=config.epochs, callbacks=[watch, keep], verbose=2)
+    trainee.fit(
+        batches(part, shares, config, first=_epochs_done(run) * steps),
+        steps_per_epoch=steps,
+        epochs=config.epochs,
+        callbacks=[reseed, watch, keep],
+        verbose=2,
+    )
     trainee.optimizer.finalize_variable_values(trainee.trainable_variables)
     network.set_weights(small.get_weights())
+
+
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    """AdamW on a cosine after a warm-up, keeping a running average of the weights."""
+    warmup = round(config.warmup_epochs * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, config.epochs * steps - warmup),
+        warmup_target=config.learning_rate,
+        warmup_steps=max(1, warmup),
+        alpha=0.01,
+    )
+    return keras.optimizers.AdamW(
+        schedule,
+        weight_decay=config.weight_decay,
+        use_ema=True,
+        ema_momentum=config.ema,
+        global_clipnorm=1.0,
+    )
 
 
 def freeze(network: keras.Model, until: str | None) -> None:
@@ -212,20 +225,31 @@ def _epochs_done(run: Path) -> int:
     return int(noted["epoch"])
 
 
+class _Reseed(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
+    """Starts every epoch's dropout from its number: Keras's backup does not keep the seed."""
+
+    def __init__(self, dropout: keras.layers.Dropout, seed: int) -> None:
+        super().__init__()
+        self._state, self._seed = dropout.seed_generator.state, seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        self._state.assign((self._seed, epoch * 1_000_000))
+
+
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
     """Prints the balanced accuracy of the averaged weights on the validation part, upright."""
 
     def __init__(self, network: keras.Model, small: keras.Model, held: Part) -> None:
         super().__init__()
         self._network, self._small, self._held = network, small, held
+        self._logits = keras.Model(network.input, network.output["logits"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         now = self.model.get_weights()
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self._network.set_weights(self._small.get_weights())
         self.model.set_weights(now)
-        logits = keras.Model(self._network.input, self._network.output["logits"])
-        guesses = logits.predict(self._held.pictures, batch_size=64, verbose=0).argmax(1)
+        guesses = self._logits.predict(self._held.pictures, batch_size=64, verbose=0).argmax(1)
         recall = recall_score(self._held.targets, guesses, average="macro", zero_division=0)
         loss = (logs or {}).get("loss", float("nan"))
         print(f"epoch {epoch + 1}: loss {loss:.4f}, validation bmca {recall:.4f}", flush=True)

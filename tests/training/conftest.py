@@ -1,0 +1,55 @@
+"""A small labelled folder of drawings: nothing here means anything clinically."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from mlservice.packs import load_pack
+from mlservice.packs.skin.drawing import draw
+
+COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def make_folder(folder: Path, lesions: int) -> Path:
+    """``lesions`` drawn marks of every label of the skin pack, every other one drawn twice."""
+    (folder / "images").mkdir(parents=True)
+    rows, seed = [], 0
+    for label in load_pack("skin").labels:
+        for lesion in range(lesions):
+            for view in range(1 + lesion % 2):
+                image, seed = f"{label.name}_{lesion}_{view}", seed + 1
+                picture = draw(seed, kind=label.name, size=(80, 60), hair=0)
+                picture.save(folder / "images" / f"{image}.png")
+                row = (
+                    f"L_{label.name}_{lesion}",
+                    image,
+                    label.name,
+                    "histo",
+                    "50.0",
+                    "male",
+                    "back",
+                )
+                rows.append(dict(zip(COLUMNS, row, strict=True)))
+    write_table(folder / "metadata.csv", rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("drawn") / "data", lesions=10)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A folder of one's own, to spoil."""
+    return make_folder(tmp_path / "few", lesions=2)

@@ -1,0 +1,86 @@
+"""What the calibration lesions decide, on numbers whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.calibrate import (
+    conformal_quantiles,
+    fit_calibration,
+    fit_temperature,
+    sensitivity_cut,
+    served_probabilities,
+)
+from training.errors import TrainingError
+from training.scores import lesion_weights
+
+LABELS = ("mel", "bcc", "nv")
+
+
+def overconfident(n: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits ``factor`` times too large for the labels drawn from them."""
+    rng = np.random.default_rng(5)
+    honest = rng.normal(0, 2, (n, 3))
+    shares = np.exp(honest) / np.exp(honest).sum(1, keepdims=True)
+    targets = np.array([rng.choice(3, p=row) for row in shares])
+    logits = np.repeat((honest * factor)[:, None, :], 4, axis=1).astype(np.float32)
+    return logits, targets
+
+
+def test_the_temperature_undoes_overconfidence() -> None:
+    logits, targets = overconfident(4000, 3.0)
+    assert fit_temperature(logits, targets, np.ones(4000)) == pytest.approx(3.0, rel=0.08)
+
+
+def test_probabilities_are_averaged_after_the_softmax() -> None:
+    logits = np.array([[[4.0, 0, 0], [0, 4.0, 0], [0, 0, 4.0], [0, 0, 4.0]]], np.float32)
+    [p] = served_probabilities(logits, 1.0)
+    assert p[2] > p[0] == pytest.approx(p[1])
+    assert p.sum() == pytest.approx(1)
+
+
+def test_the_cut_keeps_its_promise_on_lesions_not_seen() -> None:
+    rng = np.random.default_rng(2)
+    kept = []
+    for _ in range(400):
+        lesions = np.array([f"L{i}" for i in range(199)])
+        cut = sensitivity_cut(rng.beta(4, 2, 199), lesions, 0.95)
+        kept.append((rng.beta(4, 2, 500) >= cut).mean())
+    assert np.mean(kept) == pytest.approx(0.955, abs=0.01)
+
+
+def test_few_lesions_give_the_most_careful_cut() -> None:
+    risks = np.array([0.9, 0.3, 0.5])
+    assert sensitivity_cut(risks, np.array(["a", "b", "c"]), 0.99) == 0.3
+
+
+def test_a_lesion_counts_once_by_its_least_risky_picture() -> None:
+    """Forty pictures of one frightening lesion must not buy leave to miss three others."""
+    risks = np.array([0.99] * 40 + [0.2, 0.3, 0.4])
+    lesions = np.array(["same"] * 40 + ["a", "b", "c"])
+    assert sensitivity_cut(risks, lesions, 0.95) == 0.2
+    assert lesion_weights(["x", "x", "y"]).tolist() == [0.5, 0.5, 1.0]
+
+
+def test_conformal_sets_cover_and_rare_classes_have_no_quantile() -> None:
+    rng = np.random.default_rng(8)
+    targets = np.repeat([0, 1, 2], [99, 29, 400])
+    p = rng.dirichlet((1, 1, 1), len(targets))
+    lesions = [f"L{i}" for i in range(len(targets))]
+    quantiles = conformal_quantiles(p, targets, lesions, LABELS)
+    assert quantiles["bcc"] is None
+    assert quantiles["mel"] == pytest.approx(np.sort(1 - p[:99, 0])[89])
+    nv = quantiles["nv"]
+    assert nv is not None
+    assert (1 - p[targets == 2, 2] <= nv).mean() >= 0.9
+
+
+def test_everything_together_on_honest_logits() -> None:
+    logits, targets = overconfident(3000, 1.0)
+    lesions = [f"L{i}" for i in range(3000)]
+    found = fit_calibration(logits, targets, lesions, LABELS, ("mel", "bcc"))
+    assert found.temperature == pytest.approx(1.0, abs=0.08)
+    assert 0 < found.r99 < found.r95 < 1
+    with pytest.raises(TrainingError, match="no harmful lesion"):
+        fit_calibration(logits[:5], np.full(5, 2), lesions[:5], LABELS, ("mel",))

@@ -1,0 +1,199 @@
+"""Split, fit, export, load, golden check, evaluate: the real commands on a few dozen drawings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlservice.engine import (
+    Bundle,
+    BundleError,
+    Modality,
+    Predictor,
+    assess,
+    check_golden,
+    open_predictor,
+    prepare,
+)
+from mlservice.packs.skin.drawing import draw
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
+
+from training import fit as fitting
+from training.cli import main
+from training.config import Config
+
+SMALL = ["--arch", "tiny", "--side", "32", "--train-side", "32", "--epochs", "3", "--batch", "16"]
+
+
+@pytest.fixture(scope="module")
+def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a split and a trained run."""
+    work = tmp_path_factory.mktemp("work")
+    assert main(["split", str(drawn), "--work", str(work)]) == 0
+    assert main(["fit", str(drawn), "--work", str(work), "--run", str(work / "run"), *SMALL]) == 0
+    return work
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Phone photos of four people and six pictures of no skin at all."""
+    phone, things = tmp_path_factory.mktemp("phone"), tmp_path_factory.mktemp("things")
+    for number in range(8):
+        name = f"PAT_{number // 2}_{number}_0.png"
+        draw(number, phone=True, size=(80, 60)).save(phone / name)
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        noise = rng.integers(0, 255, (60, 80, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(things / f"noise{number}.png")
+    return phone, things
+
+
+@pytest.fixture(scope="module")
+def made(drawn: Path, work: Path, outside: tuple[Path, Path]) -> Bundle:
+    phone, things = outside
+    arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "9"]
+    arguments += ["--out", str(work), "--phone", str(phone), "--not-skin", str(things)]
+    assert main([*arguments, "--resamples", "20"]) == 0
+    return Bundle.load(work / "skin-9")
+
+
+@pytest.fixture(scope="module")
+def predictor(made: Bundle) -> Predictor:
+    return open_predictor(made)
+
+
+def test_the_run_ends_in_a_bundle_that_serves(made: Bundle, predictor: Predictor) -> None:
+    check_golden(made, predictor)
+    picture = prepare(draw(5, kind="mel"), made.side)
+    [found] = assess(predictor, made, [picture], [Modality.DERMOSCOPIC])
+    assert set(found.probabilities) == set(made.labels)
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+    assert found.embedding.shape == (made.manifest.embedding_size,)
+
+
+def test_the_bundle_explains_itself(made: Bundle, work: Path) -> None:
+    split = json.loads((work / "split.json").read_text())
+    training = made.manifest.training
+    assert training["split_hash"] == split["hash"]
+    assert training["data_hash"] == split["data_hash"]
+    assert training["config"]["arch"] == "tiny"
+    assert training["config"]["epochs"] == 3
+    assert training["versions"]["keras"]
+    assert made.metrics["n"] == len(split["parts"]["test"])
+    assert made.metrics["parity_keras_litert"] <= 1e-5
+    assert made.metrics["outside"]["n_phone"] == 4
+    card = made.card_path.read_text()
+    for heading in ("Intended use", "Data", "Each class", "Calibration", "Subgroups", "Limits"):
+        assert f"## {heading}" in card
+    for plot in ("confusion.png", "risk.png", "reliability.png"):
+        with Image.open(made.folder / plot) as opened:
+            opened.verify()
+
+
+def test_rare_classes_are_always_in_the_conformal_set(made: Bundle) -> None:
+    """No class of this little folder has thirty calibration lesions."""
+    assert set(made.conformal.values()) == {None}
+
+
+def test_evaluate_repeats_the_numbers_of_the_card(
+    made: Bundle, drawn: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = json.loads((work / "split.json").read_text())
+    header, *lines = (drawn / "metadata.csv").read_text().splitlines()
+    chosen = [line for line in lines if line.split(",")[1] in split["parts"]["test"]]
+    table = tmp_path / "test.csv"
+    table.write_text("\n".join([header, *chosen]))
+    arguments = ["evaluate", str(made.folder), "--images", str(drawn), "--labels", str(table)]
+    capsys.readouterr()
+    assert main([*arguments, "--json", "--resamples", "20"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["bundle"] == "skin-9"
+    for key in ("n", "lesions", "bmca", "ece", "recall", "confusion", "green_malignant"):
+        assert found[key] == made.metrics[key]
+    assert main([*arguments, "--resamples", "5"]) == 0
+    assert f"{made.metrics['bmca']:.3f}" in capsys.readouterr().out
+
+
+def test_a_bundle_is_never_overwritten(
+    made: Bundle, drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "9"]
+    assert main([*arguments, "--out", str(work)]) == 2
+    assert "holds a bundle already" in capsys.readouterr().err
+    assert Bundle.load(made.folder).manifest_hash == made.manifest_hash
+
+
+def test_a_run_is_not_continued_with_other_settings(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = ["fit", str(drawn), "--work", str(work), "--run", str(work / "run"), *SMALL]
+    assert main([*again, "--seed", "8"]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(
+    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in its second epoch and started again, it reaches the first run's weights."""
+    killed = work / "killed"
+    again = ["fit", str(drawn), "--work", str(work), "--run", str(killed), *SMALL]
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting._Watch, "on_epoch_end", _die_in_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            main(again)
+    assert not (killed / "network.weights.h5").exists()
+    assert main(again) == 0
+    for one, other in zip(_weights(work / "run"), _weights(killed), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def _die_in_the_second_epoch(_: object, epoch: int, logs: object = None) -> None:
+    assert logs is not None
+    if epoch == 1:
+        raise KeyboardInterrupt
+
+
+def _weights(run: Path) -> list[np.ndarray]:
+    from training.run import load_network
+
+    weights: list[np.ndarray] = load_network(run, Config.load(run)).get_weights()
+    return weights
+
+
+def test_without_examples_the_gate_is_closed_and_nothing_ends_green(
+    drawn: Path, work: Path, tmp_path: Path
+) -> None:
+    arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "8"]
+    assert main([*arguments, "--out", str(tmp_path), "--resamples", "5"]) == 0
+    bundle = Bundle.load(tmp_path / "skin-8")
+    assert bundle.metrics["green_benign"] == 0
+    assert bundle.metrics["green_malignant"] == 0
+    assert "the gate is closed" in bundle.card_path.read_text().replace("\n", " ")
+
+
+def test_an_unknown_architecture_and_a_missing_backbone_are_named(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["fit", str(drawn), "--work", str(work), "--frozen"]
+    assert main([*base, "--run", str(work / "a"), "--arch", "cubist"]) == 2
+    assert "'cubist' is not one of mobilenet_v2" in capsys.readouterr().err
+    missing = ["--run", str(work / "b"), "--weights", str(work / "none.h5")]
+    assert main([*base, *missing]) == 2
+    assert "none.h5" in capsys.readouterr().err
+
+
+def test_a_damaged_export_is_refused(made: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "skin-9"
+    folder.mkdir()
+    for path in made.folder.rglob("*"):
+        if path.is_file() and path.name != "model.tflite":
+            goal = folder / path.relative_to(made.folder)
+            goal.parent.mkdir(exist_ok=True)
+            goal.write_bytes(path.read_bytes())
+    with pytest.raises(BundleError, match=r"model\.tflite"):
+        Bundle.load(folder)
