@@ -184,7 +184,7 @@ def prediction_of(
 
     Its tier is the most urgent of all pictures': a second photo never calms the first.
     """
-    worst = max(range(len(results)), key=lambda i: results[i].risk)
+    worst = max(range(len(results)), key=lambda i: (_known(results[i]), results[i].risk))
     tier = Tier.GREEN
     for one in results:
         tier = tier.raised_to(one.tier)
@@ -198,7 +198,7 @@ def prediction_of(
         confidence=decides.confidence,
         threshold=job.scoring.model_version.threshold,
         no_disease=decides.no_disease,
-        label=decides.label or "",
+        label=(decides.label or "") if _known(decides) else "",
         risk=min(decides.risk, 1.0),
         picture_tier=decides.tier.value,
         reasons=reasons,
@@ -211,6 +211,11 @@ def prediction_of(
         photos=[_short(photo, one) for photo, one in zip(job.photos, results, strict=True)],
         receipt=_receipt(served, timing),
     )
+
+
+def _known(result: PictureAssessment) -> bool:
+    """Whether the picture shows anything the network learned of."""
+    return result.modality is not Modality.NOT_SKIN
 
 
 def _short(photo: Photo, result: PictureAssessment) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Prediction, Review
-from mlservice.engine.types import Modality, Tier
+from mlservice.engine.types import Tier
 from mlservice.packs import Label, Outcome
 
 
@@ -89,6 +89,8 @@ def outcome_of(case: Case, prediction: Prediction | None, review: Review | None)
     """Which of the pack's outcomes holds, and its tone."""
     if review is not None:
         return "signed", "signed"
+    if case.status == Case.Status.CANCELLED:
+        return "withdrawn", "neutral"
     held = case.clinic.release_policy == Clinic.Release.AFTER_REVIEW
     if case.status == Case.Status.REGISTERED:
         return "waiting", "neutral"
@@ -102,11 +104,10 @@ def outcome_of(case: Case, prediction: Prediction | None, review: Review | None)
 def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
     """The case's tier decides the headline; "tell us now" may have raised it since."""
     tier = Tier(prediction.tier).raised_to(Tier(case.tier or prediction.tier))
+    if not prediction.names_a_class:
+        return "not_judged", "neutral"
     if tier is Tier.RED:
         return "red", tier.value
-    if prediction.modality == Modality.NOT_SKIN:
-        # No class for a picture that shows none of what the network knows.
-        return "unscored", "neutral"
     if prediction.no_disease:
         return f"no_disease_{tier.value}", tier.value
     if case.pack.label(prediction.label).harmful:

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
+from mlservice.engine.types import Modality
 from mlservice.models import ModelVersion
 
 
@@ -81,7 +82,8 @@ class Prediction(models.Model):
     confidence = models.FloatField()
     threshold = models.FloatField()
     no_disease = models.BooleanField()
-    label = models.CharField(max_length=40, blank=True)  # "" exactly when no_disease
+    # "" exactly when no_disease, or when the photo shows nothing the network knows.
+    label = models.CharField(max_length=40, blank=True)
     risk = models.FloatField()
     picture_tier = models.CharField(max_length=5, choices=TierChoices.choices)
     tier = models.CharField(max_length=5, choices=TierChoices.choices)
@@ -101,7 +103,8 @@ class Prediction(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")
-                | Q(no_disease=False, confidence__gte=models.F("threshold")) & ~Q(label=""),
+                | Q(no_disease=False, confidence__gte=models.F("threshold"))
+                & (Q(modality=Modality.NOT_SKIN.value, label="") | ~Q(label="")),
                 name="prediction_the_80_percent_rule",
             ),
             models.CheckConstraint(
@@ -112,3 +115,8 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tier} for {self.case_id}"
+
+    @property
+    def names_a_class(self) -> bool:
+        """A picture of something else gets no class: its numbers are kept, and mean nothing."""
+        return self.modality != Modality.NOT_SKIN.value

@@ -44,7 +44,14 @@ def attach(scoring: Scoring, prediction: Prediction) -> bool:
 
 
 def _show(case: Case, prediction: Prediction, tier: Tier) -> None:
-    """The case takes the prediction's tier and goes to the doctors."""
+    """The case takes the prediction's tier and goes to the doctors.
+
+    A photo that shows nothing the network knows leaves the case unscored, and so on top.
+    """
+    if not prediction.names_a_class:
+        if case.status == Status.REGISTERED:
+            pass_to_doctors(case, "not_judged")
+        return
     due = min(case.answer_due_at, case.submitted_at + answer_within(case.clinic, tier))
     Case.objects.filter(pk=case.pk).update(tier=tier.value, risk=prediction.risk, answer_due_at=due)
     if case.status == Status.REGISTERED:

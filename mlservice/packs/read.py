@@ -44,6 +44,8 @@ OUTCOMES: Mapping[str, frozenset[str]] = {
     "red": _WITH_LABEL,
     "signed": frozenset({"doctor", "signed"}),
     "photo_fails": frozenset({"problem"}),
+    "not_judged": _WHO_AND_WHEN,
+    "withdrawn": frozenset(),
 }
 """Every outcome a pack must word, and the placeholders its texts may hold."""
 

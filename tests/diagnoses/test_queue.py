@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from django.utils import timezone
 
 from diagnoses import inference, worker
 from diagnoses.inference import claim, release, score_next
+from diagnoses.intake import clean
 from diagnoses.models import Case, Photo, Prediction, Scoring
 from diagnoses.states import NewPhoto
 from mlservice import registry
@@ -219,6 +222,21 @@ def test_a_phone_photo_is_never_green(cast: Cast, shelf: Shelf) -> None:
     score_next(shelf)
     case.refresh_from_db()
     assert case.tier in {"amber", "red"}
+
+
+def test_ordinary_photos_get_no_class(cast: Cast, shelf: Shelf, real_data: Path) -> None:
+    """Every 50th of 500 photos of anything but skin, declared as dermoscopic."""
+    active_shipped(shelf)
+    for path in sorted((real_data / "ood").glob("*.webp"))[::50]:
+        picture = clean(io.BytesIO(path.read_bytes()))
+        submitted(cast.ana, photos=[NewPhoto("dermoscopic", picture)])
+    while score_next(shelf):
+        pass
+    seen = Prediction.objects.all()
+    assert len(seen) == 10
+    assert not any(view.tier == "green" for view in seen)
+    assert sum(not view.names_a_class for view in seen) >= 9
+    assert all(view.label == "" for view in seen if not view.names_a_class)
 
 
 def test_a_lost_picture_does_not_hold_up_its_batch_mates(cast: Cast, shelf: Shelf) -> None:

@@ -19,6 +19,7 @@ from accounts.models import Clinic, Consent
 from diagnoses import workflow
 from diagnoses.intake import clean
 from diagnoses.models import Case, CaseEvent, FirstReading, Photo, Prediction, Review, Scoring
+from diagnoses.presenting import patient_card
 from diagnoses.states import MOVES, Answer, Moved, NewPhoto, NotYet, WorkflowError
 from diagnoses.workflow.moves import move
 from notifications.models import Event, Message
@@ -252,6 +253,20 @@ def test_a_view_after_the_signature_changes_nothing(cast: Cast) -> None:
     assert (late.status, late.tier) == ("final", None)
     assert late.prediction is not None, "kept, for the record"
     assert told(case, Event.CASE_CHECKED) == set()
+
+
+def test_a_photo_of_something_else_gets_no_class_and_goes_on_top(cast: Cast) -> None:
+    a_model_version()
+    case = scored(
+        submitted(cast.ana),
+        modality="not_skin", label="", picture_tier="amber", reasons=["not_skin"],
+    )  # fmt: skip
+    assert (case.status, case.tier, case.risk) == ("partial", None, None)
+    assert case.prediction is not None, "kept, for the record"
+    assert patient_card(case).key == "not_judged"
+    assert told(case, Event.CASE_CHECKED) == {"ana"}
+    with pytest.raises(IntegrityError, match="80_percent"), transaction.atomic():
+        scored(submitted(cast.ana), modality="phone", label="")
 
 
 def test_tell_us_now_only_raises(cast: Cast) -> None:

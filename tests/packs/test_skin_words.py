@@ -17,7 +17,15 @@ FILLED = {
     "problem": SKIN.quality["blurred"].problem,
 }
 BY_COMPUTER = ("no_disease_green", "no_disease_amber", "harmless_green", "harmless_amber")
-BEFORE_SIGNING = (*BY_COMPUTER, "harmful_named_amber", "red", "unscored", "waiting", "held")
+BEFORE_SIGNING = (
+    *BY_COMPUTER,
+    "harmful_named_amber",
+    "red",
+    "unscored",
+    "not_judged",
+    "waiting",
+    "held",
+)
 
 
 def said(outcome: Outcome, *, with_label: bool = True) -> str:
@@ -68,6 +76,11 @@ def patient_texts() -> dict[str, str]:
             "Dr Okafor will look at your photo by Tuesday 17:00.",
         ],
         "unscored": ["The computer gave no view. A doctor looks by Tuesday 17:00"],
+        "not_judged": [
+            "The computer can't judge this photo: it can't find any skin on it",
+            "Nobody can say anything about the spot yet.",
+            "Dr Okafor will look at your photo as it is by Tuesday 17:00.",
+        ],
         "photo_fails": [
             "We can't judge this photo: it is blurred",
             "Nobody can say anything about the spot yet.",
