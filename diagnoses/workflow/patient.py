@@ -95,6 +95,7 @@ def _stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
         sha256=new.photo.sha256,
         quality=new.photo.quality.as_dict(),
         sent_anyway=new.sent_anyway,
+        created_at=timezone.now(),  # one by one, so that the first sent stays the first shown
     )
     photo.file.name = default_storage.save(photo_path(photo, ""), ContentFile(new.photo.content))
     return photo

@@ -73,6 +73,12 @@ def test_a_submitted_case_is_whole(cast: Cast, media: Path) -> None:
     assert [event.kind for event in case.events.all()] == ["submitted"]
 
 
+def test_photos_stay_in_the_order_they_were_sent(cast: Cast) -> None:
+    kinds = ["dermoscopic", "overview", "close_up", "close_up", "overview"]
+    case = submitted(cast.ana, photos=[NewPhoto(kind, photo()) for kind in kinds])
+    assert [stored.kind for stored in case.photos.all()] == kinds
+
+
 def test_a_double_click_is_one_case(cast: Cast) -> None:
     a_model_version()
     form = submission()
