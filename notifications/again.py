@@ -42,14 +42,14 @@ def fall_back(message: Message) -> Message | None:
 def resend(message: Message, by: User) -> Message:
     """Send once more what failed, or may never have arrived, by the way that is right today.
 
-    The old row stays as it is: it is the history. Raises ``NotAgain`` if it is not the last word
-    said to this person about this, or if it did arrive.
+    The old row stays as it is: it is the history. Raises ``NotAgain`` if the person has it, if
+    another way is still being tried, or if it was withdrawn with its reason.
     """
-    again = (State.FAILED, State.UNKNOWN, State.CANCELLED)
+    again = (State.FAILED, State.UNKNOWN)
     with transaction.atomic():
         same = _same_telling(message)
         if message.state not in again or same.filter(state__in=(State.DELIVERED, State.READ)):
-            raise NotAgain("They have the message already, or it is on its way.")
+            raise NotAgain("They have the message, it is on its way, or it was withdrawn.")
         if same.filter(state__in=(State.PENDING, State.SENT)).exclude(channel=Channel.STAFF):
             raise NotAgain("Another message about this is on its way to them.")
         last = same.aggregate(last=Max("resend"))["last"]

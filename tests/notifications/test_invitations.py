@@ -12,13 +12,13 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Role, User
 from accounts.people import reachable_number
-from notifications import invitations
+from notifications import again, invitations
 from notifications.invitations import InvitationError
 from notifications.models import Channel, Invitation, Message
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import PASSWORD, Cast
-from tests.notifications.conftest import deliver_all
+from tests.notifications.conftest import deliver_all, now
 
 NUMBER = "+447700900777"
 
@@ -187,3 +187,22 @@ def test_another_clinic_may_invite_the_same_number(cast: Cast) -> None:
     invite(cast)
     invitations.invite(name="Vera", clinic=cast.south, invited_by=cast.root, e164=NUMBER)
     assert Invitation.objects.count() == 2
+
+
+def test_sent_again_by_hand_its_second_message_is_not_taken_for_the_first(
+    cast: Cast, twilio: StandIn
+) -> None:
+    """Both carry the same link, so the text alone does not tell them apart."""
+    invite(cast)
+    deliver_all()
+    first = Message.objects.get()
+    twilio.store.report(first.provider_id, "failed", 63003)
+    Message.objects.update(state=Message.State.FAILED, run_after=None)
+    twilio.faults.next.append(Fault("reset"))
+    second = again.resend(now(first), cast.ada)
+    deliver_all(rounds=3)
+    assert now(second).provider_id not in ("", first.provider_id)
+    assert [one.sid for one in twilio.store.accepted()] == [
+        first.provider_id,
+        now(second).provider_id,
+    ]

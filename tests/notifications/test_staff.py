@@ -7,8 +7,8 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 
 from accounts.models import AuditEntry, User
-from notifications import again
-from notifications.models import Channel, Invitation, Message
+from notifications import again, ledger
+from notifications.models import Channel, Event, Invitation, Message
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import Cast
@@ -86,6 +86,13 @@ def test_what_arrived_or_is_on_its_way_is_not_sent_again(
     with pytest.raises(again.NotAgain):
         again.resend(failed, cast.ada)
     assert not Message.objects.filter(resend=1).exists()
+
+
+def test_what_was_withdrawn_with_its_reason_is_not_sent_again(cast: Cast) -> None:
+    message = tell(cast.ana)
+    ledger.withdraw(Event.CASE_CHECKED, "case:1")
+    assert b"it was withdrawn" in act(cast, cast.ada, "send_again", message)
+    assert Message.objects.count() == 1
 
 
 def test_what_is_in_doubt_is_sent_again_only_after_a_question(cast: Cast, twilio: StandIn) -> None:
