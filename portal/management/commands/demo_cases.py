@@ -79,7 +79,9 @@ class Command(BaseCommand):
         )
         if not patients:
             raise CommandError("The demo's patients are missing: run demo_people first.")
-        bar = tqdm(sources, total=count, desc="  Sending cases", unit="case", leave=False, disable=None)
+        bar = tqdm(
+            sources, total=count, desc="  Sending cases", unit="case", leave=False, disable=None
+        )
         for number, source in enumerate(bar):
             sentence = send(source, number, patients[number % len(patients)])
             if sentence:
