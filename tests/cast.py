@@ -69,7 +69,7 @@ class Cast:
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:  # noqa: ARG001 - the database must be there
+def cast(db: None) -> Cast:
     """The people, in a database of their own that the test throws away."""
     return build_cast()
 
