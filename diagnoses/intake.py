@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from typing import IO
 
@@ -23,6 +24,11 @@ MIN_SIDE = 64
 STORED_SIDE = 4096  # a 12-megapixel photo is kept whole; 50 megapixels of a phone add no detail
 STORED_QUALITY = 92
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a stereo JPEG (MPO) is opened as JPEG
+# Each scan of a JPEG may cost a pass over all its pixels, and an empty one a few bytes: a file of
+# 300 kB can keep a processor busy for minutes. Cameras write one scan, careful encoders a dozen.
+MAX_SCANS = 40
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # those that have a length, and the end
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 # The cuts of the quality check, on a copy of at most 512 pixels. Of 300 dermoscopic pictures of
 # HAM10000 and 51 phone photos of PAD-UFES-20 fewer than 1 % fall under the focus cut; of the same
@@ -115,6 +121,7 @@ def _decode(raw: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(raw), formats=FORMATS) as opened:
             _check_header(opened)
+            _check_scans(opened, raw)
             opened.draft("RGB", (STORED_SIDE, STORED_SIDE))
             opened.load()
             return _to_srgb(ImageOps.exif_transpose(opened))
@@ -139,6 +146,23 @@ def _check_header(image: Image.Image) -> None:
         raise Refusal("animated")
 
 
+def _check_scans(image: Image.Image, raw: bytes) -> None:
+    """Refuse a JPEG of more than :data:`MAX_SCANS` scans.
+
+    Walks from segment to segment up to the end of the first picture, so that what only looks like
+    a scan, in a thumbnail or in the film of a moving photo, is not counted.
+    """
+    scans, position = 0, 2
+    while image.format in {"JPEG", "MPO"} and (marker := _JPEG_MARKER.search(raw, position)):
+        kind = raw[marker.end() - 1]
+        if kind == _END_OF_IMAGE:
+            return
+        scans += kind == _START_OF_SCAN
+        if scans > MAX_SCANS:
+            raise Refusal("damaged")
+        position = marker.end() + int.from_bytes(raw[marker.end() : marker.end() + 2], "big")
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
     """RGB in the colours the sender saw: transparency on white, wide-gamut profiles converted."""
     profile = image.info.get("icc_profile")
@@ -147,8 +171,9 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", layer.size, "white")
         image = Image.alpha_composite(paper, layer).convert("RGB")
     elif image.mode.startswith("I"):  # 16-bit grey
-        levels = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+        # No floats on the way: 50 megapixels of them would be 400 MB.
+        levels = np.asarray(image).clip(0, 0xFFFF) >> 8
+        image = Image.fromarray(levels.astype(np.uint8))
     if profile and image.mode in {"RGB", "CMYK"}:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
