@@ -84,7 +84,10 @@ def receive(patient: User, submit_key: UUID, slot: Slot, upload: IO[bytes]) -> N
 
 
 def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -> DraftPhoto:
-    """Keep ``photo`` in its place of the form, instead of the one before."""
+    """Keep ``photo`` in its place of the form, instead of the one before.
+
+    The same photo again is the one already kept: a double click must not take it from the first.
+    """
     values = {
         "file": ContentFile(photo.content, name="draft.jpg"),
         "width": photo.width,
@@ -96,6 +99,8 @@ def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -
         # The row first: two uploads for one place wait for each other, and each knows the other's.
         User.objects.select_for_update(no_key=True).get(pk=patient.pk)
         place = DraftPhoto.objects.filter(patient=patient, submit_key=submit_key, slot=slot)
+        if same := place.filter(sha256=photo.sha256).first():
+            return same
         _drop(list(place))
         _drop(
             list(DraftPhoto.objects.filter(patient=patient).order_by("-created_at", "pk"))[
