@@ -18,6 +18,7 @@ from diagnoses.states import NewPhoto, Submission
 from diagnoses.triage import Answers
 from mlservice.packs import Pack, Question
 
+MOST_WORDS = 2000  # characters of an answer in the patient's own words
 NO_PHOTO = "Add a photo of the mark. We need one to look at."
 NO_SITE = "Choose where the mark is."
 NO_CARE = "Tick this box. No doctor may look at your photo without it."
@@ -25,6 +26,7 @@ DOCTOR_TWICE = (
     "You chose a doctor from the list and named another one. Choose “Any doctor” in the list, or "
     "empty these two fields."
 )
+NOT_THIS_DOCTOR = "This doctor cannot be asked any more. Choose another one, or “Any doctor”."
 NAME_THE_DOCTOR = "Write the doctor's name too, so that we know whom to invite."
 NUMBER_OF_THE_DOCTOR = "Write the doctor's mobile number too, so that we can invite them."
 WHERE_TO_WRITE = "Write your mobile number here, so that we know where to send messages."
@@ -91,6 +93,7 @@ class SubmitForm(QuestionsForm):
         queryset=User.objects.none(),
         required=False,
         empty_label="Any doctor at my clinic",
+        error_messages={"invalid_choice": NOT_THIS_DOCTOR},
     )
     doctor_name = forms.CharField(label="The doctor’s name", required=False, max_length=120)
     doctor_number = forms.CharField(
@@ -250,7 +253,7 @@ def _question_field(question: Question) -> forms.Field:
     if question.kind == "text":
         return forms.CharField(
             required=False,
-            max_length=2000,
+            max_length=MOST_WORDS,
             label=question.text,
             widget=forms.Textarea(attrs={"rows": 4}),
         )

@@ -15,12 +15,25 @@ from accounts import people, phone
 from accounts.models import Consent, User
 from diagnoses import intake, workflow
 from diagnoses.api.problems import Refused
+from diagnoses.forms import MOST_WORDS
 from diagnoses.models import Case
-from mlservice.packs import Pack, PackError, available_packs, load_pack
+from mlservice.packs import Pack, PackError, Question, available_packs, load_pack
 
 MOST_PHOTOS = 6
+# What the form takes as a text: no more of it, and no characters a database cannot keep.
+WORDS = serializers.CharField(max_length=MOST_WORDS, allow_blank=True, trim_whitespace=False)
 # Of keys that programs choose, so that the same key of two people never meets.
 KEYS = uuid.UUID("5d9c1c1e-6a0e-4a53-9c6f-0a8a35e3f0b1")
+
+
+class AnswersField(serializers.JSONField):
+    """JSON of any depth is a fault of the field, never one of ours."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except RecursionError:
+            self.fail("invalid")
 
 
 class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
@@ -41,7 +54,7 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         choices=available_packs(), required=False, help_text="The disease area."
     )
     site = serializers.CharField(help_text="Where it is: the name of one of the pack's sites.")
-    answers = serializers.JSONField(
+    answers = AnswersField(
         required=False,
         help_text='Answers by question, as JSON: {"change_size": "yes"}. None is required.',
     )
@@ -78,10 +91,7 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         for kind in kinds:
             _known("kind", pack.photo_kind, kind)
         for name, given in data.get("answers", {}).items():
-            question = _known("answers", pack.question, name)
-            if question.kind != "text":
-                for value in [given] if isinstance(given, str) else given:
-                    _known("answers", question.choice, value)
+            _check_answer(_known("answers", pack.question, name), given)
         return data
 
 
@@ -184,6 +194,22 @@ def _known(field: str, find: Any, name: str) -> Any:
         return find(name)
     except PackError as error:
         raise serializers.ValidationError({field: str(error)}) from error
+
+
+def _check_answer(question: Question, given: str | list[str]) -> None:
+    """As the form holds it: one choice, several where the question asks for them, or a text."""
+    if question.kind != "choices" and not isinstance(given, str):
+        raise serializers.ValidationError(
+            {"answers": f"The question '{question.name}' takes one answer."}
+        )
+    if question.kind == "text":
+        try:
+            WORDS.run_validation(given)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({"answers": error.detail}) from error
+        return
+    for value in [given] if isinstance(given, str) else given:
+        _known("answers", question.choice, value)
 
 
 def _is_answer(value: Any) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
@@ -226,6 +228,12 @@ def test_the_same_key_of_two_people_is_two_keys(cast: Cast) -> None:
         ({"answers": '{"bleeding": 3}'}, "answers"),
         ({"answers": '{"bleeding": "gushes"}'}, "answers"),
         ({"answers": '{"favourite_colour": "red"}'}, "answers"),
+        ({"answers": '{"bleeding": ["no", "yes"]}'}, "answers"),
+        ({"answers": '{"note": ["a", "list"]}'}, "answers"),
+        ({"answers": '{"note": "zero \\u0000"}'}, "answers"),
+        ({"answers": '{"note": "half a character \\ud800"}'}, "answers"),
+        ({"answers": json.dumps({"note": "x" * 2001})}, "answers"),
+        ({"answers": "[" * 100_000}, "answers"),
         ({"contact_number": "12"}, "contact_number"),
         ({"kind": ["close_up", "overview"]}, "kind"),
     ],
@@ -388,6 +396,13 @@ def test_the_list_is_newest_first_and_its_pages_join(cast: Cast) -> None:
     seen = [line["id"] for line in first["results"] + second["results"]]
     assert seen == [str(case.pk) for case in reversed(cases)]
     assert second["next"] is None
+
+
+@pytest.mark.parametrize("position", ["yesterday", "2026-13-45 00:00:00", "\0", "2026-11-22"])
+def test_a_made_up_cursor_is_not_found(cast: Cast, position: str) -> None:
+    cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
+    answer = cast.api(cast.ana).get(CASES, {"cursor": cursor})
+    assert problem(answer)["code"] == "not_found"
 
 
 def test_the_list_costs_the_same_for_one_case_and_for_twenty(cast: Cast) -> None:
