@@ -57,7 +57,8 @@ class Filters:
         show = query.get("show", "")
         return cls(
             show=Show(show) if show in set(Show) else Show.ALL,
-            search=query.get("q", "").strip()[:100],
+            # PostgreSQL knows no zero character, and nobody is called so.
+            search=query.get("q", "").replace("\0", "").strip()[:100],
         )
 
     def apply(self, cases: CaseQuerySet, user: User) -> CaseQuerySet:

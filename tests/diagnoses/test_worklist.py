@@ -240,7 +240,7 @@ def test_looking_at_the_list_opens_no_case(cast: Cast) -> None:
 def test_a_mistyped_address_hides_no_case(cast: Cast) -> None:
     case = scored(submitted(cast.ana))
     client = cast.client(cast.ruth)
-    for query in ("?show=nonsense", "?after=nonsense", f"?after={case.pk}x"):
+    for query in ("?show=nonsense", "?after=nonsense", f"?after={case.pk}x", "?q=%00"):
         assert case.reference in client.get(reverse("worklist") + query).content.decode(), query
 
 
