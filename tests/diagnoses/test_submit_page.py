@@ -133,6 +133,13 @@ def test_a_blurred_photo_is_explained_and_goes_as_it_is_if_the_patient_says_so(c
     assert not Scoring.objects.exists()
 
 
+def test_a_doctor_who_left_while_the_form_was_filled_in_is_said_to_have_left(cast: Cast) -> None:
+    people.suspend(cast.ruth, cast.ada, people.SuspensionReason.LEFT)
+    refused = send(cast.client(cast.ana), doctor=cast.ruth.pk, q_note="Please look")
+    assert "cannot be asked any more" in errors_of(refused)["doctor"][0]
+    assert "Please look" in refused.content.decode()
+
+
 def test_a_double_click_makes_one_case(cast: Cast) -> None:
     client, key = cast.client(cast.ana), str(uuid.uuid4())
     first, second = send(client, submit_key=key), send(client, submit_key=key)
