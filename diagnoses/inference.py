@@ -17,10 +17,12 @@ from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts import people
+from accounts.models import Consent
 from diagnoses import workflow
 from diagnoses.models import Photo, Prediction, Scoring
 from mlservice.engine import (
@@ -142,7 +144,12 @@ def _score(served: Served, rows: list[Scoring]) -> None:
     for job in jobs:
         own = results[position : position + len(job.pictures)]
         position += len(job.pictures)
-        _file(served, job, own, timing)
+        try:
+            _file(served, job, own, timing)
+        except (DatabaseError, ValueError) as error:
+            # One row's trouble is its own: its batch-mates are filed all the same.
+            logger.exception("Scoring %s could not be filed", job.scoring.pk)
+            release(job.scoring, str(error))
 
 
 def _file(
@@ -154,7 +161,10 @@ def _file(
 
 
 def _job(row: Scoring, side: int) -> Job | None:
-    """Read and prepare a row's scored photos; a row whose photo cannot be read is given back."""
+    """Read and prepare a row's scored photos; None where that cannot or may not be."""
+    if not people.has_consent(row.case.patient, Consent.Kind.COMPUTER_CHECK):
+        workflow.give_up(row, "consent taken back", reason="no_consent")
+        return None
     pack = row.case.pack
     photos = [
         photo

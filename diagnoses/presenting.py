@@ -16,6 +16,7 @@ from django.utils.formats import date_format
 
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Prediction, Review
+from diagnoses.triage import by_answers
 from mlservice.engine.types import Tier
 from mlservice.packs import Label, Outcome
 
@@ -105,7 +106,9 @@ def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
     """The case's tier decides the headline; "tell us now" may have raised it since."""
     tier = Tier(prediction.tier).raised_to(Tier(case.tier or prediction.tier))
     if not prediction.names_a_class:
-        return "not_judged", "neutral"
+        # Only the answers count: the numbers of such a picture mean nothing.
+        urgent = by_answers(case.pack, case.answers).tier is Tier.RED
+        return ("red", Tier.RED.value) if urgent else ("not_judged", "neutral")
     if tier is Tier.RED:
         return "red", tier.value
     if prediction.no_disease:
@@ -121,10 +124,13 @@ def _card(key: str, tone: str, outcome: Outcome) -> Card:
 
 def _words(case: Case, prediction: Prediction | None, review: Review | None) -> Mapping[str, str]:
     label = prediction.label if prediction else ""
+    unnamed = case.pack.no_label
+    if prediction and not prediction.names_a_class:
+        unnamed = case.pack.not_judged
     return {
         "doctor": review.doctor.name if review else doctor_name(case),
         "due": spoken(case.answer_due_at),
-        "label": case.pack.label(label).plain if label else case.pack.no_label,
+        "label": case.pack.label(label).plain if label else unnamed,
         "signed": spoken(review.signed_at) if review else "",
         "problem": "",
     }
@@ -132,7 +138,8 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
 
 def doctor_name(case: Case) -> str:
     """Who will look, as the start of a sentence."""
-    return case.doctor.name if case.doctor else "A doctor"
+    asked = case.asked_doctor
+    return asked.name if asked and asked.is_reading_doctor else "A doctor"
 
 
 def spoken(moment: datetime) -> str:
@@ -145,10 +152,11 @@ def steps(case: Case) -> list[Step]:
     checked = case.events.filter(kind__in=["checked", "unscored"]).order_by("pk").first()
     review = answer_for_patient(case)
     checking = case.status == Case.Status.REGISTERED
+    by_computer = checked.kind == "checked" if checked else case.computer_check
     return [
         Step("Sent", "done", case.submitted_at),
         Step(
-            "Checked by the computer" if case.computer_check else "Passed to a doctor",
+            "Checked by the computer" if by_computer else "Passed to a doctor",
             "now" if checking else "done",
             checked.at if checked else None,
         ),
@@ -163,7 +171,10 @@ def steps(case: Case) -> list[Step]:
 
 def may_see_computer(case: Case, doctor: User) -> bool:
     """Blind first: the computer's view opens with the doctor's own reading."""
-    if not case.clinic.blind_reading or case.is_signed:
+    if not case.clinic.blind_reading:
+        return True
+    # A signature opens it for colleagues only when it can no longer be undone.
+    if case.is_signed and (case.signed_by_id == doctor.pk or answer_for_patient(case)):
         return True
     return case.first_readings.filter(doctor=doctor).exists()
 

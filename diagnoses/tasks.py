@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import drafts, inference, worker
+from diagnoses import drafts, inference, worker, workflow
 from diagnoses.models import Scoring
 from mlservice.serving import Shelf
 from notifications.wake import wake
@@ -32,6 +32,7 @@ def sweep() -> None:
     """Catch what a lost message or a dead worker left behind. Any io worker may run it."""
     worker.free_rows_of_the_dead()
     inference.give_up_exhausted()
+    workflow.pass_on_the_late()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")
 

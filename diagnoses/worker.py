@@ -11,7 +11,13 @@ import logging
 import secrets
 import threading
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 from diagnoses.inference import score_next
 from diagnoses.models import Scoring
@@ -54,7 +60,7 @@ class InferenceWorker(threading.Thread):
                 self._load_active()
                 while score_next(self.shelf, self.holder) and not self._stopping.is_set():
                     pass
-            except DatabaseError as error:
+            except (OperationalError, InterfaceError) as error:
                 logger.warning("The database does not answer (%s); trying again", error)
                 close_old_connections()
             except Exception:  # the thread must outlive any single failure; the lease returns rows
@@ -78,7 +84,7 @@ class WorkerLock:
         self._connection = connection.copy()
 
     def hold(self) -> None:
-        """Hold the lock; raises :class:`DatabaseError` while the database is away."""
+        """Hold the lock; raises :class:`OperationalError` while the database is away."""
         held = self._connection.connection is not None and self._connection.is_usable()
         if not held:
             self._connection.close()

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 
 class ModelVersion(models.Model):
-    """A registered bundle of a pack. Its weights never change: the hash is its name."""
+    """A registered bundle of a pack. Weights and cuts never change: the hash names them."""
 
     class State(models.TextChoices):
         REGISTERED = "registered", "Registered"
@@ -23,6 +23,8 @@ class ModelVersion(models.Model):
     # Relative to mlservice/bundles, or absolute for a clinic's own.
     folder = models.CharField(max_length=400)
     weights_hash = models.CharField(max_length=64)
+    # Covers what decides a tier beside the weights: temperature, cuts, gate, conformal quantiles.
+    manifest_hash = models.CharField(max_length=64)
     preprocess_hash = models.CharField(max_length=64)
     temperature = models.FloatField()
     threshold = models.FloatField(
@@ -41,7 +43,7 @@ class ModelVersion(models.Model):
     class Meta:
         ordering: ClassVar = ["pack", "-registered_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["pack", "weights_hash"], name="model_weights_once"),
+            models.UniqueConstraint(fields=["pack", "manifest_hash"], name="model_manifest_once"),
             models.UniqueConstraint(
                 fields=["pack"], condition=Q(state="active"), name="model_one_active_per_pack"
             ),

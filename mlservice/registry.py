@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from mlservice.engine import Bundle, BundleError
+from mlservice.engine.bundle import MANIFEST, file_sha256
 from mlservice.models import ModelVersion
 from mlservice.packs import PackError, load_pack
 
@@ -22,7 +23,7 @@ def bundle_folder(version: ModelVersion) -> Path:
 
 
 def register(folder: Path, by: User | None = None) -> ModelVersion:
-    """Enter a verified bundle; the same weights again give the version already there.
+    """Enter a verified bundle; the same bundle again gives the version already there.
 
     Raises :class:`BundleError` when the bundle is damaged or does not fit its pack.
     """
@@ -32,8 +33,9 @@ def register(folder: Path, by: User | None = None) -> ModelVersion:
     with transaction.atomic():
         version, created = ModelVersion.objects.get_or_create(
             pack=bundle.manifest.pack,
-            weights_hash=bundle.weights_hash,
+            manifest_hash=bundle.manifest_hash,
             defaults={
+                "weights_hash": bundle.weights_hash,
                 "version": bundle.version,
                 "folder": folder.name if inside else str(folder.resolve()),
                 "preprocess_hash": bundle.manifest.preprocess_hash,
@@ -63,6 +65,22 @@ def _check_against_pack(bundle: Bundle) -> None:
         )
 
 
+def verified(version: ModelVersion) -> Bundle:
+    """The version's bundle, if its files are still what was registered; else BundleError."""
+    bundle = Bundle.load(bundle_folder(version))
+    if bundle.manifest_hash != version.manifest_hash:
+        raise BundleError(f"The files of {version} are not those that were registered.")
+    return bundle
+
+
+def is_there(version: ModelVersion) -> bool:
+    """Whether the registered manifest is still on the disk: a cheap look, for health checks."""
+    try:
+        return file_sha256(bundle_folder(version) / MANIFEST) == version.manifest_hash
+    except OSError:
+        return False
+
+
 def active(pack_name: str) -> ModelVersion | None:
     """The version that scores new cases of the pack, if there is one."""
     return ModelVersion.objects.filter(pack=pack_name, state=ModelVersion.State.ACTIVE).first()
@@ -73,8 +91,7 @@ def activate(version: ModelVersion, by: User | None, reason: str = "") -> None:
 
     Raises :class:`BundleError` when its files are no longer what was registered.
     """
-    if Bundle.load(bundle_folder(version)).weights_hash != version.weights_hash:
-        raise BundleError(f"The files of {version} are not those that were registered.")
+    verified(version)
     with transaction.atomic():
         State = ModelVersion.State  # noqa: N806 - a class
         others = ModelVersion.objects.select_for_update().filter(pack=version.pack)

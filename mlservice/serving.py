@@ -10,7 +10,7 @@ from django.conf import settings
 
 from mlservice.engine import Bundle, BundleError, Predictor, check_golden, open_predictor
 from mlservice.models import ModelVersion
-from mlservice.registry import bundle_folder
+from mlservice.registry import verified
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER = 30.0  # seconds until a refused bundle is looked at again
@@ -49,9 +49,7 @@ class Shelf:
 
 def load(version: ModelVersion) -> Served:
     """Load and prove one version; raises :class:`BundleError` with what is wrong."""
-    bundle = Bundle.load(bundle_folder(version))
-    if bundle.weights_hash != version.weights_hash:
-        raise BundleError("the files are not those that were registered")
+    bundle = verified(version)
     predictor = open_predictor(bundle, settings.MODEL_DEVICE)
     check_golden(bundle, predictor)
     logger.info("Serving %s on %s", version, predictor.name)

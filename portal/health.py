@@ -49,8 +49,11 @@ def _database_reasons() -> list[str]:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return ["migrations are waiting to be applied"]
-        if registry.active(settings.PACK) is None:
+        version = registry.active(settings.PACK)
+        if version is None:
             return ["no model version is active"]
+        if not registry.is_there(version):
+            return ["the active model version's files are not those that were registered"]
     except DatabaseError:
         return ["the database does not answer"]
     return []

@@ -224,7 +224,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5},
     },
 }
-# auto: a GPU if TensorFlow finds one, else LiteRT on the CPU.
+# cpu: LiteRT. gpu: TensorFlow, which the machine must have.
 MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 # How long a claimed batch may take before another worker may have it, and how often it is tried.
 SCORING_LEASE = timedelta(seconds=env.int("SCORING_LEASE_SECONDS", default=20))

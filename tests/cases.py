@@ -75,6 +75,7 @@ def a_model_version(**changes: Any) -> ModelVersion:
         "version": "by hand",
         "folder": "no-such-folder",
         "weights_hash": uuid.uuid4().hex * 2,
+        "manifest_hash": uuid.uuid4().hex * 2,
         "preprocess_hash": "0" * 64,
         "temperature": 1.0,
         "r95": 0.30,

@@ -235,6 +235,8 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
 
     @extend_schema_field(ReviewSerializer(many=True))
     def get_reviews(self, case: Case) -> Any:
+        if not presenting.may_see_computer(case, self.context["request"].user):
+            return []  # an undone signature says whether its doctor agreed with the computer
         reviews = case.reviews.select_related("doctor", "undoing")
         return ReviewSerializer(reviews, many=True).data
 

@@ -31,11 +31,6 @@ class TierChoices(models.TextChoices):
     RED = Tier.RED.value, "Red"
 
 
-class LesionQuerySet(models.QuerySet["Lesion"]):
-    def visible_to(self, user: User) -> Self:
-        return self.filter(pk__in=Case.objects.visible_to(user).values("lesion"))
-
-
 class Lesion(models.Model):
     """One mark on one body site, over months."""
 
@@ -44,8 +39,6 @@ class Lesion(models.Model):
     pack = models.CharField(max_length=40)
     site = models.CharField(max_length=40)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    objects = LesionQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"lesion on {self.site}"
@@ -171,6 +164,11 @@ class Case(models.Model):
     @property
     def pack(self) -> Pack:
         return load_pack(self.pack_name)
+
+    @property
+    def asked_doctor(self) -> User | None:
+        """The doctor chosen from the list, or the one named and invited, once they have joined."""
+        return self.doctor or (self.invitation.accepted_by if self.invitation else None)
 
     @property
     def is_open(self) -> bool:

@@ -50,6 +50,7 @@ NO_VIEW = {
     "photo_quality": "The photo cannot be judged; the patient sent it as it is.",
     "no_model": "No model was in service when the case came in.",
     "late": "It had not come when the case was signed.",
+    "not_judged": "The photo shows nothing the computer learned of.",
     "failed": "It could not read this case.",
 }
 # What was done by one doctor among several is said with the name.

@@ -5,7 +5,7 @@ means somebody else was first. The same transaction writes the event and the mes
 """
 
 from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
-from diagnoses.workflow.computer import attach, give_up, requeue
+from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
 from diagnoses.workflow.patient import raise_urgency, submit, withdraw
 
@@ -19,6 +19,7 @@ __all__ = [
     "amend",
     "attach",
     "give_up",
+    "pass_on_the_late",
     "raise_urgency",
     "read_first",
     "requeue",

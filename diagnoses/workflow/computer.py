@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts import audit
-from accounts.models import User
-from diagnoses.models import Case, Prediction, Scoring
+from accounts import audit, people
+from accounts.models import Clinic, Consent, User
+from diagnoses.models import UNSCORED_SHOWS_AFTER, Case, Prediction, Scoring
 from diagnoses.states import Status, WorkflowError
 from diagnoses.triage import by_answers
 from diagnoses.workflow.moves import about_case, answer_within, move, note
@@ -27,9 +28,10 @@ def attach(scoring: Scoring, prediction: Prediction) -> bool:
     out and somebody else has the row.
     """
     with transaction.atomic():
+        # The case first, as in the patient's moves: two orders would be a deadlock.
+        case = Case.objects.select_for_update().get(pk=scoring.case_id)
         if not _settle(scoring, error=""):
             return False
-        case = Case.objects.select_for_update().get(pk=scoring.case_id)
         urgency = by_answers(case.pack, case.answers).joined_with(
             Tier(prediction.picture_tier), tuple(prediction.reasons)
         )
@@ -52,22 +54,46 @@ def _show(case: Case, prediction: Prediction, tier: Tier) -> None:
         if case.status == Status.REGISTERED:
             pass_to_doctors(case, "not_judged")
         return
-    due = min(case.answer_due_at, case.submitted_at + answer_within(case.clinic, tier))
+    due = case.answer_due_at
+    if case.clinic.release_policy == Clinic.Release.AT_ONCE:
+        # Where the view is held a sooner date would give the tier away; the order stays urgent.
+        due = min(due, case.submitted_at + answer_within(case.clinic, tier))
     Case.objects.filter(pk=case.pk).update(tier=tier.value, risk=prediction.risk, answer_due_at=due)
     if case.status == Status.REGISTERED:
         move(case, Status.PARTIAL, "to_doctors", None)
         tell_checked(case)
 
 
-def give_up(scoring: Scoring, error: str) -> bool:
-    """The computer failed for good: the case goes to the doctors unscored, on top."""
+def give_up(scoring: Scoring, error: str, reason: str = "failed") -> bool:
+    """The computer will not score this: the case goes to the doctors unscored, on top.
+
+    ``reason`` is "failed", or "no_consent" where the patient took theirs back.
+    """
     with transaction.atomic():
+        case = Case.objects.select_for_update().get(pk=scoring.case_id)
         if not _settle(scoring, error=error[:300]):
             return False
-        case = Case.objects.select_for_update().get(pk=scoring.case_id)
         if case.status == Status.REGISTERED and scoring.purpose == Scoring.Purpose.LIVE:
-            pass_to_doctors(case, "failed")
+            pass_to_doctors(case, reason)
     return True
+
+
+def pass_on_the_late() -> int:
+    """Cases the computer has not come to in time go to the doctors, whatever became of it.
+
+    Their queue rows stay: a view that comes later is filed with the open case.
+    """
+    late = Case.objects.filter(
+        status=Status.REGISTERED, submitted_at__lt=Now() - UNSCORED_SHOWS_AFTER
+    )
+    passed = 0
+    for pk in late.values_list("pk", flat=True)[:500]:
+        with transaction.atomic():
+            case = Case.objects.select_for_update().get(pk=pk)
+            if case.status == Status.REGISTERED:
+                pass_to_doctors(case, "late")
+                passed += 1
+    return passed
 
 
 def _settle(scoring: Scoring, *, error: str) -> bool:
@@ -86,7 +112,8 @@ def requeue(case: Case, by: User) -> None:
         version = registry.active(case.pack_name)
         if version is None:
             raise WorkflowError("No model version is active, so nothing can be scored.")
-        if not case.is_open or case.prediction is not None or not case.computer_check:
+        agreed = people.has_consent(case.patient, Consent.Kind.COMPUTER_CHECK)
+        if not (case.is_open and case.prediction is None and case.computer_check and agreed):
             raise WorkflowError("Only open cases without a view of the computer are scored again.")
         rows = Scoring.objects.filter(case=case, purpose=Scoring.Purpose.LIVE)
         if rows.waiting().exists():

@@ -52,7 +52,7 @@ def sign(case: Case, doctor: User, answer: Answer) -> Review:
     with transaction.atomic():
         case.refresh_from_db()
         if case.status == Status.REGISTERED:
-            # Still unscored after ten minutes: the doctor does not wait for the computer.
+            # The computer is not back yet, and a doctor need not wait for it.
             move(case, Status.PARTIAL, "unscored", None, reason="late")
         move(case, Status.FINAL, "signed", doctor, signed_at=now, signed_by=doctor)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
@@ -89,6 +89,8 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
                 newest.doctor,
                 newest.signed_at,
             )
+        # The patient reads the newest answer; one that has not left yet need not.
+        ledger.withdraw(Event.CASE_SIGNED, about_review(case, newest))
         move(case, Status.AMENDED, "amended", doctor, signed_at=now, signed_by=doctor)
         review = _review(case, doctor, answer, effective_at=now)
         tell_signed(case, review, Event.CASE_AMENDED)

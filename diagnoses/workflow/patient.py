@@ -6,7 +6,7 @@ import uuid
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import audit, people
@@ -35,17 +35,33 @@ def submit(patient: User, submission: Submission) -> Case:
         return existing
     pack = _checked(patient, submission)
     case_id = uuid.uuid4()
-    photos = [_stored(case_id, new) for new in submission.photos]
+    photos: list[Photo] = []
     try:
+        for new in submission.photos:
+            photos.append(_stored(case_id, new))
         with transaction.atomic():
             return _register(case_id, patient, pack, submission, photos)
     except BaseException as error:
-        for photo in photos:
-            default_storage.delete(photo_path(photo, ""))
+        _forget_files(case_id, photos)
         if isinstance(error, IntegrityError):
             # The other click of a double click may have come first.
             return _first_click(patient, submission, error)
         raise
+
+
+def _forget_files(case_id: uuid.UUID, photos: list[Photo]) -> None:
+    """Delete the pictures of a case that was not made.
+
+    A commit whose answer got lost did make it. Where the database cannot be asked the files
+    stay: one without a row does no harm.
+    """
+    try:
+        made = Case.objects.filter(pk=case_id).exists()
+    except DatabaseError:
+        return
+    if not made:
+        for photo in photos:
+            default_storage.delete(photo_path(photo, ""))
 
 
 def _first_click(patient: User, submission: Submission, error: IntegrityError) -> Case:
@@ -163,19 +179,36 @@ def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None 
         case = Case.objects.select_for_update().get(pk=case.pk)
         if not case.is_open:
             raise too_late(case)
-        merged = dict(case.answers) | dict(answers or {})
-        urgency = by_answers(case.pack, merged)
+        known = by_answers(case.pack, case.answers)
+        kept = _only_more_urgent(case.pack, case.answers, answers or {})
+        urgency = by_answers(case.pack, kept)
         before = Tier(case.tier) if case.tier else None
         tier = urgency.tier if before is None else before.raised_to(urgency.tier)
         due = min(case.answer_due_at, timezone.now() + answer_within(case.clinic, tier))
         Case.objects.filter(pk=case.pk).update(
-            answers=merged, answer_due_at=due, tier=tier.value if before else None
+            answers=kept, answer_due_at=due, tier=tier.value if before else None
         )
         Scoring.objects.waiting().filter(case=case).update(priority=0 if tier is Tier.RED else 1)
-        event = note(case, "told_more", patient, what=what[:1000], tier=tier.value)
-        if tier is not before:
+        event = note(
+            case, "told_more", patient, what=what[:1000], answers=dict(answers or {}), tier=tier
+        )
+        if tier.rank > (before or known.tier).rank:
             tell_doctors(case, f"{about_case(case)}#{event.pk}")
         return tier
+
+
+def _only_more_urgent(pack: Pack, known: Answers, told: Answers) -> Answers:
+    """``known`` with every new answer that does not make the case look calmer.
+
+    What was said first is not unsaid by a later "no"; the event keeps what was told.
+    """
+    kept = dict(known)
+    for question, value in told.items():
+        tried = kept | {question: value}
+        old, new = by_answers(pack, kept), by_answers(pack, tried)
+        if (new.tier.rank, new.points or 0) >= (old.tier.rank, old.points or 0):
+            kept = tried
+    return kept
 
 
 def withdraw(case: Case, patient: User) -> None:

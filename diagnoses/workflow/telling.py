@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from accounts.models import Clinic, Role, User
+from accounts.models import Clinic, User
 from diagnoses.models import Case, Review
 from diagnoses.states import Status
 from diagnoses.workflow.moves import about_case, about_review, move
@@ -37,10 +37,11 @@ def tell_doctors(case: Case, about: str) -> None:
 
 
 def doctors_of(case: Case) -> QuerySet[User]:
-    doctors = User.objects.filter(
-        role=Role.DOCTOR, is_active=True, verified_at__isnull=False, clinic=case.clinic_id
-    )
-    return doctors.filter(pk=case.doctor_id) if case.doctor_id else doctors
+    """The doctor asked for, while they read here; else every reading doctor of the clinic."""
+    doctors = User.objects.reading_doctors().filter(clinic=case.clinic_id)
+    asked = case.asked_doctor
+    own = doctors.filter(pk=asked.pk) if asked else doctors.none()
+    return own if own.exists() else doctors
 
 
 def tell_signed(case: Case, review: Review, event: Event) -> None:

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('version', models.CharField(max_length=60)),
                 ('folder', models.CharField(max_length=400)),
                 ('weights_hash', models.CharField(max_length=64)),
+                ('manifest_hash', models.CharField(max_length=64)),
                 ('preprocess_hash', models.CharField(max_length=64)),
                 ('temperature', models.FloatField()),
                 ('threshold', models.FloatField(default=0.8, help_text='Below this top confidence the answer is “no disease”.')),
@@ -36,7 +37,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pack', '-registered_at'],
-                'constraints': [models.UniqueConstraint(fields=('pack', 'weights_hash'), name='model_weights_once'), models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('pack',), name='model_one_active_per_pack'), models.CheckConstraint(condition=models.Q(('threshold__gt', 0), ('threshold__lt', 1)), name='model_threshold_in_0_1'), models.CheckConstraint(condition=models.Q(('r99__lte', models.F('r95'))), name='model_r99_below_r95')],
+                'constraints': [models.UniqueConstraint(fields=('pack', 'manifest_hash'), name='model_manifest_once'), models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('pack',), name='model_one_active_per_pack'), models.CheckConstraint(condition=models.Q(('threshold__gt', 0), ('threshold__lt', 1)), name='model_threshold_in_0_1'), models.CheckConstraint(condition=models.Q(('r99__lte', models.F('r95'))), name='model_r99_below_r95')],
             },
         ),
     ]

@@ -166,6 +166,7 @@ class Pack:
     intended_use: str
     not_an_all_clear: str
     no_label: str  # stands for {label} where the computer named nothing
+    not_judged: str  # and where the photo shows nothing it could judge
     labels: tuple[Label, ...]
     sites: tuple[Site, ...]  # in display order
     photo_kinds: tuple[PhotoKind, ...]  # the first is the default

@@ -96,6 +96,7 @@ def read_pack(folder: Path) -> Pack:
         intended_use=top.text("intended_use"),
         not_an_all_clear=top.text("not_an_all_clear"),
         no_label=top.text("no_label"),
+        not_judged=top.text("not_judged"),
         labels=labels,
         sites=tuple(_site(t) for t in top.tables("sites")),
         photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),

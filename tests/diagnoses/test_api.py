@@ -377,6 +377,20 @@ def test_a_doctor_reads_the_urgency_first_and_the_numbers_after_their_own_readin
     assert sam.get(address).json()["computer_view"] is None
 
 
+def test_an_undone_signature_tells_a_colleague_nothing_before_their_own_reading(
+    cast: Cast,
+) -> None:
+    case = scored(submitted(cast.ana), **VIEW)
+    workflow.read_first(case, cast.ruth, diagnosis="nv", confidence="sure", plan="see")
+    said = workflow.Answer("nv", "see", "Come in.", agrees=False, differs_because="it says mel")
+    workflow.sign(case, cast.ruth, said)
+    case.refresh_from_db()
+    workflow.undo_signature(case, cast.ruth)
+    address = f"{CASES}/{case.pk}"
+    assert cast.api(cast.sam).get(address).json()["reviews"] == []
+    assert [r["undone"] for r in cast.api(cast.ruth).get(address).json()["reviews"]] == [True]
+
+
 def test_opening_a_case_is_written_down(cast: Cast) -> None:
     case = submitted(cast.ana)
     cast.api(cast.ruth).get(f"{CASES}/{case.pk}")

@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import people
+from accounts.models import Consent
 from diagnoses import inference, worker
 from diagnoses.inference import claim, release, score_next
 from diagnoses.intake import clean
@@ -237,6 +239,26 @@ def test_ordinary_photos_get_no_class(cast: Cast, shelf: Shelf, real_data: Path)
     assert not any(view.tier == "green" for view in seen)
     assert sum(not view.names_a_class for view in seen) >= 9
     assert all(view.label == "" for view in seen if not view.names_a_class)
+
+
+def test_consent_taken_back_while_waiting_is_heard(cast: Cast, shelf: Shelf) -> None:
+    active_shipped(shelf)
+    case = submitted(cast.ana)
+    people.withdraw_consent(cast.ana, Consent.Kind.COMPUTER_CHECK)
+    score_next(shelf)
+    case.refresh_from_db()
+    assert (case.status, case.prediction) == ("partial", None)
+    assert case.events.get(kind="unscored").detail == {"reason": "no_consent"}
+
+
+def test_other_cuts_under_the_same_weights_are_refused(cast: Cast, shelf: Shelf) -> None:
+    """The manifest is what was registered, or nothing is claimed."""
+    version = active_shipped(shelf)
+    shelf.loaded.clear()
+    ModelVersion.objects.filter(pk=version.pk).update(manifest_hash="0" * 64)
+    submitted(cast.ana)
+    assert score_next(shelf) == 0
+    assert Scoring.objects.get().attempts == 0
 
 
 def test_a_lost_picture_does_not_hold_up_its_batch_mates(cast: Cast, shelf: Shelf) -> None:

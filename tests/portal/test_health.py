@@ -25,7 +25,7 @@ def test_alive_asks_nobody_else(client: Client, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ready_with_tables_a_model_and_a_broker(client: Client) -> None:
-    a_model_version()
+    call_command("register_model", verbosity=0)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "reasons": [], "broker": "answers"}
@@ -41,8 +41,21 @@ def test_without_an_active_model_it_is_not_ready_and_says_so(client: Client) -> 
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_active_model_whose_files_are_gone_is_said_and_mended_by_an_upgrade(
+    client: Client,
+) -> None:
+    version = a_model_version()
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "files are not those" in answer.json()["reasons"][0]
+    call_command("register_model", verbosity=0)
+    version.refresh_from_db()
+    assert version.state == "retired"
+    assert client.get("/readyz").status_code == 200
+
+
 def test_with_a_migration_to_apply_it_is_not_ready(client: Client) -> None:
-    a_model_version()
+    call_command("register_model", verbosity=0)
     call_command("migrate", "knox", "zero", verbosity=0)
     try:
         answer = client.get("/readyz")
@@ -66,7 +79,7 @@ def test_without_a_database_it_is_not_ready(
 
 
 def test_a_dead_broker_is_told_and_is_no_reason(client: Client, settings: Settings) -> None:
-    a_model_version()
+    call_command("register_model", verbosity=0)
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     answer = client.get("/readyz")
     assert answer.status_code == 200
@@ -79,12 +92,12 @@ def test_health_answers_over_plain_http_from_inside_where_pages_ask_for_https(
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/accounts/login/").status_code == 301
     assert client.get("/healthz").status_code == 200
-    a_model_version()
+    call_command("register_model", verbosity=0)
     assert client.get("/readyz").status_code == 200
 
 
 def test_health_holds_nothing_of_anybody(cast: Cast) -> None:
-    a_model_version()
+    call_command("register_model", verbosity=0)
     body = cast.client(cast.ana).get("/readyz").content.decode()
     for person in cast.everyone().values():
         assert person.email not in body

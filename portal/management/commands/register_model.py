@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mlservice import registry
-from mlservice.engine import Bundle, BundleError
+from mlservice.engine import BundleError, shipped
 from mlservice.models import ModelVersion
+from mlservice.packs import available_packs
 
 REASON = "shipped with this release"
 
@@ -17,7 +18,8 @@ REASON = "shipped with this release"
 class Command(BaseCommand):
     help = (
         "Register the shipped model of every disease area, or the bundle in FOLDER. It becomes "
-        "active where its disease area has no active version yet, or with --activate."
+        "active where its disease area has no active version whose files are there, or with "
+        "--activate."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,19 +43,19 @@ class Command(BaseCommand):
     def _enter(self, folder: Path, *, activate: bool) -> ModelVersion:
         version = registry.register(folder)
         current = registry.active(version.pack)
-        if current is None or (activate and current.pk != version.pk):
+        # An upgrade may have taken the active version's files away: nothing would be scored.
+        gone = current is not None and not registry.is_there(current)
+        if current is None or gone or (activate and current.pk != version.pk):
             registry.activate(version, by=None, reason=REASON)
             version.refresh_from_db()
         return version
 
 
 def newest_bundles() -> list[Path]:
-    """The shipped bundle with the highest version of each disease area."""
-    newest: dict[str, Bundle] = {}
-    folders: dict[str, Path] = {}
-    for manifest in sorted(registry.BUNDLES.glob("*/manifest.json")):
-        bundle = Bundle.load(manifest.parent)
-        pack = bundle.manifest.pack
-        if pack not in newest or bundle.version > newest[pack].version:
-            newest[pack], folders[pack] = bundle, manifest.parent
-    return list(folders.values())
+    """The shipped bundle with the highest version of each disease area that has one."""
+    shipped_for = {path.parent.name.rpartition("-")[0] for path in manifests()}
+    return [shipped(pack) for pack in sorted(shipped_for & set(available_packs()))]
+
+
+def manifests() -> list[Path]:
+    return list(registry.BUNDLES.glob("*/manifest.json"))

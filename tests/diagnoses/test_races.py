@@ -1,0 +1,128 @@
+"""Two at once, and answers that get lost: on real connections, with real commits."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from diagnoses import workflow
+from diagnoses.models import Case, Photo, Review
+from diagnoses.states import Answer, Moved
+from diagnoses.workflow import patient
+from notifications.models import Event, Message
+from tests.cases import a_model_version, claimed, scored, submission, submitted
+from tests.cast import build_cast
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
+
+ANSWER = Answer(diagnosis="nv", plan="reassure", advice="It is a common mole.", agrees=True)
+
+
+def read(case: Case, doctor: Any) -> None:
+    workflow.read_first(case, doctor, diagnosis="nv", confidence="sure", plan="reassure")
+
+
+def test_a_commit_whose_answer_is_lost_keeps_the_photos(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The case is there when the error comes: its files must be, too."""
+    cast, form = build_cast(), submission()
+    register = patient._register
+
+    def lost(*args: Any) -> Case:
+        transaction.on_commit(lose_the_answer)
+        return register(*args)
+
+    def lose_the_answer() -> None:
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(patient, "_register", lost)
+    with pytest.raises(OperationalError):
+        workflow.submit(cast.ana, form)
+    case = workflow.submit(cast.ana, form)
+    assert (media / f"{case.photos.get().file.name}").exists()
+    assert Case.objects.count() == 1
+
+
+def test_ten_clicks_at_once_are_one_case(media: Path) -> None:
+    cast = build_cast()
+    a_model_version()
+    form = submission(submit_key=uuid.uuid4())
+    found: list[Case] = []
+
+    def click() -> None:
+        found.append(workflow.submit(cast.ana, form))
+        connection.close()
+
+    threads = [threading.Thread(target=click) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 10
+    assert len(set(found)) == Case.objects.count() == 1
+    assert len(list(media.rglob("*.jpg"))) == Photo.objects.count() == 1
+
+
+def test_two_doctors_sign_at_once_and_one_wins() -> None:
+    cast = build_cast()
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    outcomes: list[str] = []
+    for doctor in (cast.ruth, cast.sam):
+        read(case, doctor)
+    gate = threading.Barrier(2)
+
+    def sign(doctor: Any) -> None:
+        own = Case.objects.get(pk=case.pk)
+        gate.wait()
+        try:
+            workflow.sign(own, doctor, ANSWER)
+            outcomes.append("signed")
+        except Moved:
+            outcomes.append("told")
+        connection.close()
+
+    threads = [threading.Thread(target=sign, args=[doctor]) for doctor in (cast.ruth, cast.sam)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["signed", "told"]
+    assert Review.objects.count() == 1
+    assert Message.objects.filter(event=Event.CASE_SIGNED).count() == 1
+
+
+def test_telling_more_and_the_computer_do_not_deadlock(media: Path) -> None:
+    cast = build_cast()
+    a_model_version()
+    failures: list[Exception] = []
+
+    def run(move: Callable[[], object]) -> None:
+        try:
+            move()
+        except DatabaseError as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    for _ in range(10):
+        case = submitted(cast.ana)
+        row = claimed(case)
+        moves: list[Callable[[], object]] = [
+            partial(workflow.raise_urgency, case, cast.ana, "x", {"bleeding": "bleeds"}),
+            partial(workflow.give_up, row, "crashed"),
+        ]
+        threads = [threading.Thread(target=run, args=[one]) for one in moves]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failures == []
