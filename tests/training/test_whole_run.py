@@ -113,8 +113,10 @@ def test_evaluate_repeats_the_numbers_of_the_card(
     assert main([*arguments, "--json", "--resamples", "20"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["bundle"] == "skin-9"
-    for key in ("n", "lesions", "bmca", "ece", "recall", "confusion", "green_malignant"):
+    for key in ("n", "lesions", "bmca", "recall", "confusion", "green_malignant"):
         assert found[key] == made.metrics[key]
+    # A mean over bins: the order of a sum may move its last bit.
+    assert found["ece"] == pytest.approx(made.metrics["ece"], rel=1e-12)
     assert main([*arguments, "--resamples", "5"]) == 0
     assert f"{made.metrics['bmca']:.3f}" in capsys.readouterr().out
 
