@@ -75,17 +75,19 @@ def fit_temperature(
     return float(np.exp(found.x))
 
 
-def sensitivity_cut(risks: Doubles, lesions: NDArray[np.str_], sensitivity: float) -> float:
-    """The highest cut on risk that keeps the wanted sensitivity on lesions not yet seen.
+def sensitivity_cut(
+    risks: Doubles, lesions: Sequence[str] | NDArray[np.str_], sensitivity: float
+) -> float:
+    """The highest cut on risk with at least the wanted sensitivity on these harmful lesions.
 
-    Each lesion counts by its least risky picture. Of ``n`` lesions at most
-    ``floor((1 - sensitivity) (n + 1)) - 1`` may fall below: the ``+ 1`` is the next lesion, so
-    the promise is about it and not about these (split conformal); with few lesions the cut is
-    the least risk seen.
+    Every lesion weighs one, shared among its pictures. With too few lesions to miss any, the cut
+    is the least risk seen.
     """
-    least = np.sort([risks[lesions == lesion].min() for lesion in np.unique(lesions)])
-    rank = max(1, int(np.floor((1 - sensitivity) * (len(least) + 1) + 1e-9)))
-    return float(least[rank - 1])
+    weights = lesion_weights(lesions)
+    order = np.argsort(risks, kind="stable")
+    missed_if_above = np.cumsum(weights[order]) / weights.sum()
+    missed = int(np.searchsorted(missed_if_above, 1 - sensitivity + 1e-9, side="right"))
+    return float(risks[order][missed])
 
 
 def conformal_quantiles(

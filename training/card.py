@@ -29,7 +29,8 @@ LIMITS = """## Limits
   confidence will be too high.
 - Seven classes. There is no "healthy", no "something else": squamous cell carcinoma, rashes and
   infections get one of the seven names or none.
-- Half of the labels rest on follow-up, consensus or confocal microscopy, not on histology.
+- Nearly half of the labels (47 %) rest on follow-up, consensus or confocal microscopy, not on
+  histology.
 - Classes with few test lesions have wide intervals: read the interval, not the number.
 - The cuts hold for pictures like the calibration pictures. Check them again on your own.
 """
@@ -91,7 +92,8 @@ def _data(bundle: Bundle) -> str:
         "`dx_type` was never read. Backbone pretrained on ImageNet.\n\n"
         f"Data `{training['data_hash'][:16]}`, split `{training['split_hash'][:16]}`, seed "
         f"{training['seed']}, classes drawn by size to the power {config['balance']}, log prior "
-        f"taken out of the logits with weight {config['adjust']}.\n"
+        f"taken out of the logits with weight {config['adjust']}, the classes' own put back with "
+        f"weight {config['prior']}.\n"
     )
 
 

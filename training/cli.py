@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--learning-rate", type=float, default=3e-4)
     fit.add_argument("--balance", type=float, default=0.5)
     fit.add_argument("--adjust", type=float, default=1.0)
+    fit.add_argument("--prior", type=float, default=0.5)
     fit.add_argument("--seed", type=int, default=7)
     fit.set_defaults(command=_fit)
     export = commands.add_parser("export", help="make a bundle of a run and measure it")
@@ -109,6 +110,7 @@ def _fit(options: argparse.Namespace) -> None:
         learning_rate=options.learning_rate,
         balance=options.balance,
         adjust=options.adjust,
+        prior=options.prior,
         seed=options.seed,
     )
     print(f"trained: {run}")

@@ -35,6 +35,7 @@ class Config:
     ema: float = 0.998
     balance: float = 0.5  # pictures are drawn by class size to this power: 1 as is, 0 all alike
     adjust: float = 1.0  # share of the log of the drawn classes' prior taken out of the logits
+    prior: float = 0.5  # share of the log of the classes' own prior put back after training
 
     def save(self, run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from mlservice.engine.bundle import file_sha256
 from training.config import Config
 from training.data import Row, read_folder
 from training.errors import TrainingError
-from training.fit import NETWORK, Part, fine_tune, fit_head
+from training.fit import NETWORK, Part, fine_tune, fit_head, put_prior_back
 from training.labels import pack_labels
 from training.network import build
 from training.pictures import cached_pictures
@@ -79,6 +79,7 @@ def fit(material: Material, run: Path, pack: str, weights: Path | None, **option
         network.save_weights(head)
     if config.epochs:
         fine_tune(network, part, config, run, material.part("validation", config.side))
+    put_prior_back(network, part, config)
     network.save_weights(run / NETWORK)
     return config
 

@@ -38,7 +38,7 @@ def score(predictor: Predictor, pictures: Picture, chunk: int = 16) -> Scores:
     )
 
 
-def lesion_weights(lesions: Sequence[str]) -> NDArray[np.float64]:
+def lesion_weights(lesions: Sequence[str] | NDArray[np.str_]) -> NDArray[np.float64]:
     """Every lesion weighs one, shared among its pictures."""
     _, inverse, counts = np.unique(np.asarray(lesions), return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1.0 / counts[inverse]
