@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
@@ -82,7 +83,7 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         return answers
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        data["pack"] = pack = load_pack(data.get("pack") or available_packs()[0])
+        data["pack"] = pack = load_pack(data.get("pack") or settings.PACK)
         kinds = data.setdefault("kind", [])
         if len(kinds) > len(data["photo"]):
             raise serializers.ValidationError({"kind": "There are more kinds than photos."})

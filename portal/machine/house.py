@@ -23,6 +23,7 @@ from portal import demo
 from portal.machine.child import StartError
 
 _PORTS_TO_TRY = 50
+RUNNING = "running.json"  # manage.py looks for it by this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,17 @@ def environment(
         "EMAIL_URL": os.environ.get("EMAIL_URL") or f"filemail:///{quote(str(folder / 'mail'))}",
         **({} if sends_for_real() else twilio_stand_in(folder, addresses.phones_port)),
     }
+
+
+def tell_manage_py(folder: Path, env: Mapping[str, str]) -> None:
+    """Let ``manage.py`` join this demo: its addresses and secrets, for this account alone."""
+    file = folder / RUNNING
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(dict(env)))
+
+
+def forget_manage_py(folder: Path) -> None:
+    (folder / RUNNING).unlink(missing_ok=True)
 
 
 def sends_for_real(environ: Mapping[str, str] = os.environ) -> bool:

@@ -58,6 +58,7 @@ class Machine:
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, self._hurry)
         say("\nStopping …")
+        house.forget_manage_py(self.folder)
         self.supervisor.stop()
         if self.lock:
             self.lock.truncate(0)
@@ -81,6 +82,7 @@ class Machine:
         self.env = house.environment(self.folder, self.addresses, database_url, redis_url)
         self._prepare()
         self._processes()
+        house.tell_manage_py(self.folder, self.env)
 
     def _servers(self) -> tuple[str, str]:
         """Start what the environment does not name; the addresses of both."""

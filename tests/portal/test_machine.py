@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,9 +22,11 @@ from portal.machine import house, processes
 from portal.machine.child import Child, StartError
 from portal.machine.servers import free_port, wait_until
 from portal.machine.supervisor import Supervisor
+from tests.cases import jpeg
 from tests.plugin import OUTSIDE
 from tests.stack import eventually, get
 
+ROOT = Path(__file__).resolve().parents[2]
 READY = "Ctrl-C stops everything"
 
 
@@ -100,6 +103,9 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     }  # fmt: skip
     assert demo.PATIENT.email in first.said
     assert _cases_of_the_doctor(address) == 2
+    said = _submit(folder, tmp_path)
+    assert re.search(r"accepted \d+ ms  predicted \d+ ms  messages sent \d+ ms", said), said
+    assert _cases_of_the_doctor(address) == 3
 
     second = run(port)
     assert second.process.wait(30) == 1
@@ -111,22 +117,40 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     assert first.left_behind() == []
 
     with socket.socket() as other_program:
+        other_program.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its last talks linger
         other_program.bind(("127.0.0.1", port))
         other_program.listen()
         again = run(port, "--cases", "2")
         address = again.wait_until_running()
     assert f"Port {port} is taken" in again.said
     assert address != f"http://localhost:{port}"
-    assert _cases_of_the_doctor(address) == 2
+    assert _cases_of_the_doctor(address) == 3
 
     _kill_child(again, "postgres")
     eventually(lambda: _is_ready(address), 30, "coming back after the database was killed")
-    assert _cases_of_the_doctor(address) == 2
+    assert _cases_of_the_doctor(address) == 3
 
     again.process.kill()
     again.process.wait(10)
     if sys.platform == "linux":  # elsewhere no kernel tells a child that its parent died
         eventually(lambda: not again.left_behind(), 30, "ending what a killed demo leaves")
+
+
+def _submit(folder: Path, place: Path) -> str:
+    """``manage.py submit`` beside the running demo, which it finds by its data folder."""
+    photo = place / "mark.jpg"
+    photo.write_bytes(jpeg(3))
+    environment = {k: v for k, v in OUTSIDE.items() if k != "DATABASE_URL"}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "submit", str(photo), "--as", demo.PATIENT.email],
+        env=environment | {"DATA_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _kill_child(run: Demo, name: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
@@ -22,7 +23,7 @@ from diagnoses.intake import Refusal, clean
 from diagnoses.models import Case, Scoring
 from diagnoses.presenting import patient_card
 from diagnoses.states import NewPhoto, Submission, WorkflowError
-from mlservice.packs import available_packs, load_pack
+from mlservice.packs import load_pack
 from notifications.models import Message
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("photos", nargs="+", type=Path, help="picture files or folders")
         parser.add_argument("--as", dest="email", required=True, help="the patient's e-mail")
-        parser.add_argument("--pack", default=available_packs()[0])
+        parser.add_argument("--pack", default=settings.PACK)
         parser.add_argument("--site", default="unknown", help="a body site of the pack")
         parser.add_argument("--kind", default="dermoscopic", help="a photo kind of the pack")
         parser.add_argument("--count", type=int, default=50, help="at most this many photos")
