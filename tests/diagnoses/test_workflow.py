@@ -347,7 +347,7 @@ def test_urgent_answers_keep_their_headline_on_a_photo_of_something_else(cast: C
     )  # fmt: skip
     card = presenting.patient_card(case)
     assert card.key == "red"
-    assert "can't find any skin" in card.label_line
+    assert "may not show skin" in card.label_line
 
 
 def test_consent_taken_back_while_waiting_stops_a_second_try(cast: Cast) -> None:

@@ -77,7 +77,7 @@ def patient_texts() -> dict[str, str]:
         ],
         "unscored": ["The computer gave no view. A doctor looks by Tuesday 17:00"],
         "not_judged": [
-            "The computer can't judge this photo: it can't find any skin on it",
+            "The computer can't judge this photo: it may not show skin",
             "Nobody can say anything about the spot yet.",
             "Dr Okafor will look at your photo as it is by Tuesday 17:00.",
         ],
