@@ -82,7 +82,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         if missed is None or harmful is None:
             return "not measured"
         green = version.metrics.get("green_malignant", "?")
-        return f"{missed} of {harmful} harmful called “no disease”; {green} of them end GREEN"
+        return f"{missed} of {harmful} harmful called “no disease”; {green} of {harmful} end GREEN"
 
     def register_bundle(self, request: HttpRequest) -> HttpResponse:
         """Enter a bundle that lies among the shipped ones; it serves only once activated."""

@@ -102,7 +102,7 @@ def send(source: Source, number: int, patient: User) -> str:
         patient,
         workflow.Submission(
             pack_name=settings.PACK,
-            site=SITES[number % len(SITES)],
+            site=SITES[(number + number // len(SITES)) % len(SITES)],  # varied for each patient
             photos=[
                 # A poor picture goes to the doctor unscored: its sender chose not to retake it.
                 workflow.NewPhoto(source.kind, photo, sent_anyway=bool(photo.quality.reasons))
