@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from portal.machine.child import Child
 
 _POLL = 0.1
-_STEADY = 30.0  # seconds alive after which a death counts as the first again
+_STEADY = 5.0  # seconds alive after which a death counts as the first again
 _LONGEST_WAIT = 10.0
 _POLITE = 12.0  # longer than gunicorn's and Celery's own grace
 
