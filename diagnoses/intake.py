@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import IO
 
@@ -24,6 +26,10 @@ MIN_SIDE = 64
 STORED_SIDE = 4096  # a 12-megapixel photo is kept whole; 50 megapixels of a phone add no detail
 STORED_QUALITY = 92
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a stereo JPEG (MPO) is opened as JPEG
+# A picture of 50 megapixels takes half a gigabyte while it is made smaller: one at a time in each
+# process, or a few people's large photos together would take the whole machine's memory.
+LARGE = 16_000_000
+_LARGE_IN_TURN = threading.Lock()
 # Each scan of a JPEG may cost a pass over all its pixels, and an empty one a few bytes: a file of
 # 300 kB can keep a processor busy for minutes. Cameras write one scan, careful encoders a dozen.
 MAX_SCANS = 40
@@ -105,7 +111,6 @@ def clean(upload: IO[bytes]) -> CleanPhoto:
     if len(raw) > MAX_BYTES:
         raise Refusal("too_heavy")
     image = _decode(raw)
-    image.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     content = _rebuilt(image)
     return CleanPhoto(
         content=content,
@@ -117,14 +122,19 @@ def clean(upload: IO[bytes]) -> CleanPhoto:
 
 
 def _decode(raw: bytes) -> Image.Image:
-    """Upright RGB pixels of ``raw``. Every cap is checked on the header, before decoding."""
+    """Upright RGB pixels of ``raw``, no larger than they are stored.
+
+    Every cap is checked on the header, before decoding.
+    """
     try:
         with Image.open(io.BytesIO(raw), formats=FORMATS) as opened:
             _check_header(opened)
             _check_scans(opened, raw)
-            opened.draft("RGB", (STORED_SIDE, STORED_SIDE))
-            opened.load()
-            return _to_srgb(ImageOps.exif_transpose(opened))
+            with _LARGE_IN_TURN if opened.width * opened.height > LARGE else nullcontext():
+                opened.draft("RGB", (STORED_SIDE, STORED_SIDE))
+                # Made small first: every step after this copies the picture.
+                opened.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, 3.0)
+                return _to_srgb(ImageOps.exif_transpose(opened))
     except Refusal:
         raise
     except UnidentifiedImageError:
