@@ -41,8 +41,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def journey(session: requests.Session, url: str, photo: Path, kind: str) -> dict[str, float]:
-    """Seconds until the case is acknowledged and until its result can be read."""
+def journey(session: requests.Session, url: str, photo: Path, kind: str) -> dict[str, float] | None:
+    """Seconds until the case is acknowledged and until its result can be read.
+
+    ``None`` for a photo that the portal refuses to judge, a blurred one for example.
+    """
     start = time.perf_counter()
     with photo.open("rb") as file:
         answer = session.post(
@@ -51,6 +54,9 @@ def journey(session: requests.Session, url: str, photo: Path, kind: str) -> dict
             files={"photo": file},
             timeout=TIMEOUT,
         )
+    if answer.status_code == requests.codes.unprocessable:
+        print(f"\n{photo.name}: {answer.json()['detail']}", file=sys.stderr)
+        return None
     answer.raise_for_status()
     acknowledged = time.perf_counter() - start
     case = answer.json()
@@ -76,6 +82,8 @@ def in_turn(options: argparse.Namespace, session: requests.Session) -> list[dict
     rows = []
     for number, path in enumerate(chosen, 1):
         row = journey(session, options.url, path, options.kind)
+        if row is None:
+            continue
         start = time.perf_counter()
         assess(predictor, bundle, [prepare(path)], [Modality.DERMOSCOPIC])
         rows.append(row | {"bare": time.perf_counter() - start})

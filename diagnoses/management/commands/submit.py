@@ -66,7 +66,8 @@ class Command(BaseCommand):
                 Submission(
                     pack_name=load_pack(options["pack"]).name,
                     site=options["site"],
-                    photos=[NewPhoto(options["kind"], photo)],
+                    # As on the page: a poor photo sent as it is goes to a doctor, unscored.
+                    photos=[NewPhoto(options["kind"], photo, bool(photo.quality.reasons))],
                 ),
             )
         except (Refusal, WorkflowError, OSError) as error:
