@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import audit
 from accounts.access import person, reading_doctor_required
+from accounts.models import User
 from diagnoses import workflow
 from diagnoses.doctor_forms import (
     AmendForm,
@@ -26,6 +28,7 @@ from diagnoses.models import Case, Review
 from diagnoses.views.desk import desk
 from diagnoses.worklist import Filters
 
+READ_BEFORE = "Your own reading of this case was recorded before, and stays as it was."
 CASE_WITH_ALL = ("patient", "doctor", "lesion", "signed_by", "clinic")
 
 
@@ -49,9 +52,11 @@ def reading_first(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, case, first_form=form, status=422)
     try:
-        workflow.read_first(case, person(request), **form.cleaned_data)
+        kept = workflow.read_first(case, person(request), **form.cleaned_data)
     except workflow.WorkflowError as refusal:
         return _refused(request, case, refusal)
+    if any(getattr(kept, name) != chosen for name, chosen in form.cleaned_data.items()):
+        messages.warning(request, READ_BEFORE)
     return _back(request, case, "computer")
 
 
@@ -68,7 +73,8 @@ def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         workflow.sign(case, person(request), form.answer())
     except workflow.WorkflowError as refusal:
-        return _refused(request, case, refusal, form)
+        if not _stands(case, person(request), form.answer()):
+            return _refused(request, case, refusal, form)
     return _back(request, case, "answer")
 
 
@@ -108,8 +114,19 @@ def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         workflow.amend(case, person(request), form.answer(), after=after)
     except workflow.WorkflowError as refusal:
-        return _refused(request, case, refusal, form)
+        if not _stands(case, person(request), form.answer()):
+            return _refused(request, case, refusal, form)
     return _back(request, case, "answer")
+
+
+def _stands(case: Case, doctor: User, answer: workflow.Answer) -> bool:
+    """Whether this doctor has signed this very answer: the other click of a double click."""
+    standing = case.reviews.standing().last()
+    return (
+        standing is not None
+        and standing.doctor_id == doctor.pk
+        and all(getattr(standing, name) == said for name, said in asdict(answer).items())
+    )
 
 
 def _case(request: HttpRequest, pk: UUID) -> Case:

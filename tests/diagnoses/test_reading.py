@@ -147,7 +147,11 @@ def test_the_computers_view_opens_with_the_own_reading_and_for_nobody_else(
 def test_the_own_reading_is_kept_as_it_was(cast: Cast, case: Case) -> None:
     client = cast.client(cast.ruth)
     client.post(to("reading_first", case), READING)
-    client.post(to("reading_first", case), READING | {"diagnosis": "-", "confidence": "sure"})
+    again = client.post(to("reading_first", case), READING, follow=True)
+    assert "recorded before" not in again.content.decode(), "a double click changes nothing"
+    other = READING | {"diagnosis": "-", "confidence": "sure"}
+    told = client.post(to("reading_first", case), other, follow=True)
+    assert "was recorded before, and stays as it was" in told.content.decode()
 
     reading = FirstReading.objects.get()
     assert (reading.diagnosis, reading.confidence) == ("mel", "fairly")
@@ -373,6 +377,18 @@ def test_the_second_doctor_is_told_who_signed_and_keeps_their_text(
     assert "Sam&#x27;s careful words." in page
     assert "Biopsy?" in page
     assert [review.doctor for review in case.reviews.all()] == [cast.ruth]
+
+
+def test_a_double_click_signs_once_and_is_not_told_that_it_failed(
+    cast: Cast, case: Case, ruth: Client
+) -> None:
+    ruth.post(to("reading_sign", case), ANSWER)
+    again = ruth.post(to("reading_sign", case), ANSWER)
+    assert (again.status_code, again["Location"]) == (302, to("reading", case) + "#answer")
+    other = ruth.post(to("reading_sign", case), ANSWER | {"advice": "From another tab."})
+    assert other.status_code == 409
+    assert "From another tab." in other.content.decode()
+    assert case.reviews.count() == 1
 
 
 def test_a_first_reading_that_comes_too_late_is_told_so(
