@@ -159,6 +159,8 @@ def _page(case: Case) -> dict[str, Any]:
         "card": None if withdrawn else presenting.patient_card(case),
         "steps": [] if withdrawn else presenting.steps(case),
         "review": review,
+        # While a signature can be undone the page does not tell that there is one.
+        "looks_open": case.is_open or (case.is_signed and review is None),
         "plan": telling.plan_of(review) if review else "",
         "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in case.photos.all()],
         "answers": telling.answers_of(case),
