@@ -60,6 +60,14 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         help_text='Answers by question, as JSON: {"change_size": "yes"}. None is required.',
     )
     contact_number = serializers.CharField(required=False, help_text="With country code.")
+    doctor_name = serializers.CharField(
+        required=False,
+        max_length=120,
+        help_text="A doctor to invite; any doctor of the clinic may answer meanwhile.",
+    )
+    doctor_number = serializers.CharField(
+        required=False, help_text="The doctor's, with country code. Goes with doctor_name."
+    )
     computer_check = serializers.BooleanField(
         required=False, default=True, help_text="No keeps the photos from the computer."
     )
@@ -70,10 +78,10 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
     def validate_contact_number(self, raw: str) -> str:
-        try:
-            return phone.to_e164(raw)
-        except ValidationError as error:
-            raise serializers.ValidationError(error.messages) from error
+        return _e164(raw)
+
+    def validate_doctor_number(self, raw: str) -> str:
+        return _e164(raw)
 
     def validate_answers(self, answers: Any) -> Any:
         if not isinstance(answers, dict) or not all(map(_is_answer, answers.values())):
@@ -88,6 +96,9 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         if len(kinds) > len(data["photo"]):
             raise serializers.ValidationError({"kind": "There are more kinds than photos."})
         kinds += [pack.photo_kinds[0].name] * (len(data["photo"]) - len(kinds))
+        if ("doctor_name" in data) != ("doctor_number" in data):
+            missing = "doctor_number" if "doctor_name" in data else "doctor_name"
+            raise serializers.ValidationError({missing: "A doctor needs a name and a number."})
         _known("site", pack.site, data["site"])
         for kind in kinds:
             _known("kind", pack.photo_kind, kind)
@@ -118,6 +129,9 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
         answers=data.get("answers", {}),
         submit_key=submit_key(patient, idempotency_key),
         contact_e164=data.get("contact_number", ""),
+        named_doctor=(data["doctor_name"], data["doctor_number"])
+        if "doctor_name" in data
+        else None,
         computer_check=data["computer_check"],
     )
     known = patient.cases.filter(submit_key=submission.submit_key).exists()
@@ -177,16 +191,24 @@ def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow
 def _says(case: Case, submission: workflow.Submission) -> bool:
     """Whether this case is what was submitted: same words, same pictures."""
     sent = sorted((new.kind, new.photo.sha256) for new in submission.photos)
-    return (
+    return bool(
         (case.pack_name, case.site, case.contact_e164)
         == (submission.pack_name, submission.site, submission.contact_e164)
-        and case.answers == dict(submission.answers)
+        # What was told since, on the page, is no other submission.
+        and (case.answers == dict(submission.answers) or case.events.filter(kind="told_more"))
         and sorted(case.photos.values_list("kind", "sha256")) == sent
     )
 
 
 def _unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
+
+
+def _e164(raw: str) -> str:
+    try:
+        return phone.to_e164(raw)
+    except ValidationError as error:
+        raise serializers.ValidationError(error.messages) from error
 
 
 def _known(field: str, find: Any, name: str) -> Any:

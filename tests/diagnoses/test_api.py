@@ -187,6 +187,25 @@ def test_everything_that_can_be_sent_arrives(cast: Cast) -> None:
     assert sent.json()["result"]["key"] == "unscored"
 
 
+def test_a_doctor_may_be_named_and_is_invited(cast: Cast) -> None:
+    named = form(doctor_name="Dr Novak", doctor_number="+447700900888")
+    answer = cast.api(cast.ana).post(CASES, named, format="multipart")
+    assert answer.status_code == 201, answer.json()
+    invitation = Case.objects.get().invitation
+    assert invitation is not None
+    assert (invitation.name, invitation.e164) == ("Dr Novak", "+447700900888")
+    half = cast.api(cast.ana).post(CASES, form(doctor_name="Dr Novak"), format="multipart")
+    assert "doctor_number" in half.json()["errors"]
+
+
+def test_what_was_told_since_does_not_turn_a_repeat_into_another_case(cast: Cast) -> None:
+    ana, key = cast.api(cast.ana), {"HTTP_IDEMPOTENCY_KEY": "a"}
+    first = ana.post(CASES, form(), format="multipart", **key)
+    workflow.raise_urgency(Case.objects.get(), cast.ana, "It bled", {"bleeding": "bleeds"})
+    again = ana.post(CASES, form(), format="multipart", **key)
+    assert again.json()["id"] == first.json()["id"]
+
+
 def test_the_same_key_finds_the_same_case(cast: Cast) -> None:
     client = cast.api(cast.ana)
     first, second = post(client, "visit-7"), post(client, "visit-7")
