@@ -48,6 +48,7 @@ EVENTS = {
 NO_VIEW = {
     "no_consent": "The patient did not want a computer to look.",
     "photo_quality": "The photo cannot be judged; the patient sent it as it is.",
+    "no_close_view": "The patient sent only photos from further away; the computer reads none.",
     "no_model": "No model was in service when the case came in.",
     "late": "It had not come when the case was signed.",
     "not_judged": "The photo shows nothing the computer learned of.",

@@ -83,6 +83,8 @@ def _checked(patient: User, submission: Submission) -> Pack:
     doctor, clinic = submission.doctor, _clinic_of(patient)
     if doctor and not (doctor.is_reading_doctor and doctor.clinic_id == clinic.pk):
         raise WorkflowError("This doctor cannot be chosen. Please choose another one.")
+    if submission.named_doctor and submission.named_doctor[1] in _own_numbers(patient, submission):
+        raise WorkflowError("The doctor's number is your own. Please write the doctor's.")
     try:
         pack = load_pack(submission.pack_name)
         pack.site(submission.site)
@@ -95,6 +97,11 @@ def _checked(patient: User, submission: Submission) -> Pack:
     except PackError as error:
         raise WorkflowError(str(error)) from error
     return pack
+
+
+def _own_numbers(patient: User, submission: Submission) -> set[str]:
+    """The patient's, those on file and the one given with this case."""
+    return {submission.contact_e164, *patient.numbers.values_list("e164", flat=True)} - {""}
 
 
 def _clinic_of(patient: User) -> Clinic:
@@ -133,7 +140,7 @@ def _register(
         site=submission.site,
         answers=answers,
         contact_e164=submission.contact_e164,
-        doctor=submission.doctor,
+        doctor=submission.doctor or _named_and_here(clinic, submission),
         invitation=_invite(patient, clinic, submission),
         computer_check=agreed,
         submit_key=submission.submit_key,
@@ -146,8 +153,16 @@ def _register(
     return case
 
 
-def _invite(patient: User, clinic: Clinic, submission: Submission) -> Invitation | None:
+def _named_and_here(clinic: Clinic, submission: Submission) -> User | None:
+    """The doctor named by a number that a reading doctor of the clinic has: no one to invite."""
     if submission.named_doctor is None:
+        return None
+    here = User.objects.reading_doctors().filter(clinic=clinic)
+    return here.filter(numbers__e164=submission.named_doctor[1]).first()
+
+
+def _invite(patient: User, clinic: Clinic, submission: Submission) -> Invitation | None:
+    if submission.named_doctor is None or _named_and_here(clinic, submission):
         return None
     name, e164 = submission.named_doctor
     return invitations.invite(name=name, clinic=clinic, invited_by=patient, e164=e164)
@@ -156,10 +171,13 @@ def _invite(patient: User, clinic: Clinic, submission: Submission) -> Invitation
 def _queue(case: Case, photos: list[Photo], *, urgent: bool) -> None:
     """A row for the worker, or straight to the doctors where there is nothing to score."""
     version = registry.active(case.pack_name)
-    scorable = [p for p in photos if case.pack.photo_kind(p.kind).scored and not p.sent_anyway]
+    scored = [photo for photo in photos if case.pack.photo_kind(photo.kind).scored]
+    scorable = [photo for photo in scored if not photo.sent_anyway]
     reason = (
         "no_consent"
         if not case.computer_check
+        else "no_close_view"
+        if not scored
         else "photo_quality"
         if not scorable
         else "no_model"

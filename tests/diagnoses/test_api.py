@@ -199,7 +199,8 @@ def test_a_doctor_may_be_named_and_is_invited(cast: Cast) -> None:
 
 
 def test_what_was_told_since_does_not_turn_a_repeat_into_another_case(cast: Cast) -> None:
-    ana, key = cast.api(cast.ana), {"HTTP_IDEMPOTENCY_KEY": "a"}
+    ana = cast.api(cast.ana)
+    key: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "a"}
     first = ana.post(CASES, form(), format="multipart", **key)
     workflow.raise_urgency(Case.objects.get(), cast.ana, "It bled", {"bleeding": "bleeds"})
     again = ana.post(CASES, form(), format="multipart", **key)

@@ -34,7 +34,7 @@ from tests.cases import (
     submission,
     submitted,
 )
-from tests.cast import Cast
+from tests.cast import ANAS_NUMBER, RUTHS_NUMBER, Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -140,6 +140,25 @@ def test_a_named_doctor_is_invited_and_the_case_is_in_the_pool(cast: Cast) -> No
     assert case.invitation.e164 == "+447700900999"
     assert Message.objects.filter(event=Event.INVITATION, address="+447700900999").count() == 1
     assert Case.objects.readable_by_doctor(cast.ruth).get() == case
+
+
+def test_a_doctor_named_by_the_number_of_one_who_is_here_is_simply_asked(cast: Cast) -> None:
+    case = submitted(cast.ana, named_doctor=("Doctor Ruth", RUTHS_NUMBER))
+    assert (case.doctor, case.invitation) == (cast.ruth, None)
+    assert not Message.objects.filter(event=Event.INVITATION).exists()
+
+
+def test_nobody_is_their_own_doctor(cast: Cast) -> None:
+    with pytest.raises(WorkflowError, match="is your own"):
+        submitted(cast.ana, named_doctor=("Dr Ana", ANAS_NUMBER))
+    with pytest.raises(WorkflowError, match="is your own"):
+        submitted(cast.bo, named_doctor=("Dr Bo", "+447700900777"), contact_e164="+447700900777")
+
+
+def test_photos_from_further_away_alone_are_not_called_poor(cast: Cast) -> None:
+    a_model_version()
+    case = submitted(cast.ana, photos=[NewPhoto("overview", photo())])
+    assert case.events.get(kind="unscored").detail == {"reason": "no_close_view"}
 
 
 def test_without_consent_to_the_check_the_computer_never_sees_it(cast: Cast) -> None:
