@@ -17,6 +17,7 @@ from sklearn.metrics import (
 )
 
 from mlservice.engine import Tier
+from training.card import gate_verdict
 from training.data import Row
 from training.metrics import Judged, calibration_error, measure
 
@@ -169,3 +170,22 @@ def test_a_small_group_says_so_instead_of_a_number() -> None:
     assert groups["sex"]["female"]["accuracy"] == 1.0
     assert groups["sex"]["female"]["malignant_flagged"] == "not enough cases"
     assert groups["age"]["under 30"]["n"] + groups["age"]["30 to 49"]["n"] == 52
+
+
+@pytest.mark.parametrize(
+    ("changes", "passed"),
+    [
+        ({}, True),
+        ({"green_malignant": 5}, False),
+        ({"green_benign": 0.249}, False),
+        ({"red_benign": 0.451}, False),
+        ({"green_benign": None}, False),
+    ],
+)
+def test_the_card_says_whether_the_release_gate_is_passed(
+    changes: dict[str, float | None], passed: bool
+) -> None:
+    numbers = {"green_malignant": 4, "green_benign": 0.25, "red_benign": 0.45} | changes
+    verdict = gate_verdict(numbers)
+    assert ("**passed**" in verdict) == passed
+    assert verdict.count("not met") == (0 if passed else 1)
