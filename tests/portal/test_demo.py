@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -144,8 +146,13 @@ def test_the_shipped_model_becomes_active_where_there_is_none() -> None:
     assert ModelVersion.objects.count() == 1
 
 
-def test_the_model_an_admin_chose_stays_until_told_otherwise() -> None:
-    chosen = a_model_version()
+def test_the_model_an_admin_chose_stays_until_told_otherwise(tmp_path: Path) -> None:
+    own = tmp_path / "skin-own"
+    shutil.copytree(newest_bundles()[0], own)
+    manifest = own / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "own"}))
+    chosen = registry.register(own)
+    registry.activate(chosen, None)
     call_command("register_model", verbosity=0)
     assert registry.active(django_settings.PACK) == chosen
     call_command("register_model", activate=True, verbosity=0)
