@@ -1,7 +1,7 @@
 // The wait: asks a cheap address whether the page is still true, and swaps what changes.
 // Without it the page reloads itself (a noscript refresh in its head).
 
-const FIRST = 200; // milliseconds: the computer's view is usually there within a second
+const FIRST = 80; // milliseconds: the computer's view is mostly there before the page is
 const CALM = 3000; // after the computer, a doctor: that takes hours
 const SLOWEST = 20000;
 let delay = FIRST;
