@@ -153,6 +153,34 @@ def test_a_poor_photo_is_said_at_once_and_nothing_is_lost(
     assert Case.objects.count() == 0
 
 
+def test_a_session_lost_in_the_middle_of_the_form_costs_nothing(
+    live_stack: Stack, open_browser: Opened, tmp_path: Path
+) -> None:
+    live_stack.start("web")
+    cast = build_cast()
+    page = open_browser(PHONE)
+    log_in(page, live_stack.url, cast.ana.email, PASSWORD)
+    page.goto(f"{live_stack.url}/cases/new/")
+    page.locator("input[name=main_photo]").set_input_files(picture(tmp_path, jpeg(5)))
+    expect(page.get_by_text("We have your photo").first).to_be_visible()
+    page.locator("select[name=site]").select_option("face")
+    page.locator("textarea").first.fill("It was smaller in spring.")
+    page.locator("input[name$=change_size][value=yes]").check()
+    page.context.clear_cookies(name="session")
+    page.get_by_role("button", name="Send to the doctor").click()
+    page.get_by_label("E-mail").fill(cast.ana.email)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/cases/new/**")
+    assert page.locator("select[name=site]").input_value() == "face"
+    assert page.locator("textarea").first.input_value() == "It was smaller in spring."
+    page.get_by_role("button", name="Send to the doctor").click()
+    page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}/"))
+    answers = Case.objects.get().answers
+    assert (answers["note"], answers["change_size"]) == ("It was smaller in spring.", "yes")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_pages_fit_every_screen(

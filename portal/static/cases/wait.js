@@ -57,6 +57,11 @@ function readyToPrint(part) {
   }
 }
 
+// The form behind this case is sent: what the tab remembered of it goes (memory.js).
+for (const key of Object.keys(sessionStorage)) {
+  if (key.startsWith("form:")) sessionStorage.removeItem(key);
+}
+
 document.addEventListener("visibilitychange", () => {
   delay = FIRST;
   next();
