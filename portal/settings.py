@@ -115,6 +115,10 @@ DATABASES = {
         **_DATABASE,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            # A process stopped in the middle of a transaction would keep its row locks for ever,
+            # and whoever skips locked rows would never see them again.
+            "options": "-c idle_in_transaction_session_timeout="
+            f"{env.int('DATABASE_IDLE_SECONDS', default=10)}s",
             **_DATABASE.get("OPTIONS", {}),  # what follows the "?" in the address
             "pool": {
                 "min_size": 1,

@@ -32,6 +32,7 @@ if REDIS:
 os.environ.update(
     DEBUG="0",
     SECRET_KEY=secrets.token_urlsafe(50),
+    DATABASE_IDLE_SECONDS="0",  # a test is one transaction, and may think for long
     PUBLIC_URL="http://localhost:8000",
     DATA_DIR=str(FOLDER / "data"),
     MEDIA_ROOT=str(FOLDER / "media"),

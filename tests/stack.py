@@ -158,6 +158,7 @@ def live_stack(
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": database_url(),
+            "DATABASE_IDLE_SECONDS": "5",
             "MEDIA_ROOT": str(media),
             "DATA_DIR": str(tmp_path),
             "EMAIL_URL": f"filemail:///{tmp_path / 'mail'}",

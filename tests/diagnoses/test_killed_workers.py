@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from django.db.models import Count
@@ -18,8 +22,9 @@ from notifications.models import Event, Message
 from portal.machine.servers import Redis, free_port
 from tests.cases import jpeg, submitted
 from tests.cast import build_cast
-from tests.stack import Stack, eventually
+from tests.stack import Stack, database_url, eventually
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -90,6 +95,37 @@ def test_a_worker_stopped_past_its_lease_is_refused(live_stack: Stack) -> None:
         send(live_stack, "inference", signal.SIGCONT)
     time.sleep(2)
     assert_nothing_lost_or_doubled(cases)
+
+
+def test_row_locks_of_a_stopped_transaction_end(live_stack: Stack) -> None:
+    """Stopped between two statements: SKIP LOCKED would pass its rows by for ever."""
+    cast = build_cast()
+    case = submitted(cast.ana)
+    limit = "-c idle_in_transaction_session_timeout=2s"
+    with suppress(psycopg.Error), psycopg.connect(database_url(), options=limit) as stopped:
+        stopped.execute("SELECT * FROM diagnoses_scoring FOR UPDATE")
+        live_stack.start("inference")
+        eventually(all_settled, 20, "scoring what a stopped transaction held")
+    assert_nothing_lost_or_doubled([case])
+
+
+def test_every_process_of_the_portal_has_that_limit(live_stack: Stack) -> None:
+    ask = (
+        "import django; django.setup()\n"
+        "from django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('SHOW idle_in_transaction_session_timeout')\n"
+        "    print(cursor.fetchone()[0])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", ask],
+        env={**os.environ, **live_stack.env},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "5s"
 
 
 def test_a_polite_stop_leaves_no_lease_behind(live_stack: Stack) -> None:
