@@ -124,7 +124,8 @@ def _card(key: str, tone: str, outcome: Outcome) -> Card:
 
 def _words(case: Case, prediction: Prediction | None, review: Review | None) -> Mapping[str, str]:
     label = prediction.label if prediction else ""
-    unnamed = case.pack.no_label
+    threshold = _percent(prediction.threshold) if prediction else ""
+    unnamed = case.pack.no_label.format(threshold=threshold)
     if prediction and not prediction.names_a_class:
         unnamed = case.pack.not_judged
     return {
@@ -133,7 +134,13 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
         "label": case.pack.label(label).plain if label else unnamed,
         "signed": spoken(review.signed_at) if review else "",
         "problem": "",
+        "threshold": threshold,
     }
+
+
+def _percent(share: float) -> str:
+    """A configured share as it was typed: 0.8 is "80 %", 0.825 is "82.5 %"."""
+    return f"{round(share * 100, 1):g} %"
 
 
 def doctor_name(case: Case) -> str:

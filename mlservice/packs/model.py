@@ -165,7 +165,7 @@ class Pack:
     version: str
     intended_use: str
     not_an_all_clear: str
-    no_label: str  # stands for {label} where the computer named nothing
+    no_label: str  # stands for {label} where the computer named nothing; may hold {threshold}
     not_judged: str  # and where the photo shows nothing it could judge
     labels: tuple[Label, ...]
     sites: tuple[Site, ...]  # in display order

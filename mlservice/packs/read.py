@@ -32,12 +32,13 @@ FOLDER = Path(__file__).parent
 
 _WHO_AND_WHEN = frozenset({"doctor", "due"})
 _WITH_LABEL = _WHO_AND_WHEN | {"label"}
+_UNDER_THE_RULE = _WHO_AND_WHEN | {"threshold"}
 OUTCOMES: Mapping[str, frozenset[str]] = {
     "waiting": _WHO_AND_WHEN,
     "held": _WHO_AND_WHEN,
     "unscored": _WHO_AND_WHEN,
-    "no_disease_green": _WHO_AND_WHEN,
-    "no_disease_amber": _WHO_AND_WHEN,
+    "no_disease_green": _UNDER_THE_RULE,
+    "no_disease_amber": _UNDER_THE_RULE,
     "harmless_green": _WITH_LABEL,
     "harmless_amber": _WITH_LABEL,
     "harmful_named_amber": _WITH_LABEL,
@@ -95,7 +96,7 @@ def read_pack(folder: Path) -> Pack:
         version=top.text("version"),
         intended_use=top.text("intended_use"),
         not_an_all_clear=top.text("not_an_all_clear"),
-        no_label=top.text("no_label"),
+        no_label=_filled(top, "no_label", top.text("no_label"), frozenset({"threshold"})),
         not_judged=top.text("not_judged"),
         labels=labels,
         sites=tuple(_site(t) for t in top.tables("sites")),

@@ -15,6 +15,7 @@ FILLED = {
     "label": SKIN.label("nv").plain,
     "signed": "Monday 9 March",
     "problem": SKIN.quality["blurred"].problem,
+    "threshold": "80 %",
 }
 BY_COMPUTER = ("no_disease_green", "no_disease_amber", "harmless_green", "harmless_amber")
 BEFORE_SIGNING = (
@@ -133,7 +134,7 @@ def test_an_urgent_result_never_reassures(name: str) -> None:
 def test_the_small_line_reads_well_with_and_without_a_label() -> None:
     red = SKIN.outcomes["red"]
     named = red.fill(**FILLED | {"label": SKIN.label("mel").plain})
-    unnamed = red.fill(**FILLED | {"label": SKIN.no_label})
+    unnamed = red.fill(**FILLED | {"label": SKIN.no_label.format(**FILLED)})
     assert "by a doctor: melanoma, a skin cancer." in named.label_line
     assert "by a doctor: no disease named (under 80 % sure)." in unnamed.label_line
 
