@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 
 from accounts.access import person
 from accounts.admin_base import ReadOnlyAdmin, answered
@@ -58,6 +59,20 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "state", "threshold", "price", "activated_at", "registered_at")
     list_filter = ("pack", "state")
     actions = ("activate", "change_threshold")
+    fieldsets = (
+        (None, {"fields": ("pack", "version", "state", "threshold", "price", "card")}),
+        ("Cuts", {"fields": ("temperature", "r95", "r99")}),
+        (
+            "Receipt",
+            {
+                "fields": (
+                    "folder", "weights_hash", "manifest_hash", "preprocess_hash",
+                    "registered_at", "registered_by", "activated_at",
+                )
+            },
+        ),
+    )  # fmt: skip
+    readonly_fields = ("price", "card")
     change_list_template = "mlservice/admin_versions.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -83,6 +98,15 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             return "not measured"
         green = version.metrics.get("green_malignant", "?")
         return f"{missed} of {harmful} harmful called “no disease”; {green} of {harmful} end GREEN"
+
+    @admin.display(description="model card")
+    def card(self, version: ModelVersion) -> str:
+        """The card as the training run wrote it; its pictures lie beside it in the bundle."""
+        try:
+            text = registry.verified(version).card_path.read_text(encoding="utf-8")
+        except (BundleError, OSError) as error:
+            return str(error)
+        return format_html('<pre class="model-card">{}</pre>', text)
 
     def register_bundle(self, request: HttpRequest) -> HttpResponse:
         """Enter a bundle that lies among the shipped ones; it serves only once activated."""

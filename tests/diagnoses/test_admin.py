@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import AuditEntry
 from diagnoses import workflow
 from diagnoses.models import Case, CaseEvent, Prediction, Review, Scoring
-from mlservice import registry
+from mlservice import engine, registry
 from mlservice.models import ModelVersion
 from tests.cases import a_model_version, claimed, scored, submitted
 from tests.cast import Cast
@@ -102,9 +102,6 @@ def test_an_admin_of_one_clinic_does_not_decide_for_all(cast: Cast, version: Mod
     assert version.threshold == 0.80
 
 
-@pytest.mark.skipif(
-    not any(registry.BUNDLES.glob("*/manifest.json")), reason="no bundle is shipped in this tree"
-)
 def test_a_shipped_bundle_is_registered_and_put_into_service(
     cast: Cast, version: ModelVersion
 ) -> None:
@@ -121,6 +118,13 @@ def test_a_shipped_bundle_is_registered_and_put_into_service(
     assert shipped.state == ModelVersion.State.ACTIVE
     assert version.state == ModelVersion.State.RETIRED
     assert registry.active("skin") == shipped
+
+
+def test_a_versions_page_shows_its_card(cast: Cast) -> None:
+    version = registry.register(engine.shipped("skin"))
+    page = cast.client(cast.root).get(f"/admin/mlservice/modelversion/{version.pk}/change/")
+    assert "balanced accuracy" in page.content.decode()
+    assert "Release gate" in page.content.decode()
 
 
 def test_a_version_whose_files_are_gone_is_not_put_into_service(
