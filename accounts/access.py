@@ -37,11 +37,6 @@ def patient_required(view: View[P]) -> View[P]:
     return _only(lambda user: user.is_patient)(view)
 
 
-def admin_required(view: View[P]) -> View[P]:
-    """Admins."""
-    return _only(lambda user: user.is_admin)(view)
-
-
 def reading_doctor_required(view: View[P]) -> View[P]:
     """Doctors an admin has verified. Those still waiting are told so, whatever they asked for."""
 

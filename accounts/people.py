@@ -155,18 +155,6 @@ def make_doctor(user: User, clinic: Clinic) -> None:
 
 
 @transaction.atomic
-def make_admin(user: User, clinic: Clinic | None, by: User) -> None:
-    """``user`` looks after a clinic's people, or, without one, after everyone's."""
-    person = _lock(user)
-    if not by.is_admin or by.clinic_id not in (None, clinic.pk if clinic else None):
-        raise PeopleError("You cannot make an admin here.")
-    if person.role == Role.DOCTOR:
-        raise PeopleError(f"{person} is a doctor, and an admin signs nothing.")
-    _change(user, role=Role.ADMIN, is_staff=True, clinic=clinic)
-    record("admin.made", actor=by, about=_about(user), clinic=clinic.pk if clinic else None)
-
-
-@transaction.atomic
 def verify_doctor(user: User, by: User) -> None:
     """An admin vouches for a doctor. Doing it again changes nothing."""
     person = _lock(user)

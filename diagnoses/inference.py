@@ -40,7 +40,7 @@ from mlservice.serving import Served, Shelf
 
 logger = logging.getLogger(__name__)
 
-PHOTOS_AT_ONCE = 8  # cases claimed together; the engine splits into what pays on its device
+CASES_AT_ONCE = 8  # claimed together; the engine splits into what pays on its device
 BACKOFF = timedelta(seconds=2)  # times the attempts made
 
 
@@ -71,14 +71,15 @@ def servable(shelf: Shelf) -> list[int]:
 
 
 def claim(
-    versions: Iterable[int], holder: int | None = None, at_most: int = PHOTOS_AT_ONCE
+    versions: Iterable[int], holder: int | None = None, at_most: int = CASES_AT_ONCE
 ) -> list[Scoring]:
     """Lease what is due, urgent and oldest first. A row on its second try goes alone."""
     with transaction.atomic():
         due = (
             Scoring.objects.due()
             .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
-            .select_for_update(skip_locked=True)
+            .select_related("case__patient", "model_version")
+            .select_for_update(skip_locked=True, of=("self",))
             .order_by("priority", "run_after", "pk")
         )
         rows = list(due[:at_most])

@@ -57,7 +57,7 @@ class ComputerView:
 
     prediction: Prediction
     shares: tuple[Share, ...]  # likeliest first
-    label: Label | None  # None exactly when the 80 % rule says "no disease"
+    label: Label | None  # None where the 80 % rule or the picture allows none
     top: Label
     reasons: tuple[str, ...]
 
@@ -92,11 +92,10 @@ def outcome_of(case: Case, prediction: Prediction | None, review: Review | None)
         return "signed", "signed"
     if case.status == Case.Status.CANCELLED:
         return "withdrawn", "neutral"
-    held = case.clinic.release_policy == Clinic.Release.AFTER_REVIEW
+    if case.clinic.release_policy == Clinic.Release.AFTER_REVIEW:
+        return "held", "neutral"  # from the start: "waiting" promises what the computer finds
     if case.status == Case.Status.REGISTERED:
         return "waiting", "neutral"
-    if held:
-        return "held", "neutral"
     if prediction is None:
         return "unscored", "neutral"
     return _scored_outcome(case, prediction)
@@ -133,7 +132,6 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
         "due": spoken(case.answer_due_at),
         "label": case.pack.label(label).plain if label else unnamed,
         "signed": spoken(review.signed_at) if review else "",
-        "problem": "",
         "threshold": threshold,
     }
 

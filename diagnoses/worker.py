@@ -51,11 +51,11 @@ class InferenceWorker(threading.Thread):
         self.join(timeout)
 
     def run(self) -> None:
-        with_lock = WorkerLock(self.holder)
+        lock = WorkerLock(self.holder)
         while not self._stopping.is_set():
             try:
                 close_old_connections()
-                with_lock.hold()
+                lock.hold()
                 free_rows_of_the_dead()
                 self._load_active()
                 while score_next(self.shelf, self.holder) and not self._stopping.is_set():
@@ -67,7 +67,7 @@ class InferenceWorker(threading.Thread):
                 logger.exception("The inference loop failed; going on")
             self._woken.wait(POLL)
             self._woken.clear()
-        with_lock.drop()
+        lock.drop()
 
     def _load_active(self) -> None:
         """Have the network ready before the first case asks for it."""

@@ -187,7 +187,8 @@ class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
     threshold = serializers.FloatField(source="prediction.threshold")
     no_disease = serializers.BooleanField(source="prediction.no_disease")
     label = serializers.CharField(  # type: ignore[assignment]  # taken out of the class by DRF
-        source="prediction.label", help_text="Empty exactly when no_disease."
+        source="prediction.label",
+        help_text="Empty when no_disease, and when the photo shows nothing the computer knows.",
     )
     risk = serializers.FloatField(source="prediction.risk")
     conformal_set = serializers.ListField(

@@ -177,11 +177,13 @@ def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow
         raise _unprocessable(refusal.code, refusal.sentence) from refusal
     poor = [pack.quality[code] for code in photo.quality.reasons]
     if poor and not send_anyway:
-        problem = " and ".join(reason.problem for reason in poor)
+        verdict = pack.outcomes["photo_fails"].fill(
+            problem=" and ".join(reason.problem for reason in poor)
+        )
         advice = [line for reason in poor for line in reason.advice]
         raise _unprocessable(
             "photo_quality",
-            f"We can't judge this photo: {problem}. Take it again, or repeat with send_anyway.",
+            f"{verdict.headline}. Take it again, or repeat with send_anyway.",
             reasons=list(photo.quality.reasons),
             advice=advice,
         )

@@ -62,7 +62,6 @@ REASONS = frozenset(
         "photo_quality",
         "points_urgent",
         "safety_question_unanswered",
-        "not_scored",
     }
 )
 """The reason codes that engine and triage give by themselves; each needs words for doctors."""

@@ -217,18 +217,6 @@ def test_people_with_another_job_do_not_join_as_doctors(cast: Cast, who: str) ->
     assert (person.role, person.clinic) == before
 
 
-def test_admins_make_admins_of_what_they_look_after(cast: Cast) -> None:
-    people.make_admin(cast.bo, cast.north, cast.ada)
-    assert User.objects.get(pk=cast.bo.pk).is_admin
-    with pytest.raises(people.PeopleError):
-        people.make_admin(cast.ana, cast.south, cast.ada)
-    with pytest.raises(people.PeopleError):
-        people.make_admin(cast.ana, None, cast.ada)
-    with pytest.raises(people.PeopleError, match="is a doctor"):
-        people.make_admin(cast.ruth, cast.north, cast.root)
-    assert not User.objects.get(pk=cast.ana.pk).is_admin
-
-
 def test_nobody_locks_themselves_out(cast: Cast) -> None:
     with pytest.raises(people.PeopleError, match="yourself"):
         people.suspend(cast.root, cast.root, people.SuspensionReason.ASKED)

@@ -60,6 +60,15 @@ def test_a_held_result_says_nothing_of_it(cast: Cast) -> None:
     }
 
 
+def test_a_clinic_that_holds_results_promises_none_while_the_computer_is_at_work(
+    cast: Cast,
+) -> None:
+    Clinic.objects.filter(pk=cast.north.pk).update(release_policy=Clinic.Release.AFTER_REVIEW)
+    a_model_version()
+    case = Case.objects.get(pk=submitted(cast.ana).pk)
+    assert presenting.patient_card(case).key == "held"
+
+
 def test_waiting_withdrawn_and_unscored(cast: Cast) -> None:
     assert presenting.patient_card(submitted(cast.ana)).key == "unscored", "no model is there"
     a_model_version()

@@ -106,7 +106,7 @@ def test_every_reason_has_words_for_doctors() -> None:
 
 def test_every_outcome_and_every_fault_of_a_photo_is_worded() -> None:
     assert set(SKIN.outcomes) == set(OUTCOMES)
-    assert {"blurred", "too_dark", "too_bright", "too_small", "no_skin"} <= set(SKIN.quality)
+    assert {"blurred", "too_dark", "too_bright", "too_small"} <= set(SKIN.quality)
 
 
 def test_few_questions_each_saying_why_it_is_asked() -> None:
