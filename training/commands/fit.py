@@ -1,0 +1,53 @@
+"""``fit``: train a network; started again, it goes on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.common import Commands, add_material, split_path
+
+
+def add(commands: Commands) -> None:
+    parser = commands.add_parser("fit", help="train a network; started again, it goes on")
+    add_material(parser)
+    parser.add_argument("--run", type=Path, help="run folder (default: below --work, by name)")
+    parser.add_argument("--arch", default="mobilenet_v2")
+    parser.add_argument("--weights", type=Path, help="pretrained backbone; without it, random")
+    parser.add_argument("--frozen", action="store_true", help="train the head only")
+    parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
+    parser.add_argument("--train-side", type=int, default=192)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--freeze-until", metavar="LAYER", help="hold the layers up to this one")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--balance", type=float, default=0.5)
+    parser.add_argument("--adjust", type=float, default=1.0)
+    parser.add_argument("--prior", type=float, default=0.5)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    from training.run import fit, open_material
+
+    name = f"{options.arch}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
+    folder = options.run or options.work / name
+    fit(
+        open_material(options.data, split_path(options), options.pack, options.work / "cache"),
+        folder,
+        options.pack,
+        options.weights,
+        arch=options.arch,
+        side=options.side,
+        train_side=options.train_side,
+        epochs=0 if options.frozen else options.epochs,
+        freeze_until=options.freeze_until,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        balance=options.balance,
+        adjust=options.adjust,
+        prior=options.prior,
+        seed=options.seed,
+    )
+    print(f"trained: {folder}")
