@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from training.errors import TrainingError
 
@@ -22,10 +23,14 @@ class Config:
     arch: str = "mobilenet_v2"
     weights_sha256: str | None = None  # of the pretrained backbone; None: random weights
     side: int = 224  # served
-    train_side: int = 192  # crops of the served picture at its own scale
+    parts: tuple[str, ...] = ("fit",)  # of the split, that train
+    also: tuple[tuple[str, str], ...] = ()  # name and data hash of further folders that train
+    train_sides: tuple[tuple[int, int], ...] = ((0, 192),)  # (from epoch, side of the views)
     head_epochs: int = 60
     epochs: int = 20  # of fine-tuning; 0 keeps the backbone frozen
+    patience: int = 0  # epochs without a better validation part until it stops; 0: never
     freeze_until: str | None = None  # this layer and all before it keep their weights
+    norms: str = "batch"  # statistics of batch normalisation: of each "batch", or "held"
     batch: int = 32
     learning_rate: float = 3e-4
     warmup_epochs: float = 1.0
@@ -48,4 +53,12 @@ class Config:
             raw = json.loads((run / CONFIG).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise TrainingError(f"{str(run)!r} is not a run: it has no {CONFIG}.") from None
-        return cls(**{**raw, "labels": tuple(raw["labels"]), "harmful": tuple(raw["harmful"])})
+        return cls(**{name: _frozen(value) for name, value in raw.items()})
+
+    def train_side(self, epoch: int) -> int:
+        """The side of the views in ``epoch``, counted from 0."""
+        return [side for first, side in self.train_sides if first <= epoch][-1]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value

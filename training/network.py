@@ -7,65 +7,128 @@ exact and need no gradients. Plain Keras 3: nothing here names a backend.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
+from mlservice.engine.types import Floats, Picture
+from training.architectures import architecture
 from training.errors import TrainingError
 
-# Images of 0..255 -> feature map. One entry makes an architecture known to the command line.
-Backbone = Callable[[keras.KerasTensor, Path | None], keras.KerasTensor]
+Doubles = NDArray[np.float64]
 
 
-def _mobilenet_v2(pixels: keras.KerasTensor, weights: Path | None) -> keras.KerasTensor:
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pixels)
-    body = keras.applications.MobileNetV2(
-        weights=None, include_top=False, alpha=1.0, input_shape=tuple(pixels.shape[1:])
-    )
-    if weights is not None:
-        _load(body, weights)
-    return body(scaled)
+def build(arch: str, labels: int, side: int | None, weights: Path | None = None) -> keras.Model:
+    """A Keras model ``(n, side, side, 3) -> {"logits", "embedding", "feature_map"}``.
 
-
-def _tiny(pixels: keras.KerasTensor, weights: Path | None) -> keras.KerasTensor:
-    """A few thousand weights, for tests of the whole path."""
-    if weights is not None:
-        raise TrainingError("The architecture 'tiny' starts from random weights.")
-    maps = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pixels)
-    for number, filters in enumerate((8, 16, 32)):
-        maps = keras.layers.Conv2D(
-            filters, 3, strides=2, padding="same", activation="relu", name=f"conv{number}"
-        )(maps)
-    return maps
-
-
-ARCHITECTURES: dict[str, Backbone] = {"mobilenet_v2": _mobilenet_v2, "tiny": _tiny}
-
-
-def _load(body: keras.Model, weights: Path) -> None:
-    if not weights.is_file():
-        raise TrainingError(f"There is no weights file {str(weights)!r}.")
-    try:
-        body.load_weights(weights)
-    except (ValueError, OSError) as error:
-        raise TrainingError(f"{weights.name!r} does not fit the network: {error}.") from error
-
-
-def build(arch: str, labels: int, side: int, weights: Path | None = None) -> keras.Model:
-    """A Keras model ``(n, side, side, 3) -> {"logits", "embedding", "feature_map"}``."""
-    if arch not in ARCHITECTURES:
-        raise TrainingError(f"The architecture {arch!r} is not one of {', '.join(ARCHITECTURES)}.")
+    With ``side`` ``None`` it takes squares of any side that 32 divides. ``weights`` are the
+    backbone's; without them it starts from random ones.
+    """
+    entry = architecture(arch)
     pixels = keras.Input((side, side, 3), name="picture")
-    maps = ARCHITECTURES[arch](pixels, weights)
+    maps = entry.body(pixels)
+    if weights is not None:
+        if not weights.is_file():
+            raise TrainingError(f"There is no weights file {str(weights)!r}.")
+        entry.load(keras.Model(pixels, maps), weights)
     pooled = keras.layers.GlobalAveragePooling2D(name="embedding")(maps)
     logits = keras.layers.Dense(labels, name="logits")(pooled)
     outputs = {"logits": logits, "embedding": pooled, "feature_map": maps}
     return keras.Model(pixels, outputs, name=arch)
 
 
-def at_side(network: keras.Model, arch: str, labels: int, side: int) -> keras.Model:
+def at_side(network: keras.Model, arch: str, labels: int, side: int | None) -> keras.Model:
     """The same network with the same weights for pictures of another side."""
     other = build(arch, labels, side)
     other.set_weights(network.get_weights())
     return other
+
+
+def norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The batch normalisation layers, in the order of computing."""
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+def rescale_norms(network: keras.Model, pictures: Picture, chunk: int = 16) -> None:
+    """Give every batch normalisation the mean and variance it meets on ``pictures``.
+
+    Scale and offset are changed along, so that the network computes what it computed before.
+    Weights whose normalisation had been folded away, or came from other pictures, are thereby
+    made fit for training with the statistics of each batch. ``pictures`` is ``(n, side, side, 3)``
+    of the fitting part.
+    """
+    layers = norms(network)
+    if not layers:
+        return
+    probe = keras.Model(network.input, [layer.input for layer in layers])
+    sums = [np.zeros(layer.input.shape[-1]) for layer in layers]
+    squares = [np.zeros_like(total) for total in sums]
+    counts = [0] * len(layers)
+    for start in range(0, len(pictures), chunk):
+        batch = pictures[start : start + chunk].astype(np.float32)
+        for number, found in enumerate(probe.predict_on_batch(batch)):
+            flat = np.asarray(found, np.float64).reshape(-1, found.shape[-1])
+            sums[number] += flat.sum(0)
+            squares[number] += (flat**2).sum(0)
+            counts[number] += len(flat)
+    for layer, total, square, count in zip(layers, sums, squares, counts, strict=True):
+        mean = total / count
+        _rescale(layer, mean, np.maximum(square / count - mean**2, 0.0))
+
+
+def _rescale(layer: keras.layers.BatchNormalization, mean: Doubles, variance: Doubles) -> None:
+    gamma, beta, old_mean, old_variance = layer.get_weights()
+    slope = gamma / np.sqrt(old_variance + layer.epsilon)
+    layer.set_weights(
+        [
+            slope * np.sqrt(variance + layer.epsilon),
+            beta + slope * (mean - old_mean),
+            mean,
+            variance,
+        ]
+    )
+
+
+def settle_norms(network: keras.Model, batches: Iterable[Floats]) -> None:
+    """Average the statistics of batch normalisation over ``batches`` for the weights as they are.
+
+    The running averages of training belong to weights that have moved on since, and to smaller
+    pictures. Each batch counts the same, whatever the layers' momentum.
+    """
+    layers = norms(network)
+    momenta = [layer.momentum for layer in layers]
+    for number, batch in enumerate(batches):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        network(batch, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def freeze(network: keras.Model, until: str | None) -> None:
+    """Hold the layers up to ``until``; raises :class:`TrainingError` where there is none such.
+
+    The first blocks see edges and colours, which ImageNet taught well enough, and they cost half
+    of a step.
+    """
+    if until is None:
+        return
+    layers = list(_walk(network))
+    names = [layer.name for layer in layers]
+    if until not in names:
+        raise TrainingError(f"The network {network.name!r} has no layer {until!r}.")
+    for layer in layers[: names.index(until) + 1]:
+        layer.trainable = False
+
+
+def _walk(network: keras.Model) -> Iterator[keras.Layer]:
+    """The layers in the order of computing, those of nested networks too."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _walk(layer)
+        else:
+            yield layer

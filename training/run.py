@@ -14,11 +14,17 @@ from mlservice.engine.bundle import file_sha256
 from training.config import Config
 from training.data import Row, read_folder
 from training.errors import TrainingError
-from training.fit import NETWORK, Part, fine_tune, fit_head, put_prior_back
+from training.finetune import fine_tune
+from training.fit import Part, fit_head, put_prior_back
 from training.labels import pack_labels
-from training.network import build
+from training.network import build, rescale_norms
 from training.pictures import cached_pictures
-from training.split import Split, open_split
+from training.split import PARTS, Split, make_split, open_split
+
+NETWORK = "network.weights.h5"
+HEAD = "head.weights.h5"
+VALIDATION = "validation"
+NORM_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,19 @@ class Material:
     split: Split
     labels: tuple[str, ...]
     cache: Path
+    name: str
 
-    def part(self, name: str, side: int) -> Part:
-        """Prepared pictures and label numbers of one part of the split, in :meth:`rows_of`."""
+    def part(self, names: str | Sequence[str], side: int) -> Part:
+        """Prepared pictures and label numbers of parts of the split, in :meth:`rows_of`."""
         everything = cached_pictures(self.rows, side, self.split.data_hash, self.cache)
         place = {row.image_id: i for i, row in enumerate(_ordered(self.rows))}
-        chosen = self.rows_of(name)
+        chosen = self.rows_of(names)
         targets = np.array([self.labels.index(row.dx) for row in chosen], np.int64)
         return Part(everything[[place[row.image_id] for row in chosen]], targets)
 
-    def rows_of(self, name: str) -> list[Row]:
-        return _ordered(self.split.rows(self.rows, name))
+    def rows_of(self, names: str | Sequence[str]) -> list[Row]:
+        wanted = [names] if isinstance(names, str) else names
+        return _ordered([row for name in wanted for row in self.split.rows(self.rows, name)])
 
 
 def _ordered(rows: Sequence[Row]) -> list[Row]:
@@ -50,10 +58,29 @@ def open_material(data: Path, split: Path, pack: str, cache: Path) -> Material:
     """Read ``data`` and hold the split against it."""
     labels, _ = pack_labels(pack)
     rows = read_folder(data, labels)
-    return Material(tuple(rows), open_split(split, rows), labels, cache)
+    return Material(tuple(rows), open_split(split, rows), labels, cache, data.name)
 
 
-def fit(material: Material, run: Path, pack: str, weights: Path | None, **options: Any) -> Config:
+def open_further(data: Path, beside: Material) -> Material:
+    """A further folder to train on, split like ``beside`` so that its test part stays unseen.
+
+    Raises :class:`LeakError` when one of its pictures is in a part of ``beside`` that must not
+    train.
+    """
+    rows = read_folder(data, beside.labels)
+    return Material(
+        tuple(rows), make_split(rows, beside.split.seed), beside.labels, beside.cache, data.name
+    )
+
+
+def fit(
+    material: Material,
+    run: Path,
+    pack: str,
+    weights: Path | None,
+    further: Sequence[Material] = (),
+    **options: Any,
+) -> Config:
     """Train a network and keep it in ``run``; go on where an earlier call was stopped."""
     labels, harmful = pack_labels(pack)
     config = Config(
@@ -63,25 +90,45 @@ def fit(material: Material, run: Path, pack: str, weights: Path | None, **option
         data_hash=material.split.data_hash,
         split_hash=material.split.hash,
         weights_sha256=file_sha256(weights) if weights and weights.is_file() else None,
+        also=tuple((other.name, other.split.data_hash) for other in further),
         **options,
     )
     if (run / "config.json").exists() and Config.load(run) != config:
         raise TrainingError(f"{str(run)!r} holds a run with other settings; name another --run.")
     config.save(run)
     keras.utils.set_random_seed(config.seed)
-    network = build(config.arch, len(labels), config.side, weights)
-    part = material.part("fit", config.side)
-    head = run / "head.weights.h5"
-    if head.exists():
-        network.load_weights(head)
-    else:
-        fit_head(network, part, config)
-        network.save_weights(head)
+    own = material.part(config.parts, config.side)
+    part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
+    network = _with_head(part, run, config, weights)
     if config.epochs:
-        fine_tune(network, part, config, run, material.part("validation", config.side))
-    put_prior_back(network, part, config)
+        watched = VALIDATION not in config.parts
+        held = material.part(VALIDATION, config.side) if watched else None
+        fine_tune(network, part, config, run, held)
+    put_prior_back(network, own.targets, config)
     network.save_weights(run / NETWORK)
     return config
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    return Part(
+        np.concatenate([part.pictures for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+    )
+
+
+def _with_head(part: Part, run: Path, config: Config, weights: Path | None) -> keras.Model:
+    """The network after the first stage, from ``run`` where it has been there before."""
+    network = build(config.arch, len(config.labels), config.side, weights)
+    head = run / HEAD
+    if head.exists():
+        network.load_weights(head)
+        return network
+    if weights is not None:
+        order = np.random.default_rng(config.seed).permutation(len(part.targets))
+        rescale_norms(network, part.pictures[order[:NORM_PICTURES]])
+    fit_head(network, part, config)
+    network.save_weights(head)
+    return network
 
 
 def load_network(run: Path, config: Config) -> keras.Model:

@@ -23,7 +23,7 @@ from mlservice.packs.skin.drawing import draw
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
 
-from training import fit as fitting
+from training import finetune
 from training.cli import main
 from training.config import Config
 
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     killed = work / "killed"
     again = ["fit", str(drawn), "--work", str(work), "--run", str(killed), *SMALL]
     with monkeypatch.context() as patched:
-        patched.setattr(fitting._Watch, "on_epoch_end", _die_in_the_second_epoch)
+        patched.setattr(finetune._Watch, "on_epoch_end", _die_in_the_second_epoch)
         with pytest.raises(KeyboardInterrupt):
             main(again)
     assert not (killed / "network.weights.h5").exists()
@@ -183,7 +183,7 @@ def test_an_unknown_architecture_and_a_missing_backbone_are_named(
 ) -> None:
     base = ["fit", str(drawn), "--work", str(work), "--frozen"]
     assert main([*base, "--run", str(work / "a"), "--arch", "cubist"]) == 2
-    assert "'cubist' is not one of mobilenet_v2" in capsys.readouterr().err
+    assert "'cubist' is not one of " in capsys.readouterr().err
     missing = ["--run", str(work / "b"), "--weights", str(work / "none.h5")]
     assert main([*base, *missing]) == 2
     assert "none.h5" in capsys.readouterr().err

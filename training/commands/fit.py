@@ -16,8 +16,26 @@ def add(commands: Commands) -> None:
     parser.add_argument("--weights", type=Path, help="pretrained backbone; without it, random")
     parser.add_argument("--frozen", action="store_true", help="train the head only")
     parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
-    parser.add_argument("--train-side", type=int, default=192)
-    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--side", type=int, default=224, help="of the pictures when served")
+    parser.add_argument(
+        "--train-side",
+        type=_side_from,
+        nargs="+",
+        default=[(0, 192)],
+        metavar="SIDE[@EPOCH]",
+        help="side of the views in training; `160 192@9` grows after nine epochs",
+    )
+    parser.add_argument(
+        "--also", type=Path, nargs="+", default=[], metavar="FOLDER", help="further folders"
+    )
+    parser.add_argument(
+        "--with-validation",
+        action="store_true",
+        help="train on the validation part too, once the settings are chosen",
+    )
+    parser.add_argument("--patience", type=int, default=0, help="epochs; 0: no early stopping")
+    parser.add_argument("--norms", choices=("batch", "held"), default="batch")
+    parser.add_argument("--ema", type=float, default=0.998, help="of the averaged weights")
     parser.add_argument("--freeze-until", metavar="LAYER", help="hold the layers up to this one")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
@@ -28,19 +46,35 @@ def add(commands: Commands) -> None:
     parser.set_defaults(command=run)
 
 
+def _side_from(text: str) -> tuple[int, int]:
+    """``"192@9"`` -> ``(9, 192)``: views of 192 pixels from the tenth epoch on."""
+    side, _, epoch = text.partition("@")
+    if int(side) % 32:
+        raise argparse.ArgumentTypeError(f"{side} cannot be divided by 32")
+    return int(epoch or 0), int(side)
+
+
 def run(options: argparse.Namespace) -> None:
-    from training.run import fit, open_material
+    from training.run import fit, open_further, open_material
 
     name = f"{options.arch}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
     folder = options.run or options.work / name
+    material = open_material(
+        options.data, split_path(options), options.pack, options.work / "cache"
+    )
     fit(
-        open_material(options.data, split_path(options), options.pack, options.work / "cache"),
+        material,
         folder,
         options.pack,
         options.weights,
+        [open_further(other, material) for other in options.also],
         arch=options.arch,
         side=options.side,
-        train_side=options.train_side,
+        parts=("fit", "validation") if options.with_validation else ("fit",),
+        train_sides=tuple(options.train_side),
+        patience=options.patience,
+        norms=options.norms,
+        ema=options.ema,
         epochs=0 if options.frozen else options.epochs,
         freeze_until=options.freeze_until,
         batch=options.batch,
