@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,11 @@ class Row:
     localization: str = ""
 
 
-def read_folder(data: Path, labels: Sequence[str]) -> list[Row]:
-    """The rows of the one csv in ``data`` that has ``image_id`` and ``dx``; pictures below it."""
+def read_folder(data: Path, labels: Sequence[str], *, without: Collection[str] = ()) -> list[Row]:
+    """The rows of the one csv in ``data`` that has ``image_id`` and ``dx``; pictures below it.
+
+    Pictures named in ``without`` are left out and need not exist: a part that stays closed.
+    """
     if not data.is_dir():
         raise TrainingError(f"There is no folder {str(data)!r}.")
     tables = [path for path in sorted(data.glob("*.csv")) if set(REQUIRED) <= set(_header(path))]
@@ -45,11 +48,16 @@ def read_folder(data: Path, labels: Sequence[str]) -> list[Row]:
         raise TrainingError(
             f"{str(data)!r} must hold one csv with the columns image_id and dx; found: {found}."
         )
-    return read_table(tables[0], data, labels)
+    return read_table(tables[0], data, labels, without=without)
 
 
-def read_table(table: Path, images: Path, labels: Sequence[str]) -> list[Row]:
-    """The rows of ``table``, each with its picture found by name anywhere below ``images``."""
+def read_table(
+    table: Path, images: Path, labels: Sequence[str], *, without: Collection[str] = ()
+) -> list[Row]:
+    """The rows of ``table``, each with its picture found by name anywhere below ``images``.
+
+    Pictures named in ``without`` are left out and need not exist.
+    """
     header = _header(table)
     for column in REQUIRED:
         if column not in header:
@@ -61,6 +69,7 @@ def read_table(table: Path, images: Path, labels: Sequence[str]) -> list[Row]:
         rows = [
             _row(line, number, table.name, paths, labels)
             for number, line in enumerate(csv.DictReader(opened), start=2)
+            if line["image_id"] not in without
         ]
     if not rows:
         raise TrainingError(f"{table.name!r} has no rows.")
