@@ -55,7 +55,7 @@ def fit_calibration(
     risks, ids = probabilities[sick][:, columns].sum(1), np.asarray(lesions)[sick]
     return Calibration(
         temperature=temperature,
-        r95=sensitivity_cut(risks, ids, 0.95),
+        r95=_cut_for_each(risks, ids, targets[sick], 0.95),
         r99=sensitivity_cut(risks, ids, 0.99),
         conformal=conformal_quantiles(probabilities, targets, lesions, labels),
     )
@@ -88,6 +88,19 @@ def sensitivity_cut(
     missed_if_above = np.cumsum(weights[order]) / weights.sum()
     missed = int(np.searchsorted(missed_if_above, 1 - sensitivity + 1e-9, side="right"))
     return float(risks[order][missed])
+
+
+def _cut_for_each(
+    risks: Doubles, lesions: NDArray[np.str_], kinds: NDArray[np.int64], sensitivity: float
+) -> float:
+    """The highest cut with the sensitivity for all harmful lesions and for each kind of them.
+
+    Over all of them together the easy carcinomas would buy leave to miss more melanomas. A kind
+    with fewer than :data:`MIN_LESIONS` lesions only counts among all.
+    """
+    enough = [kind for kind in np.unique(kinds) if len(set(lesions[kinds == kind])) >= MIN_LESIONS]
+    own = [sensitivity_cut(risks[kinds == k], lesions[kinds == k], sensitivity) for k in enough]
+    return min([sensitivity_cut(risks, lesions, sensitivity), *own])
 
 
 def conformal_quantiles(

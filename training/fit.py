@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from mlservice.engine.types import Floats, Picture
 from training.augment import augment
@@ -97,8 +98,12 @@ class AdjustedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # keras sh
 def embed(network: keras.Model, pictures: Picture, batch: int = 64) -> Floats:
     """Pooled embeddings ``(n, d)``."""
     body = keras.Model(network.input, network.output["embedding"])
-    found: Floats = body.predict(pictures, batch_size=batch, verbose=1)
-    return found
+    chunks = range(0, len(pictures), batch)
+    found = [
+        body.predict_on_batch(pictures[start : start + batch].astype(np.float32))
+        for start in tqdm(chunks, "features")
+    ]
+    return np.concatenate(found)
 
 
 def fit_head(network: keras.Model, part: Part, config: Config) -> None:
