@@ -37,6 +37,7 @@ class Cuts:
     r99: float
     distance: float
     not_skin: float
+    no_lesion: float | None = None  # None: this version does not look for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,20 @@ def decide(
     gate: Sequence[float],
     declared: Modality,
     cuts: Cuts,
+    no_lesion: float = 0.0,
 ) -> Verdict:
     """The picture's tier and reasons by the rules of the house.
 
     RED when the risk reaches ``r95``; AMBER when it reaches ``r99`` or when anything speaks
     against trusting the network here; GREEN only for a picture declared *and* detected
     dermoscopic with nothing against it. ``gate`` holds the shares of dermoscopic, phone, not
-    skin. The answers of the patient are not heard here.
+    skin; ``no_lesion`` is the share of "no mark". A picture without a mark to judge is a reason to
+    retake it, never to be calm about it. The answers of the patient are not heard here.
     """
     detected = _detect(gate, cuts.not_skin)
     modality = detected if detected is not Modality.DERMOSCOPIC else declared
+    if modality.shows_a_mark and cuts.no_lesion is not None and no_lesion >= cuts.no_lesion:
+        modality = Modality.NO_LESION
     far = not distance <= cuts.distance
     stable = all(_one_side(rotation_risks, cut) for cut in (cuts.r95, cuts.r99))
     objections = {
@@ -78,6 +83,7 @@ def decide(
         "modality_unproven": modality is Modality.PHONE,
         "modality_mismatch": declared is not detected and detected is not Modality.NOT_SKIN,
         "not_skin": modality is Modality.NOT_SKIN,
+        "no_lesion": modality is Modality.NO_LESION,
     }
     reasons = tuple(code for code, holds in objections.items() if holds)
     tier = Tier.RED if objections["risk_r95"] else Tier.AMBER if reasons else Tier.GREEN
@@ -164,6 +170,7 @@ def assess_scores(
         gate=[float(share) for share in bundle.statistics.gate(embedding[None])[0]],
         declared=declared,
         cuts=cuts_of(bundle),
+        no_lesion=float(bundle.statistics.no_lesion(embedding[None])[0]),
     )
     top = int(mean.argmax())
     nameless = no_disease(float(mean[top]), threshold)
@@ -192,7 +199,13 @@ def _harmful(bundle: Bundle) -> list[int]:
 
 def cuts_of(bundle: Bundle) -> Cuts:
     manifest = bundle.manifest
-    return Cuts(manifest.r95, manifest.r99, manifest.ood_cut, manifest.not_skin_cut)
+    return Cuts(
+        manifest.r95,
+        manifest.r99,
+        manifest.ood_cut,
+        manifest.not_skin_cut,
+        manifest.no_lesion_cut,
+    )
 
 
 def conformal_set(bundle: Bundle, probabilities: Doubles) -> tuple[str, ...]:

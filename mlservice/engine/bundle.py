@@ -57,6 +57,7 @@ class Manifest:
     files: Files
     sha256: Mapping[str, str]
     training: Mapping[str, Any]  # data hash, split hash, seed, versions, the whole config
+    no_lesion_cut: float | None = None  # None: made without outlines, never says "no lesion"
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -99,6 +100,8 @@ class Manifest:
             raise BundleError("The temperature or the risk cuts make no sense.")
         if not 0 < self.threshold <= 1:
             raise BundleError(f"The threshold {self.threshold} is not above 0 and at most 1.")
+        if self.no_lesion_cut is not None and not 0 < self.no_lesion_cut <= 1:
+            raise BundleError(f"The cut for no lesion, {self.no_lesion_cut}, makes no sense.")
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class Bundle:
                 raise BundleError(f"The manifest gives no hash for {name!r}.")
         statistics = Statistics.load(folder / manifest.files.statistics)
         statistics.check(len(manifest.labels), manifest.embedding_size)
+        if (manifest.no_lesion_cut is None) != (statistics.no_lesion_weights is None):
+            raise BundleError('Of the cut and the weights for "no lesion" only one is there.')
         return cls(folder, manifest, statistics)
 
     @property

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlservice.engine.types import BundleError, Floats, Modality
 
+_STEEP = 500.0  # exp() of more overflows
 GATE_ORDER = (Modality.DERMOSCOPIC, Modality.PHONE, Modality.NOT_SKIN)
 
 
@@ -24,18 +26,26 @@ class Statistics:
     centres: Floats  # (c, d): each label's mean embedding, of length one
     gate_weights: Floats  # (d, 3), columns in GATE_ORDER
     gate_bias: Floats  # (3,)
+    # Both or neither: a version made without outlines of marks cannot know plain skin.
+    no_lesion_weights: Floats | None = None  # (d,)
+    no_lesion_bias: Floats | None = None  # (1,)
 
     @classmethod
     def load(cls, path: Path) -> Statistics:
         """Read ``path``; raises :class:`BundleError`."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{f.name: np.asarray(arrays[f.name], np.float32) for f in fields(cls)})
+                wanted = (f for f in fields(cls) if f.default is MISSING or f.name in arrays)
+                return cls(**{f.name: np.asarray(arrays[f.name], np.float32) for f in wanted})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"The statistics {path.name!r} are not readable: {error}.") from error
 
     def save(self, path: Path) -> None:
-        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        np.savez_compressed(path, **self._arrays())
+
+    def _arrays(self) -> dict[str, Any]:
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def check(self, labels: int, size: int) -> None:
         """Raises :class:`BundleError` unless every array is finite and of its shape."""
@@ -43,9 +53,13 @@ class Statistics:
             "centres": (labels, size),
             "gate_weights": (size, len(GATE_ORDER)),
             "gate_bias": (len(GATE_ORDER),),
+            "no_lesion_weights": (size,),
+            "no_lesion_bias": (1,),
         }
-        for name, shape in shapes.items():
-            array: NDArray[np.float32] = getattr(self, name)
+        if (self.no_lesion_weights is None) != (self.no_lesion_bias is None):
+            raise BundleError('The statistics hold half of what "no lesion" needs.')
+        for name, array in self._arrays().items():
+            shape = shapes[name]
             if array.shape != shape or not np.isfinite(array).all():
                 raise BundleError(f"The statistics' {name!r} is not finite of shape {shape}.")
 
@@ -63,4 +77,12 @@ class Statistics:
         scores = (embeddings @ self.gate_weights + self.gate_bias).astype(np.float64)
         scores = np.exp(scores - scores.max(1, keepdims=True))
         shares: NDArray[np.float64] = scores / scores.sum(1, keepdims=True)
+        return shares
+
+    def no_lesion(self, embeddings: Floats) -> NDArray[np.float64]:
+        """The share of "skin without a mark", shape ``(n,)``; 0 where nobody taught it."""
+        if self.no_lesion_weights is None or self.no_lesion_bias is None:
+            return np.zeros(len(embeddings))
+        scores = (embeddings @ self.no_lesion_weights + self.no_lesion_bias).astype(np.float64)
+        shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(scores, -_STEEP, _STEEP)))
         return shares

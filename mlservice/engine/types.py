@@ -37,11 +37,20 @@ class Tier(StrEnum):
 
 
 class Modality(StrEnum):
-    """How the picture was taken, as declared by the sender or detected by the engine."""
+    """How the picture was taken, as declared by the sender or detected by the engine.
+
+    The engine may also find that there is nothing to judge: no skin, or skin without a mark.
+    """
 
     DERMOSCOPIC = "dermoscopic"
     PHONE = "phone"
     NOT_SKIN = "not_skin"
+    NO_LESION = "no_lesion"
+
+    @property
+    def shows_a_mark(self) -> bool:
+        """Whether the scores mean anything: a class is named of a mark only."""
+        return self not in (Modality.NOT_SKIN, Modality.NO_LESION)
 
 
 class EngineError(Exception):
@@ -94,7 +103,8 @@ class PictureAssessment:
     ``confidence < threshold``. ``tier`` is the *picture's* tier: answers may raise it later.
     ``reasons`` are stable codes, most urgent first: ``risk_r95``, ``risk_r99``,
     ``out_of_distribution``, ``unstable``, ``modality_unproven``, ``modality_mismatch``,
-    ``not_skin``.
+    ``not_skin``, ``no_lesion``. Of a picture whose ``modality`` does not show a mark, the scores
+    mean nothing: they are kept, and no class may be named from them.
     """
 
     probabilities: Mapping[str, float]

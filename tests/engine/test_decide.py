@@ -71,6 +71,46 @@ def test_any_doubt_rules_out_green(given: dict[str, Any], reasons: tuple[str, ..
     assert found.reasons == reasons
 
 
+LOOKING = Cuts(r95=0.2, r99=0.05, distance=0.4, not_skin=0.5, no_lesion=0.9)
+
+
+@pytest.mark.parametrize(
+    ("share", "modality", "tier", "reasons"),
+    [
+        (math.nextafter(0.9, 0), Modality.DERMOSCOPIC, Tier.GREEN, ()),
+        (0.9, Modality.NO_LESION, Tier.AMBER, ("no_lesion",)),
+        (1.0, Modality.NO_LESION, Tier.AMBER, ("no_lesion",)),
+    ],
+)
+def test_a_picture_without_a_mark_is_never_green(
+    share: float, modality: Modality, tier: Tier, reasons: tuple[str, ...]
+) -> None:
+    found = verdict(cuts=LOOKING, no_lesion=share)
+    assert (found.modality, found.tier, found.reasons) == (modality, tier, reasons)
+    assert found.modality.shows_a_mark is not bool(reasons)
+
+
+def test_finding_no_mark_lowers_nothing() -> None:
+    """Wrong about a dangerous mark, it leaves the risk's tier and every other doubt standing."""
+    found = verdict(0.3, cuts=LOOKING, no_lesion=1.0, distance=0.9)
+    assert found.tier is Tier.RED
+    assert found.reasons == ("risk_r95", "out_of_distribution", "no_lesion")
+
+
+def test_what_is_not_skin_is_said_before_that_it_has_no_mark() -> None:
+    found = verdict(cuts=LOOKING, no_lesion=1.0, gate=NOT_SKIN)
+    assert (found.modality, found.reasons) == (Modality.NOT_SKIN, ("not_skin",))
+
+
+def test_a_phone_photo_without_a_mark_says_so() -> None:
+    found = verdict(cuts=LOOKING, no_lesion=1.0, gate=PHONE, declared=Modality.PHONE)
+    assert (found.modality, found.tier) == (Modality.NO_LESION, Tier.AMBER)
+
+
+def test_a_version_that_cannot_know_plain_skin_never_says_no_lesion() -> None:
+    assert verdict(cuts=CUTS, no_lesion=1.0).tier is Tier.GREEN
+
+
 def test_a_doubt_never_lowers_red() -> None:
     found = verdict(0.3, rotation_risks=(0.3, 0.1, 0.3, 0.5), distance=0.9, gate=PHONE)
     assert found.tier is Tier.RED
