@@ -115,7 +115,7 @@ def bars(plot: Plot, lines: Sequence[Line], whole: float | None = None) -> Eleme
             drawn += _bar(bar, y, span / max(longest, 1e-9), span if whole else 0)
             y += BAR
         y += GAP
-    return _svg(plot, y, "bars", drawn)
+    return _svg(plot, y - GAP + 2, "bars", drawn)
 
 
 def _bar(bar: Bar, y: float, scale: float, pale: float) -> list[Element]:
@@ -143,8 +143,10 @@ def _bar(bar: Bar, y: float, scale: float, pale: float) -> list[Element]:
     return drawn
 
 
-def columns(plot: Plot, labels: Sequence[str], stacks: Sequence[tuple[Part, ...]]) -> Element:
-    """Upright columns on a common scale; an empty label leaves the place below it free."""
+def columns(
+    plot: Plot, labels: Sequence[str], stacks: Sequence[tuple[Part, ...]], unit: str
+) -> Element:
+    """A histogram; a label stands where its column starts, an empty one leaves the place free."""
     ticks = _ticks(max(sum(part.value for part in stack) for stack in stacks))
     scale = HEIGHT / ticks[-1]
     drawn = []
@@ -156,9 +158,10 @@ def columns(plot: Plot, labels: Sequence[str], stacks: Sequence[tuple[Part, ...]
     for number, (label, stack) in enumerate(zip(labels, stacks, strict=True)):
         drawn += _stack(stack, number * width, width, scale)
         if label:
-            middle = percent_of_width((number + 0.5) * width)
-            drawn.append(tag("text", label, x=middle, y=HEIGHT + 31, class_="tick middle"))
-    return _svg(plot, HEIGHT + 36, "columns", drawn)
+            edge = percent_of_width(number * width)
+            drawn.append(tag("text", label, x=edge, y=HEIGHT + 30, class_="tick middle"))
+    drawn.append(tag("text", unit, x="50%", y=HEIGHT + 49, class_="tick middle"))
+    return _svg(plot, HEIGHT + 54, "columns", drawn)
 
 
 def _stack(stack: Sequence[Part], start: float, width: float, scale: float) -> list[Element]:

@@ -33,7 +33,9 @@ def percent_of_width(share: float) -> str:
     return f"{100 * share:.2f}%"
 
 
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Element:
+def table(
+    caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, unfolded: bool = False
+) -> Element:
     """Folded away under its plot; the first column names the row, the others hold its numbers."""
     head = tag("tr", *(tag("th", text, scope="col") for text in header))
     body = [
@@ -42,7 +44,8 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) ->
     ]
     grid = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
     scroll = tag("div", grid, class_="scroll", tabindex="0", role="region", aria_label=caption)
-    return tag("details", tag("summary", "The numbers as a table"), scroll)
+    shown = {"open": ""} if unfolded else {}
+    return tag("details", tag("summary", "The numbers as a table"), scroll, **shown)
 
 
 def html(element: Element) -> str:

@@ -7,11 +7,22 @@ from pathlib import Path
 from string import Template
 from xml.etree.ElementTree import Element
 
+from training.explore import material, people
 from training.explore.markup import html, tag
-from training.explore.sections import Section, sections
+from training.explore.section import Section
 from training.explore.shapes import Exploration
 from training.explore.words import ratio, share
 
+SECTIONS = (
+    material.classes,
+    material.lesions,
+    people.sex,
+    people.age,
+    people.age_by_class,
+    people.localization,
+    material.missing,
+    material.pictures,
+)
 STYLE = Path(__file__).with_name("page.css")
 # The policy makes the browser itself refuse whatever would be fetched or run.
 PAGE = Template("""<!doctype html>
@@ -43,7 +54,7 @@ def write(found: Exploration, folder: Path) -> tuple[Path, Path]:
 
 def page(found: Exploration) -> str:
     """The whole page as HTML."""
-    parts = sections(found)
+    parts = [section(found) for section in SECTIONS]
     body = tag("main", _head(found), _contents(parts), *map(_section, parts), _foot(found))
     title = html(tag("title", f"{found.data or 'Labelled folder'}: data exploration"))
     return PAGE.substitute(
@@ -90,19 +101,21 @@ def _section(part: Section) -> Element:
         *([tag("p", part.said.matters, class_="matters")] if part.said.matters else []),
         class_="text",
     )
-    shown = [] if part.plot is None else [_figure(part.plot, part.legend)]
+    shown = [] if part.plot is None else [_figure(part.plot, part)]
     if part.grid is not None:
         shown.append(part.grid)
     beside = [tag("div", *shown, class_="shown")] if shown else []
     return tag("section", text, *beside, id=f"{part.name}-section")
 
 
-def _figure(plot: Element, legend: tuple[tuple[str, str], ...]) -> Element:
+def _figure(plot: Element, part: Section) -> Element:
     keys = [
         tag("li", tag("span", class_=f"key {kind}", aria_hidden="true"), word)
-        for kind, word in legend
+        for kind, word in part.legend
     ]
-    return tag("figure", *([tag("ul", *keys, class_="legend")] if keys else []), plot)
+    above = [tag("ul", *keys, class_="legend")] if keys else []
+    below = [tag("figcaption", part.reading)] if part.reading else []
+    return tag("figure", *above, plot, *below)
 
 
 def _foot(found: Exploration) -> Element:

@@ -69,7 +69,7 @@ def classes(found: Exploration) -> Said:
             f"{count(smallest.lesions, 'lesion')}: the largest is {ratio(found.imbalance.ratio)} "
             "times as large."
         )
-    matters = [_accuracy(found, largest), *_absent(found)]
+    matters = [_accuracy(found, largest), *_rarest_harmful(found), *_absent(found)]
     held_back = round(smallest.lesions * NARROW_TEST)
     if held_back < FEW:
         about = f"about {count(held_back, 'lesion')}" if held_back else "hardly a lesion"
@@ -85,14 +85,30 @@ def _accuracy(found: Exploration, largest: ClassCount) -> str:
         return "With one class there is nothing to tell apart, so nothing can be learned."
     if largest.harmful:
         harmless = found.pictures - found.harmful.pictures
-        missed = f"and calls all {count(harmless, 'harmless picture')} harmful"
+        missed = f" and calls every harmless picture ({harmless:,}) harmful"
+    elif found.harmful.pictures:
+        missed = f" and finds none of the harmful pictures ({found.harmful.pictures:,})"
     else:
-        missed = f"and finds none of the {count(found.harmful.pictures, 'harmful picture')}"
+        missed = ""
     return (
         f"A network that always answers {largest.name} is right {share(largest.share)} of the "
-        f"time {missed}. Accuracy alone says little: read the balanced accuracy and the recall "
+        f"time{missed}. Accuracy alone says little: read the balanced accuracy and the recall "
         "of each class, and balance the classes in training."
     )
+
+
+def _rarest_harmful(found: Exploration) -> list[str]:
+    """Unless the first sentence names it already."""
+    harmful = [of for of in found.classes if of.harmful and of.times_rarer]
+    if not harmful:
+        return []
+    rarest = min(harmful, key=lambda of: of.pictures)
+    if rarest.name in (found.imbalance.largest, found.imbalance.smallest):
+        return []
+    return [
+        f"The rarest harmful class is {rarest.name}, with {count(rarest.pictures, 'picture')}: "
+        f"{ratio(rarest.times_rarer or 1)} times fewer than {found.imbalance.largest}."
+    ]
 
 
 def _absent(found: Exploration) -> list[str]:
@@ -107,8 +123,8 @@ def lesions(found: Exploration) -> Said:
     matters = []
     if of.several:
         shows = (
-            f"{of.several:,} of {count(of.count, 'lesion')} ({share(of.several / of.count)}) have "
-            f"several pictures, up to {of.most}. Together they make "
+            f"{of.several:,} of {count(of.count, 'lesion')} ({share(of.several / of.count)}) "
+            f"{'has' if of.several == 1 else 'have'} several pictures, up to {of.most}: "
             f"{share(of.pictures_of_several / found.pictures)} of all pictures."
         )
         matters.append(
@@ -116,16 +132,16 @@ def lesions(found: Exploration) -> Said:
             "and the network is praised for recognising what it has seen."
         )
     else:
-        shows = f"Each of the {count(of.count, 'lesion')} has one picture, as far as is recorded."
+        shows = "Every lesion has one picture, as far as is recorded."
     if alone := found.missing_in("lesion_id").pictures:
         matters.append(
-            f"{count(alone, 'picture')} carry no lesion id of their own and count as a lesion "
-            "each: if two of them show one mark, a split cannot know."
+            f"Without a lesion id of its own: {count(alone, 'picture')}, counted as a lesion "
+            "each. If two of them show one mark, a split cannot know."
         )
     if of.several_classes:
         matters.append(
-            f"{count(len(of.several_classes), 'lesion')} carry more than one class, first "
-            f"{of.several_classes[0]}: correct the table before training."
+            f"With more than one class: {count(len(of.several_classes), 'lesion')}, first "
+            f"{of.several_classes[0]}. Correct the table before training."
         )
     return Said(shows, " ".join(matters) or "A split by lesion and one by picture are the same.")
 
@@ -134,13 +150,12 @@ def sex(found: Exploration) -> Said:
     groups = found.sex.groups
     parts = [f"{share(of.share)} {of.name}" for of in groups[:4]]
     if found.sex.not_recorded:
-        missing = found.sex.not_recorded
-        parts.append(f"not recorded for {count(missing, 'picture')}")
+        parts.append(f"{share(found.sex.not_recorded / found.pictures)} not recorded")
     rates = [f"{share(of.harmful / of.pictures)} of {of.name}" for of in groups[:2]]
     return Said(
         f"{listed(parts)}.",
-        f"Harmful are {listed(rates)} pictures. Measure the network for each sex: a good average "
-        f"can hide a poor group. {OPEN}",
+        f"{listed(rates)} pictures are of a harmful class. Measure the network for each sex: a "
+        f"good average can hide a poor group. {OPEN}",
     )
 
 
@@ -149,10 +164,14 @@ def age(found: Exploration) -> Said:
     if of.quartiles is None:
         return Said("No age is recorded.", OPEN)
     young = sum(part.pictures for part in of.bins if part.end <= 20)
-    shows = (
-        f"Half of the pictures are of people aged {of.quartiles.lower:g} to {of.quartiles.upper:g} "
-        f"(median {of.quartiles.median:g}); {share(young / of.recorded)} are of people under 20."
-    )
+    if of.quartiles.minimum == of.quartiles.maximum:
+        shows = f"Every recorded age is {of.quartiles.median:g}."
+    else:
+        shows = (
+            f"The middle half of the pictures shows people aged {of.quartiles.lower:g} to "
+            f"{of.quartiles.upper:g} (median {of.quartiles.median:g}); "
+            f"{share(young / of.recorded)} show people under 20."
+        )
     matters = ["Where there are few pictures the network can be wrong unnoticed."]
     if of.median_harmful is not None and of.median_harmless is not None:
         matters.append(
@@ -162,7 +181,7 @@ def age(found: Exploration) -> Said:
     if of.step and of.step > 1:
         matters.append(f"Every age is a multiple of {of.step}: they were rounded.")
     if of.implausible:
-        matters.append(f"{count(of.implausible, 'age')} below 0 or above 120 are not counted here.")
+        matters.append(f"Not counted here: {count(of.implausible, 'age')} below 0 or above 120.")
     if of.not_recorded:
         matters.append(f"Not recorded for {count(of.not_recorded, 'picture')}. {OPEN}")
     return Said(shows, " ".join(matters))
@@ -184,8 +203,8 @@ def age_by_class(found: Exploration) -> Said:
     young = sum(part.harmful for part in found.age.bins if part.end <= 40)
     return Said(
         shows,
-        "Where classes differ by age, age helps to guess and can mislead: look apart at the "
-        f"{count(young, 'harmful picture')} of people under 40.",
+        "Where classes differ by age, age helps to guess and can mislead: look separately at the "
+        f"harmful pictures of people under 40 ({young:,} here).",
     )
 
 
@@ -265,7 +284,12 @@ def _copies(found: Exploration) -> list[str]:
         said.append(
             f"{count(of.pictures, 'file')} are byte-for-byte copies, in "
             f"{count(of.groups, 'group')}, first {listed(of.examples[0])}: keep one of each, or a "
-            "copy can stand on both sides of a split."
+            "copy weighs twice."
+        )
+    if of.across_lesions:
+        said.append(
+            f"In {count(of.across_lesions, 'group')} the copies claim to be different lesions, so "
+            "a split by lesion can part them."
         )
     if of.across_classes:
         said.append(
@@ -273,5 +297,5 @@ def _copies(found: Exploration) -> list[str]:
             "at least one is wrong."
         )
     if found.repeated_rows:
-        said.append(f"{count(found.repeated_rows, 'row')} name a picture named before.")
+        said.append(f"Rows that name a picture named before: {found.repeated_rows:,}.")
     return said
