@@ -21,7 +21,8 @@ class Config:
     split_hash: str
     seed: int
     arch: str = "mobilenet_v2"
-    weights_sha256: str | None = None  # of the pretrained backbone; None: random weights
+    weights_sha256: str | None = None  # of the file with the pretrained backbone
+    weights: str | None = None  # "imagenet": as Keras downloads it. Neither: random weights
     side: int = 224  # served
     parts: tuple[str, ...] = ("fit",)  # of the split, that train
     also: tuple[tuple[str, str], ...] = ()  # name and data hash of further folders that train

@@ -7,13 +7,14 @@ its reference implementation (Apache-2.0).
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from training.errors import TrainingError
+from mlservice.engine.types import Floats
 
 EPSILON = 1e-3
 
@@ -78,24 +79,26 @@ def _block(maps: keras.KerasTensor, stage: Stage, stride: int, name: str) -> ker
     return maps
 
 
-def load_folded(network: keras.Model, path: Path) -> None:
+def load_folded(body: keras.Model, path: Path) -> None:
     """Take over weights whose batch normalisation is folded into kernel and bias.
 
     ``path`` is an ``.npz`` with ``000_w``, ``000_b``, ``001_w``, … in the order of the
-    convolutions. The normalisation layers are set to add the bias and change nothing else.
-    Raises :class:`TrainingError` when a kernel is missing or of another shape.
+    convolutions; what follows them, a classifier, is left out. The normalisation layers are set
+    to add the bias and change nothing else. Raises :class:`ValueError` saying why when a kernel
+    is missing or of another shape.
     """
-    convolutions = [layer for layer in network.layers if layer.name.endswith("_conv")]
-    with np.load(path, allow_pickle=False) as stored:
-        for number, layer in enumerate(convolutions):
-            try:
-                kernel, bias = stored[f"{number:03}_w"], stored[f"{number:03}_b"]
-                layer.set_weights([kernel])
-            except (KeyError, ValueError) as error:
-                raise TrainingError(
-                    f"{path.name!r} does not fit the network at {layer.name!r}: {error}."
-                ) from error
-            norm = network.get_layer(layer.name.removesuffix("_conv") + "_bn")
-            size = len(bias)
-            one = np.sqrt(np.full(size, 1.0 + EPSILON))
-            norm.set_weights([one, bias, np.zeros(size), np.ones(size)])
+    convolutions = [layer for layer in body.layers if layer.name.endswith("_conv")]
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            for number, layer in enumerate(convolutions):
+                _take(body, layer, stored[f"{number:03}_w"], stored[f"{number:03}_b"])
+    except (KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from error
+
+
+def _take(body: keras.Model, layer: keras.layers.Conv2D, kernel: Floats, bias: Floats) -> None:
+    size = len(bias)
+    one = np.sqrt(np.full(size, 1.0 + EPSILON))
+    layer.set_weights([kernel])
+    norm = body.get_layer(layer.name.removesuffix("_conv") + "_bn")
+    norm.set_weights([one, bias, np.zeros(size), np.ones(size)])

@@ -18,7 +18,7 @@ from mlservice.engine.types import Floats
 from training.config import Config
 from training.errors import TrainingError
 from training.fit import AdjustedCrossEntropy, Part, batches, drawing_shares
-from training.network import at_side, freeze, settle_norms
+from training.network import at_side, freeze, settle_norms, walk
 
 BACKUP = "backup"
 HISTORY = "history.json"
@@ -50,7 +50,7 @@ def fine_tune(
     )
     watch = _Watch(small, config, run, held)
     callbacks = [
-        _Reseed(trainee.get_layer(DROPOUT), config.seed),
+        _Reseed(config.seed),
         watch,
         keras.callbacks.BackupAndRestore(str(run / BACKUP), delete_checkpoint=False),
         _Bar(config.epochs, steps),
@@ -70,6 +70,7 @@ def fine_tune(
     trainee.optimizer.finalize_variable_values(trainee.trainable_variables)
     if config.patience:
         small.load_weights(run / BEST)
+    _reseed(trainee, config.seed, config.epochs)
     if config.norms == "batch":
         settle_norms(small, _settling(part, shares, config))
     network.set_weights(small.get_weights())
@@ -128,12 +129,20 @@ def epochs_done(run: Path) -> int:
 class _Reseed(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
     """Starts every epoch's dropout from its number: Keras's backup does not keep the seed."""
 
-    def __init__(self, dropout: keras.layers.Dropout, seed: int) -> None:
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self._state, self._seed = dropout.seed_generator.state, seed
+        self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        self._state.assign((self._seed, epoch * 1_000_000))
+        _reseed(self.model, self._seed, epoch)
+
+
+def _reseed(trainee: keras.Model, seed: int, epoch: int) -> None:
+    """Give every dropout, those inside the backbone too, the state it starts ``epoch`` with."""
+    kind = keras.layers.Dropout
+    for number, layer in enumerate(x for x in walk(trainee) if isinstance(x, kind)):
+        own = seed if layer.name == DROPOUT else seed + number + 1
+        layer.seed_generator.state.assign((own, epoch * 1_000_000))
 
 
 class _Bar(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types

@@ -8,32 +8,29 @@ exact and need no gradients. Plain Keras 3: nothing here names a backend.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from mlservice.engine.types import Floats, Picture
-from training.architectures import architecture
+from training.architectures import Weights, architecture, take_weights
 from training.errors import TrainingError
 
 Doubles = NDArray[np.float64]
 
 
-def build(arch: str, labels: int, side: int | None, weights: Path | None = None) -> keras.Model:
+def build(arch: str, labels: int, side: int | None, weights: Weights = None) -> keras.Model:
     """A Keras model ``(n, side, side, 3) -> {"logits", "embedding", "feature_map"}``.
 
     With ``side`` ``None`` it takes squares of any side that 32 divides. ``weights`` are the
-    backbone's; without them it starts from random ones.
+    backbone's; without them it starts from random ones. Raises :class:`TrainingError` when they
+    cannot be had or are another architecture's.
     """
-    entry = architecture(arch)
     pixels = keras.Input((side, side, 3), name="picture")
-    maps = entry.body(pixels)
+    maps = architecture(arch).body(pixels)
     if weights is not None:
-        if not weights.is_file():
-            raise TrainingError(f"There is no weights file {str(weights)!r}.")
-        entry.load(keras.Model(pixels, maps), weights)
+        take_weights(arch, keras.Model(pixels, maps), weights)
     pooled = keras.layers.GlobalAveragePooling2D(name="embedding")(maps)
     logits = keras.layers.Dense(labels, name="logits")(pooled)
     outputs = {"logits": logits, "embedding": pooled, "feature_map": maps}
@@ -59,9 +56,10 @@ def rescale_norms(network: keras.Model, pictures: Picture, chunk: int = 16) -> N
     Scale and offset are changed along, so that the network computes what it computed before.
     Weights whose normalisation had been folded away, or came from other pictures, are thereby
     made fit for training with the statistics of each batch. ``pictures`` is ``(n, side, side, 3)``
-    of the fitting part.
+    of the fitting part. A normalisation without a scale of its own (Inception's) cannot make up
+    for another variance and stays as it is.
     """
-    layers = norms(network)
+    layers = [layer for layer in norms(network) if layer.scale and layer.center]
     if not layers:
         return
     probe = keras.Model(network.input, [layer.input for layer in layers])
@@ -117,7 +115,7 @@ def freeze(network: keras.Model, until: str | None) -> None:
     """
     if until is None:
         return
-    layers = list(_walk(network))
+    layers = list(walk(network))
     names = [layer.name for layer in layers]
     if until not in names:
         raise TrainingError(f"The network {network.name!r} has no layer {until!r}.")
@@ -125,10 +123,10 @@ def freeze(network: keras.Model, until: str | None) -> None:
         layer.trainable = False
 
 
-def _walk(network: keras.Model) -> Iterator[keras.Layer]:
+def walk(network: keras.Model) -> Iterator[keras.Layer]:
     """The layers in the order of computing, those of nested networks too."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _walk(layer)
+            yield from walk(layer)
         else:
             yield layer

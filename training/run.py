@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from mlservice.engine.bundle import file_sha256
+from training.architectures import Weights, check_side
 from training.config import Config
 from training.data import Row, read_folder
 from training.errors import TrainingError
@@ -19,6 +20,7 @@ from training.fit import Part, fit_head, put_prior_back
 from training.labels import pack_labels
 from training.network import build, rescale_norms
 from training.pictures import cached_pictures
+from training.pretrained import IMAGENET
 from training.split import PARTS, Split, make_split, open_split
 
 NETWORK = "network.weights.h5"
@@ -77,7 +79,7 @@ def fit(
     material: Material,
     run: Path,
     pack: str,
-    weights: Path | None,
+    weights: Weights,
     further: Sequence[Material] = (),
     **options: Any,
 ) -> Config:
@@ -89,17 +91,15 @@ def fit(
         harmful=harmful,
         data_hash=material.split.data_hash,
         split_hash=material.split.hash,
-        weights_sha256=file_sha256(weights) if weights and weights.is_file() else None,
+        weights_sha256=file_sha256(weights) if isinstance(weights, Path) else None,
+        weights=IMAGENET if weights == IMAGENET else None,
         also=tuple((other.name, other.split.data_hash) for other in further),
         **options,
     )
-    if (run / "config.json").exists() and Config.load(run) != config:
-        raise TrainingError(f"{str(run)!r} holds a run with other settings; name another --run.")
-    config.save(run)
-    keras.utils.set_random_seed(config.seed)
+    network = _begin(run, config, weights)
     own = material.part(config.parts, config.side)
     part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
-    network = _with_head(part, run, config, weights)
+    _fit_head_once(network, part, run, config, pretrained=weights is not None)
     if config.epochs:
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
@@ -109,6 +109,20 @@ def fit(
     return config
 
 
+def _begin(run: Path, config: Config, weights: Weights) -> keras.Model:
+    """The untrained network of a run that may go on or begin, and its configuration on disk."""
+    if (run / "config.json").exists() and Config.load(run) != config:
+        raise TrainingError(f"{str(run)!r} holds a run with other settings; name another --run.")
+    for side in (config.side, *(side for _, side in config.train_sides)):
+        check_side(config.arch, side)
+    keras.utils.set_random_seed(config.seed)
+    # Before anything is written: weights that cannot be had leave no run behind.
+    begun = (run / HEAD).exists()
+    network = build(config.arch, len(config.labels), config.side, None if begun else weights)
+    config.save(run)
+    return network
+
+
 def _joined(parts: Sequence[Part]) -> Part:
     return Part(
         np.concatenate([part.pictures for part in parts]),
@@ -116,19 +130,19 @@ def _joined(parts: Sequence[Part]) -> Part:
     )
 
 
-def _with_head(part: Part, run: Path, config: Config, weights: Path | None) -> keras.Model:
-    """The network after the first stage, from ``run`` where it has been there before."""
-    network = build(config.arch, len(config.labels), config.side, weights)
+def _fit_head_once(
+    network: keras.Model, part: Part, run: Path, config: Config, *, pretrained: bool
+) -> None:
+    """The first stage, read from ``run`` where it has been there before."""
     head = run / HEAD
     if head.exists():
         network.load_weights(head)
-        return network
-    if weights is not None:
+        return
+    if pretrained:
         order = np.random.default_rng(config.seed).permutation(len(part.targets))
         rescale_norms(network, part.pictures[order[:NORM_PICTURES]])
     fit_head(network, part, config)
     network.save_weights(head)
-    return network
 
 
 def load_network(run: Path, config: Config) -> keras.Model:

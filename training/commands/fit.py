@@ -13,7 +13,12 @@ def add(commands: Commands) -> None:
     add_material(parser)
     parser.add_argument("--run", type=Path, help="run folder (default: below --work, by name)")
     parser.add_argument("--arch", default="mobilenet_v2")
-    parser.add_argument("--weights", type=Path, help="pretrained backbone; without it, random")
+    parser.add_argument(
+        "--weights",
+        metavar="PATH",
+        help="file with the pretrained backbone, or `none` for random weights "
+        "(default: what Keras downloads for --arch)",
+    )
     parser.add_argument("--frozen", action="store_true", help="train the head only")
     parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
     parser.add_argument("--side", type=int, default=224, help="of the pictures when served")
@@ -55,8 +60,10 @@ def _side_from(text: str) -> tuple[int, int]:
 
 
 def run(options: argparse.Namespace) -> None:
+    from training.architectures import choose_weights
     from training.run import fit, open_further, open_material
 
+    weights = choose_weights(options.arch, options.weights)
     name = f"{options.arch}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
     folder = options.run or options.work / name
     material = open_material(
@@ -66,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         material,
         folder,
         options.pack,
-        options.weights,
+        weights,
         [open_further(other, material) for other in options.also],
         arch=options.arch,
         side=options.side,
