@@ -179,9 +179,11 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no 
     @property
     def stopped(self) -> bool:
         """Whether ``patience`` epochs have passed without a better one."""
-        scores = [entry["bmca"] for entry in self._history]
         patience = self._config.patience
-        return bool(patience) and len(scores) - 1 - _best(scores) >= patience
+        if not patience:
+            return False
+        scores = [entry["bmca"] for entry in self._history]
+        return len(scores) - 1 - _best(scores) >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         self._start = time.monotonic()
