@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,60 +14,77 @@ from tqdm import tqdm
 from mlservice.engine import (
     Bundle,
     Modality,
+    Picture,
     PictureAssessment,
     Predictor,
     check_golden,
     open_predictor,
 )
 from mlservice.engine.assess import ROTATIONS, assess_scores, calibrated, rotations
-from mlservice.engine.preprocess import prepare
-from mlservice.engine.types import PictureError
-from training.card import shown
+from training.bootstrap import RESAMPLES
 from training.data import Row, read_table
 from training.errors import TrainingError
-from training.metrics import Judged, measure
+from training.judged import Judged
+from training.metrics import measure
+from training.pictures import prepare_row
 
 CHUNK = 16
 
 
 def evaluate(
-    bundle: Bundle, images: Path, labels: Path, declared: Modality, *, resamples: int = 1000
-) -> dict[str, object]:
-    """The numbers of ``bundle`` on the pictures of ``images`` that ``labels`` names."""
+    bundle: Bundle,
+    images: Path,
+    labels: Path,
+    declared: Modality = Modality.DERMOSCOPIC,
+    *,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """The numbers of ``bundle`` on the pictures of ``images`` that ``labels`` names.
+
+    Raises :class:`TrainingError` naming the file, class or column at fault, and
+    :class:`~mlservice.engine.BundleError` when the network does not compute here what it did
+    where it was made.
+    """
     rows = read_table(labels, images, bundle.labels)
+    _refuse_repeats(rows, labels)
     predictor = open_predictor(bundle)
     check_golden(bundle, predictor)
     judged = judge(bundle, predictor, rows, declared)
-    return {"bundle": f"{bundle.name}-{bundle.version}", **measure(judged, resamples=resamples)}
+    return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
 
 
-def table(metrics: Mapping[str, Any]) -> str:
-    """The numbers as lines to read; nested ones are left to ``--json``."""
-    lines = []
-    for name, value in metrics.items():
-        if isinstance(value, float | int | str) or value is None:
-            lines.append(f"{name:28} {shown(metrics, name) if isinstance(value, float) else value}")
-    recalls = (f"{name} {value}" for name, value in metrics["recall"].items())
-    return "\n".join([*lines, "recall: " + ", ".join(recalls)])
+def full_name(bundle: Bundle) -> str:
+    """``skin-1``, whatever its folder is called here."""
+    return f"{bundle.name}-{bundle.version}"
+
+
+def _refuse_repeats(rows: Sequence[Row], labels: Path) -> None:
+    """A picture listed twice would count twice, perhaps as two diagnoses."""
+    [(path, times)] = Counter(row.path for row in rows).most_common(1)
+    if times > 1:
+        raise TrainingError(f"The picture {path.stem!r} stands {times} times in {labels.name!r}.")
 
 
 def judge(bundle: Bundle, predictor: Predictor, rows: Sequence[Row], declared: Modality) -> Judged:
     """Assess the pictures of ``rows``, all declared as taken by ``declared``."""
     assessed: list[PictureAssessment] = []
     raw = []
-    for start in tqdm(range(0, len(rows), CHUNK), "assess"):
-        few = rows[start : start + CHUNK]
-        scores = predictor.predict(rotations([_prepared(row, bundle.side) for row in few]))
-        for number in range(len(few)):
+    for pictures in _prepared(rows, bundle.side):
+        scores = predictor.predict(rotations(pictures))
+        for number in range(len(pictures)):
             own = scores[ROTATIONS * number : ROTATIONS * (number + 1)]
             assessed.append(assess_scores(bundle, own, declared, threshold=bundle.threshold))
             logits = np.stack([one.logits for one in own]).astype(np.float64)
             raw.append(calibrated(logits, 1.0).mean(0))
-    return Judged.of(rows, assessed, np.stack(raw), bundle.labels, bundle.harmful, bundle.threshold)
+    return Judged.of(bundle, rows, assessed, np.stack(raw))
 
 
-def _prepared(row: Row, side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    try:
-        return prepare(row.path, side)
-    except PictureError as error:
-        raise TrainingError(f"{error} (image_id {row.image_id!r})") from error
+def _prepared(rows: Sequence[Row], side: int) -> Iterator[list[Picture]]:
+    """Chunks of prepared pictures, the next ones made while the last are scored."""
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    with ThreadPoolExecutor() as pool, tqdm(total=len(rows), desc="assess", unit="") as bar:
+        ahead = [pool.submit(prepare_row, row, side) for row in chunks[0]]
+        for following in [*chunks[1:], []]:
+            now, ahead = ahead, [pool.submit(prepare_row, row, side) for row in following]
+            yield [one.result() for one in now]
+            bar.update(len(now))

@@ -1,6 +1,7 @@
 """A run becomes a bundle: network, cuts, golden pictures, numbers and card in one folder.
 
-The test part is opened here, once, after everything has been fitted on the other parts.
+The test part is opened here, after everything has been fitted on the other parts. The bundle is
+made in a folder of its own and gets its name at the very end, whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,29 +9,45 @@ from __future__ import annotations
 import importlib
 import json
 import platform
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from mlservice.engine import Bundle, Modality, check_golden, open_predictor, preprocess_hash
+from mlservice.engine import (
+    Bundle,
+    Modality,
+    Predictor,
+    check_golden,
+    open_predictor,
+    preprocess_hash,
+)
 from mlservice.engine.assess import calibrated, rotations
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
 from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
-from mlservice.engine.preprocess import prepare
+from mlservice.engine.preprocess import describe, prepare
+from training.bootstrap import RESAMPLES
 from training.calibrate import Calibration, fit_calibration
 from training.card import write_card
 from training.config import Config
 from training.errors import TrainingError
-from training.evaluate import judge
+from training.evaluate import full_name, judge
+from training.handful import draw_handful, write_handful
 from training.metrics import measure
+from training.openings import open_test_part
 from training.outside import Others, Outside, fit_outside
 from training.run import Material, load_network
 from training.scores import score
+from training.sources import source_of
+from training.split import PARTS
 
 FILES = Files(
     litert="model.tflite",
@@ -51,36 +68,54 @@ def export(
     run: Path,
     folder: Path,
     *,
+    work: Path,
     others: Others | None = None,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> Bundle:
-    """Make the bundle ``folder`` (``<pack>-<version>``) from ``run``, check it and measure it."""
+    """Make the bundle ``folder`` (``<pack>-<version>``) from ``run``, check it and measure it.
+
+    In ``work`` it is noted that the test part was opened. Raises :class:`TrainingError`, and
+    :class:`~mlservice.engine.BundleError` where what was made does not serve as it should.
+    """
     config = Config.load(run)
     if config.split_hash != material.split.hash:
         raise TrainingError(f"The run {run.name!r} was trained on another split.")
-    if (folder / MANIFEST).exists():
+    if config.labels != material.labels:
+        raise TrainingError(f"The run {run.name!r} was trained with other labels than the pack's.")
+    if not re.fullmatch(rf"{re.escape(config.pack)}-\d+(\.\d+)*", folder.name):
+        raise TrainingError(f"{folder.name!r} is no bundle's name: {config.pack}-2, or -2.1, is.")
+    if folder.exists():
         raise TrainingError(f"{str(folder)!r} holds a bundle already; name another --version.")
     network = load_network(run, config)
-    folder.mkdir(parents=True, exist_ok=True)
-    _save_network(network, config, folder)
-    _save_golden(network, config, folder)
-    predictor = LitertPredictor(
-        folder / FILES.litert,
-        config.side,
-        len(config.labels),
-        int(network.output["embedding"].shape[1]),
-    )
-    held = material.part("calibration", config.side)
-    scores = score(predictor, held.pictures)
-    lesions = [row.lesion_id for row in material.rows_of("calibration")]
-    cuts = fit_calibration(scores.logits, held.targets, lesions, config.labels, config.harmful)
-    outside = fit_outside(predictor, material, config, scores.embeddings, others)
-    outside.statistics.save(folder / FILES.statistics)
-    manifest = _manifest(config, folder, cuts, outside)
-    _write(manifest, folder)
-    _examine(material, folder, outside, resamples)
-    _write(manifest, folder)
+    with _made_aside(folder) as aside:
+        _save_network(network, config, aside)
+        _save_golden(network, config, aside)
+        draw_handful(config.pack, config.labels, aside)
+        manifest, outside = _fitted(network, material, config, aside, others)
+        _write(manifest, aside)
+        bundle, predictor = _served(aside)
+        write_handful(bundle, predictor)
+        _examine(material, bundle, predictor, outside, work, resamples)
+        _write(manifest, aside)
+        _served(aside)
     return Bundle.load(folder)
+
+
+@contextmanager
+def _made_aside(folder: Path) -> Iterator[Path]:
+    """A place to make the bundle in, moved to ``folder`` at once when all went well.
+
+    It lies two levels below the bundles, where nobody looks for one; what a killed export left
+    there is cleared away.
+    """
+    aside = folder.parent / ".making" / folder.name
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside.parent, ignore_errors=True)
 
 
 def _save_network(network: keras.Model, config: Config, folder: Path) -> None:
@@ -105,9 +140,29 @@ def _save_golden(network: keras.Model, config: Config, folder: Path) -> None:
     (folder / FILES.golden).write_text(json.dumps(logits, indent=1), encoding="utf-8")
 
 
-def _manifest(config: Config, folder: Path, cuts: Calibration, outside: Outside) -> Manifest:
+def _fitted(
+    network: keras.Model,
+    material: Material,
+    config: Config,
+    folder: Path,
+    others: Others | None,
+) -> tuple[Manifest, Outside]:
+    """What the calibration part and the pictures from outside decide, on the network served."""
+    size = int(network.output["embedding"].shape[1])
+    predictor = LitertPredictor(folder / FILES.litert, config.side, len(config.labels), size)
+    held = material.part("calibration", config.side)
+    scores = score(predictor, held.pictures)
+    lesions = [row.lesion_id for row in material.rows_of("calibration")]
+    cuts = fit_calibration(scores.logits, held.targets, lesions, config.labels, config.harmful)
+    outside = fit_outside(predictor, material, config, scores.embeddings, others)
+    outside.statistics.save(folder / FILES.statistics)
+    return _manifest(material, config, folder, cuts, outside), outside
+
+
+def _manifest(
+    material: Material, config: Config, folder: Path, cuts: Calibration, outside: Outside
+) -> Manifest:
     name, _, number = folder.name.rpartition("-")
-    libraries = ("ai-edge-litert", "keras", "numpy", "pillow", "tensorflow")
     return Manifest(
         format=FORMAT,
         name=name,
@@ -127,15 +182,35 @@ def _manifest(config: Config, folder: Path, cuts: Calibration, outside: Outside)
         not_skin_cut=outside.not_skin_cut,
         files=FILES,
         sha256={},
-        training={
-            "data_hash": config.data_hash,
-            "split_hash": config.split_hash,
-            "seed": config.seed,
-            "python": platform.python_version(),
-            "versions": {library: version(library) for library in libraries},
-            "config": asdict(config),
-        },
+        training=_history(material, config),
     )
+
+
+def _history(material: Material, config: Config) -> dict[str, Any]:
+    """Where the network comes from: enough to know what to repeat, and with what."""
+    libraries = (
+        "ai-edge-litert",
+        "keras",
+        "numpy",
+        "pillow",
+        "scikit-learn",
+        "scipy",
+        "tensorflow",
+    )
+    sizes = {}
+    for part in PARTS:
+        lesions = [row.lesion_id for row in material.rows_of(part)]
+        sizes[part] = {"pictures": len(lesions), "lesions": len(set(lesions))}
+    return {
+        "data_hash": config.data_hash,
+        "split_hash": config.split_hash,
+        "split": {"shares": material.split.shares, "parts": sizes},
+        "seed": config.seed,
+        "preprocessing": describe(config.side),
+        "python": platform.python_version(),
+        "versions": {library: version(library) for library in libraries},
+        "config": asdict(config),
+    }
 
 
 def _write(manifest: Manifest, folder: Path) -> None:
@@ -149,26 +224,40 @@ def _write(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _examine(material: Material, folder: Path, outside: Outside, resamples: int) -> None:
-    """Load the bundle as a worker would; check it; open the test part; write numbers and card."""
+def _served(folder: Path) -> tuple[Bundle, Predictor]:
+    """Loaded and checked as a worker does it when it starts."""
     bundle = Bundle.load(folder)
     predictor = open_predictor(bundle, "cpu")
     check_golden(bundle, predictor)
-    rows = material.rows_of("test")
-    parity = _parity(bundle, material)
-    judged = judge(bundle, predictor, rows, Modality.DERMOSCOPIC)
-    metrics: Mapping[str, object] = {
-        "bundle": folder.name,
+    return bundle, predictor
+
+
+def _examine(
+    material: Material,
+    bundle: Bundle,
+    predictor: Predictor,
+    outside: Outside,
+    work: Path,
+    resamples: int,
+) -> None:
+    """Open the test part; write numbers, card and plots."""
+    parity = _parity(bundle, predictor, material)
+    before = open_test_part(work, material.split.hash, full_name(bundle))
+    judged = judge(bundle, predictor, material.rows_of("test"), Modality.DERMOSCOPIC)
+    metrics = {
+        "bundle": full_name(bundle),
         "part": "test",
+        "test_opened": {"before": before},
         **measure(judged, resamples=resamples),
         "outside": outside.report,
         "parity_keras_litert": parity,
     }
-    (folder / FILES.metrics).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    write_card(bundle, metrics, judged, folder)
+    text = json.dumps(metrics, indent=1, allow_nan=False)
+    (bundle.folder / FILES.metrics).write_text(text + "\n", encoding="utf-8")
+    write_card(bundle, metrics, judged, source_of(material.rows), bundle.folder)
 
 
-def _parity(bundle: Bundle, material: Material) -> float:
+def _parity(bundle: Bundle, predictor: Predictor, material: Material) -> float:
     """Largest difference of a probability between Keras and LiteRT on validation pictures."""
     pictures = material.part("validation", bundle.side).pictures[:PARITY_PICTURES]
     batch = rotations(list(pictures))
@@ -176,7 +265,7 @@ def _parity(bundle: Bundle, material: Material) -> float:
     reference = KerasPredictor(bundle.keras_path, bundle.side, len(bundle.labels), size)
     both = [
         calibrated(np.stack([raw.logits for raw in p.predict(batch)]).astype(float), 1.0)
-        for p in (reference, open_predictor(bundle, "cpu"))
+        for p in (reference, predictor)
     ]
     gap = float(np.abs(both[0] - both[1]).max())
     if not gap <= PARITY:

@@ -1,236 +1,202 @@
 """The numbers on a labelled set, each with its interval by bootstrap over lesions.
 
-The keys are documented in ``docs/model.md`` and stay. A share that has nothing to be a share of
-(no melanoma in the folder) is ``None``, never 0.
+The keys are documented in ``docs/model.md`` and stay. What does not exist (the recall of a class
+that does not occur) is ``None``, never 0 and never ``nan``, so that the numbers are strict JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.metrics import confusion_matrix
 
-from mlservice.engine.types import PictureAssessment, Tier
-from training.data import Row
+from mlservice.engine.types import Tier
+from training.bootstrap import (
+    RESAMPLES,
+    Interval,
+    error_percentiles,
+    exact_interval,
+    percentiles,
+    resampled,
+)
+from training.judged import Doubles, Flags, Judged
+from training.measures import (
+    Measure,
+    Shares,
+    auc_of,
+    calibration_error,
+    calibration_error_of,
+    cut_at,
+    expected_calibration_error,
+    f1_of,
+    mean_of,
+    mean_over,
+    once,
+    share_of,
+    shares_of,
+    specificity_at,
+)
+from training.release import release_gate
+from training.subgroups import group_aucs, group_shares, subgroups
 
-BINS = 15
-RESAMPLES = 1000
-ENOUGH = 30
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Pictures with what is true of them and what the computer said. Arrays of ``n`` rows."""
-
-    labels: tuple[str, ...]
-    harmful: tuple[str, ...]
-    rows: tuple[Row, ...]
-    targets: NDArray[np.int64]
-    probabilities: Doubles  # (n, c), as served
-    raw: Doubles  # (n, c), as served but with temperature 1
-    tiers: NDArray[np.str_]
-    no_disease: Flags
-    threshold: float
-
-    @classmethod
-    def of(
-        cls,
-        rows: Sequence[Row],
-        assessed: Sequence[PictureAssessment],
-        raw: Doubles,
-        labels: tuple[str, ...],
-        harmful: tuple[str, ...],
-        threshold: float,
-    ) -> Judged:
-        return cls(
-            labels,
-            harmful,
-            tuple(rows),
-            np.array([labels.index(row.dx) for row in rows], np.int64),
-            np.array([[a.probabilities[name] for name in labels] for a in assessed]),
-            raw,
-            np.array([a.tier.value for a in assessed]),
-            np.array([a.no_disease for a in assessed]),
-            threshold,
-        )
-
-    @property
-    def sick(self) -> Flags:
-        flags: Flags = np.isin(self.targets, [self.labels.index(name) for name in self.harmful])
-        return flags
-
-    @property
-    def risks(self) -> Doubles:
-        risks: Doubles = self.probabilities[:, [self.labels.index(n) for n in self.harmful]].sum(1)
-        return risks
-
-    def is_class(self, name: str) -> Flags:
-        flags: Flags = self.targets == self.labels.index(name)
-        return flags
-
-    def tier_is(self, *tiers: Tier) -> Flags:
-        flags: Flags = np.isin(self.tiers, [tier.value for tier in tiers])
-        return flags
-
-    def __getitem__(self, chosen: NDArray[np.int64]) -> Judged:
-        return Judged(
-            self.labels,
-            self.harmful,
-            tuple(self.rows[i] for i in chosen),
-            self.targets[chosen],
-            self.probabilities[chosen],
-            self.raw[chosen],
-            self.tiers[chosen],
-            self.no_disease[chosen],
-            self.threshold,
-        )
+MELANOMA = "mel"
+BY_CLASS = ("recall", "precision", "f1", "auc")
 
 
-def share(part: Flags, whole: Flags) -> float | None:
-    """How much of ``whole`` is in ``part``."""
-    return float((part & whole).sum() / whole.sum()) if whole.any() else None
-
-
-def recalls(judged: Judged) -> dict[str, float | None]:
-    right = judged.probabilities.argmax(1) == judged.targets
-    return {name: share(right, judged.is_class(name)) for name in judged.labels}
-
-
-def bmca(judged: Judged) -> float | None:
-    """Balanced accuracy: the mean recall of the classes that occur."""
-    found = [value for value in recalls(judged).values() if value is not None]
-    return float(np.mean(found)) if found else None
-
-
-def auc(truth: Flags, scores: Doubles) -> float | None:
-    return float(roc_auc_score(truth, scores)) if truth.any() and not truth.all() else None
-
-
-def macro_auc(judged: Judged) -> float | None:
-    """Mean one-against-the-rest AUC of the classes that occur."""
-    each = [
-        auc(judged.is_class(name), judged.probabilities[:, i])
-        for i, name in enumerate(judged.labels)
-    ]
-    found = [value for value in each if value is not None]
-    return float(np.mean(found)) if found else None
-
-
-def calibration_error(confidence: Doubles, right: Flags) -> float:
-    """Expected calibration error over :data:`BINS` bins of equal width."""
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    gaps = np.bincount(bins, confidence - right, BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
-
-
-def ece(judged: Judged, probabilities: Doubles | None = None) -> float:
-    p = judged.probabilities if probabilities is None else probabilities
-    return calibration_error(p.max(1), p.argmax(1) == judged.targets)
-
-
-def ece_expected(judged: Judged, seed: int = 0, rounds: int = 200) -> float:
-    """What a perfectly calibrated model of these confidences would show at this ``n``."""
-    confidence, rng = judged.probabilities.max(1), np.random.default_rng(seed)
-    drawn = [
-        calibration_error(confidence, rng.random(len(confidence)) < confidence)
-        for _ in range(rounds)
-    ]
-    return float(np.mean(drawn))
-
-
-def brier(judged: Judged) -> float:
-    """Mean squared error of the probabilities, summed over the classes (0 best, 2 worst)."""
-    truth = np.eye(len(judged.labels))[judged.targets]
-    return float(((judged.probabilities - truth) ** 2).sum(1).mean())
-
-
-SCALARS: Mapping[str, Callable[[Judged], float | None]] = {
-    "accuracy": lambda j: float((j.probabilities.argmax(1) == j.targets).mean()),
-    "bmca": bmca,
-    "macro_auc": macro_auc,
-    "melanoma_auc": lambda j: auc(j.is_class("mel"), j.probabilities[:, j.labels.index("mel")]),
-    "malignancy_auc": lambda j: auc(j.sick, j.risks),
-    "ece_raw": lambda j: ece(j, j.raw),
-    "ece": ece,
-    "brier": brier,
-    "melanoma_red": lambda j: share(j.tier_is(Tier.RED), j.is_class("mel")),
-    "melanoma_flagged": lambda j: share(j.tier_is(Tier.RED, Tier.AMBER), j.is_class("mel")),
-    "malignant_red": lambda j: share(j.tier_is(Tier.RED), j.sick),
-    "malignant_flagged": lambda j: share(j.tier_is(Tier.RED, Tier.AMBER), j.sick),
-    "green_benign": lambda j: share(j.tier_is(Tier.GREEN), ~j.sick),
-    "red_benign": lambda j: share(j.tier_is(Tier.RED), ~j.sick),
-}
-COUNTS: Mapping[str, Callable[[Judged], int]] = {
-    "n_malignant": lambda j: int(j.sick.sum()),
-    "green_malignant": lambda j: int((j.tier_is(Tier.GREEN) & j.sick).sum()),
-    "rule_no_disease_malignant": lambda j: int((j.no_disease & j.sick).sum()),
-}
-
-
-def measure(judged: Judged, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, object]:
+def measure(judged: Judged, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
     """Every number of the card; ``<name>_interval`` is the 95 % one, over lesions."""
-    found: dict[str, object] = {
-        "n": len(judged.rows),
-        "lesions": len({row.lesion_id for row in judged.rows}),
-        "classes": {name: int(judged.is_class(name).sum()) for name in judged.labels},
-        **{name: count(judged) for name, count in COUNTS.items()},
-        **{name: scalar(judged) for name, scalar in SCALARS.items()},
-        "ece_expected": ece_expected(judged),
-        "recall": recalls(judged),
-        **_precision(judged),
-        "confusion": confusion_matrix(
-            judged.targets, judged.probabilities.argmax(1), labels=range(len(judged.labels))
-        ).tolist(),
-        "rule": rule_price(judged),
-        "subgroups": subgroups(judged),
+    shares = _shares(judged) | _class_shares(judged) | group_shares(judged)
+    others = _others(judged) | _class_others(judged) | group_aucs(judged)
+    whole = once(len(judged.rows))
+    values = shares_of(shares)(whole) | {name: other(whole) for name, other in others.items()}
+    found = {name: _number(value) for name, value in values.items()}
+    draws = resampled(shares, others, judged.lesions, resamples, seed)
+    spread = {
+        name: _interval(name, found[name], values, shares.get(name), judged)
+        for name, values in draws.items()
     }
-    spread = intervals(judged, resamples, seed)
-    found["recall_interval"] = {name: spread[f"recall.{name}"] for name in judged.labels}
-    return found | {f"{name}_interval": spread[name] for name in SCALARS}
+    own = [name for name in found if "|" not in name]
+    intervals: dict[str, Any] = {f"{name}_interval": spread[name] for name in own}
+    intervals |= {
+        f"{kind}_interval": {name: spread[f"{kind}|{name}"] for name in judged.labels}
+        for kind in BY_CLASS
+    }
+    expected = expected_calibration_error(judged.probabilities.max(1))
+    numbers: dict[str, Any] = {
+        "n": len(judged.rows),
+        "lesions": len(np.unique(judged.lesions)),
+        "classes": {name: int(judged.is_class(name).sum()) for name in judged.labels},
+        "n_malignant": int(judged.sick.sum()),
+        **{name: found[name] for name in own},
+        "ece_expected": expected,
+        "ece_excess": float(values["ece"][0]) - expected,
+        **_counts(judged),
+        **_cuts(judged),
+        **{k: {name: found[f"{k}|{name}"] for name in judged.labels} for k in BY_CLASS},
+        "confusion": _confusion(judged),
+        "rule": rule_price(judged),
+        "subgroups": subgroups(judged, found, spread),
+    }
+    gate = release_gate(numbers)
+    return numbers | intervals | {"release_gate": gate, "resamples": resamples}
 
 
-def _precision(judged: Judged) -> dict[str, dict[str, float | None]]:
-    guess, precision, f1 = judged.probabilities.argmax(1), {}, {}
+def _confusion(judged: Judged) -> list[list[int]]:
+    """Rows true, columns said, in the order of the labels."""
+    numbers = range(len(judged.labels))
+    table: list[list[int]] = confusion_matrix(judged.targets, judged.guess, labels=numbers).tolist()
+    return table
+
+
+def _number(values: Doubles) -> float | None:
+    return None if np.isnan(values[0]) else float(values[0])
+
+
+def _shares(judged: Judged) -> Shares:
+    """Name -> (part, whole): shares of pictures, 0 to 1."""
+    everyone = np.ones(len(judged.rows), np.bool_)
+    melanoma, sick, well = judged.is_class(MELANOMA), judged.sick, ~judged.sick
+    red, green = judged.tier_is(Tier.RED), judged.tier_is(Tier.GREEN)
+    shares = {
+        "accuracy": (judged.guess == judged.targets, everyone),
+        "melanoma_red": (red, melanoma),
+        "melanoma_flagged": (~green, melanoma),
+        "malignant_red": (red, sick),
+        "malignant_flagged": (~green, sick),
+        "green_benign": (green, well),
+        "red_benign": (red, well),
+    }
+    for suffix, cut in (("", judged.r95), ("_r99", judged.r99)):
+        if cut is not None:
+            shares[f"sensitivity{suffix}"] = (judged.risks >= cut, sick)
+            shares[f"specificity{suffix}"] = (judged.risks < cut, well)
+    return shares
+
+
+def _others(judged: Judged) -> dict[str, Measure]:
+    p, truth, labels = judged.probabilities, judged.targets, judged.labels
+    right = judged.guess == truth
+    squares = ((p - np.eye(len(labels))[truth]) ** 2).sum(1)
+    return {
+        "bmca": mean_over([share_of(right, judged.is_class(name)) for name in labels]),
+        "macro_auc": mean_over([_auc(judged, name) for name in labels]),
+        "melanoma_auc": _auc(judged, MELANOMA),
+        "malignancy_auc": auc_of(judged.sick, judged.risks),
+        "specificity_at_95_sensitivity": specificity_at(0.95, judged.risks, judged.sick),
+        "specificity_at_99_sensitivity": specificity_at(0.99, judged.risks, judged.sick),
+        "ece_raw": calibration_error_of(judged.raw.max(1), judged.raw.argmax(1) == truth),
+        "ece": calibration_error_of(p.max(1), right),
+        "brier": mean_of(squares),  # summed over the classes: 0 best, 2 worst
+    }
+
+
+def _auc(judged: Judged, name: str) -> Measure:
+    """One class against the rest."""
+    column = judged.labels.index(name) if name in judged.labels else 0
+    return auc_of(judged.is_class(name), judged.probabilities[:, column])
+
+
+def _class_shares(judged: Judged) -> Shares:
+    """``recall|mel`` and so on."""
+    shares: Shares = {}
     for number, name in enumerate(judged.labels):
-        right = judged.is_class(name)
-        precision[name] = share(right, guess == number)
-        both = right.sum() + (guess == number).sum()
-        f1[name] = float(2 * (right & (guess == number)).sum() / both) if both else None
-    return {"precision": precision, "f1": f1}
+        said, true = judged.guess == number, judged.is_class(name)
+        shares |= {f"recall|{name}": (said, true), f"precision|{name}": (true, said)}
+    return shares
 
 
-def intervals(judged: Judged, resamples: int, seed: int) -> dict[str, tuple[float, float] | None]:
-    """95 % percentile intervals of :data:`SCALARS` and of each class's recall.
-
-    Lesions are drawn with replacement, each with all its pictures. ``None`` where a number does
-    not exist in most draws.
-    """
-    _, group = np.unique([row.lesion_id for row in judged.rows], return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(group))[:-1])
-    rng = np.random.default_rng(seed)
-    draws: dict[str, list[float]] = {}
-    for _ in range(resamples):
-        chosen = rng.integers(0, len(members), len(members))
-        drawn = judged[np.concatenate([members[i] for i in chosen])]
-        values = {name: scalar(drawn) for name, scalar in SCALARS.items()}
-        values |= {f"recall.{name}": value for name, value in recalls(drawn).items()}
-        for name, value in values.items():
-            draws.setdefault(name, []).append(np.nan if value is None else value)
-    return {name: _interval(values) for name, values in draws.items()}
+def _class_others(judged: Judged) -> dict[str, Measure]:
+    measures = {}
+    for number, name in enumerate(judged.labels):
+        measures[f"f1|{name}"] = f1_of(judged.guess == number, judged.is_class(name))
+        measures[f"auc|{name}"] = _auc(judged, name)
+    return measures
 
 
-def _interval(values: list[float]) -> tuple[float, float] | None:
-    existing = np.array(values)[~np.isnan(values)]
-    if len(existing) < len(values) / 2:
+def _interval(
+    name: str,
+    value: float | None,
+    values: Doubles,
+    share: tuple[Flags, Flags] | None,
+    judged: Judged,
+) -> Interval | None:
+    """The 95 % interval of one number from its values in the draws."""
+    if value is None:
         return None
-    low, high = np.quantile(existing, (0.025, 0.975))
-    return float(low), float(high)
+    if share is not None and value in {0.0, 1.0}:
+        return exact_interval(*share, judged.lesions)
+    if name in {"ece", "ece_raw"}:
+        return error_percentiles(values, value)
+    return percentiles(values)
+
+
+def _counts(judged: Judged) -> dict[str, Any]:
+    """Numbers of harmful pictures, with exact intervals: draws know no spread of a zero."""
+    sick, n = judged.sick, int(judged.sick.sum())
+    green = judged.tier_is(Tier.GREEN)
+    counts: dict[str, Any] = {}
+    for name, flags in (
+        ("green_malignant", green),
+        ("rule_no_disease_malignant", judged.no_disease),
+        ("rule_no_disease_malignant_green", judged.no_disease & green),
+    ):
+        limits = exact_interval(flags, sick, judged.lesions)
+        counts[name] = int((flags & sick).sum())
+        counts[f"{name}_interval"] = limits and (limits[0] * n, limits[1] * n)
+    return counts
+
+
+def _cuts(judged: Judged) -> dict[str, float | None]:
+    """The shipped cuts, and where these very pictures would put them."""
+    whole = once(len(judged.rows))
+    return {
+        "threshold": judged.threshold,
+        "r95": judged.r95,
+        "r99": judged.r99,
+        "cut_at_95_sensitivity": _number(cut_at(0.95, judged.risks, judged.sick)(whole)),
+        "cut_at_99_sensitivity": _number(cut_at(0.99, judged.risks, judged.sick)(whole)),
+    }
 
 
 def rule_price(judged: Judged) -> dict[str, dict[str, int]]:
@@ -247,40 +213,4 @@ def rule_price(judged: Judged) -> dict[str, dict[str, int]]:
     return price
 
 
-def subgroups(judged: Judged) -> dict[str, dict[str, object]]:
-    """Accuracy and triage by sex, age and site; under 30 pictures says so instead."""
-    groups: dict[str, dict[str, object]] = {}
-    keys: Mapping[str, Callable[[Row], str]] = {
-        "sex": lambda row: row.sex or "unknown",
-        "age": lambda row: _age_band(row.age),
-        "site": lambda row: row.localization or "unknown",
-    }
-    for kind, key in keys.items():
-        values = np.array([key(row) for row in judged.rows])
-        groups[kind] = {
-            str(value): _subgroup(judged[np.flatnonzero(values == value)])
-            for value in sorted(set(values))
-        }
-    return groups
-
-
-def _age_band(age: float | None) -> str:
-    if age is None:
-        return "unknown"
-    bands = ((30, "under 30"), (50, "30 to 49"), (70, "50 to 69"))
-    return next((name for top, name in bands if age < top), "70 and over")
-
-
-def _subgroup(judged: Judged) -> dict[str, object]:
-    n, sick = len(judged.rows), int(judged.sick.sum())
-    if n < ENOUGH:
-        return {"n": n, "note": "not enough cases"}
-    enough = sick >= ENOUGH
-    return {
-        "n": n,
-        "accuracy": SCALARS["accuracy"](judged),
-        "n_malignant": sick,
-        "malignant_flagged": SCALARS["malignant_flagged"](judged) if enough else "not enough cases",
-        "malignant_red": SCALARS["malignant_red"](judged) if enough else "not enough cases",
-        "green_benign": SCALARS["green_benign"](judged),
-    }
+__all__ = ["Doubles", "Flags", "Judged", "calibration_error", "measure", "rule_price"]

@@ -20,13 +20,14 @@ def prepare_rows(rows: Sequence[Row], side: int, out: Picture | None = None) -> 
     if out is None:
         out = np.empty((len(rows), side, side, 3), np.uint8)
     with ThreadPoolExecutor() as pool:
-        prepared = pool.map(lambda row: _prepare(row, side), rows)
+        prepared = pool.map(lambda row: prepare_row(row, side), rows)
         for number, picture in enumerate(tqdm(prepared, "prepare", len(rows))):
             out[number] = picture
     return out
 
 
-def _prepare(row: Row, side: int) -> Picture:
+def prepare_row(row: Row, side: int) -> Picture:
+    """The row's picture as it is served; raises :class:`TrainingError` naming it."""
     try:
         return prepare(row.path, side)
     except PictureError as error:

@@ -17,9 +17,11 @@ from sklearn.metrics import (
 )
 
 from mlservice.engine import Tier
-from training.card import gate_verdict
 from training.data import Row
-from training.metrics import Judged, calibration_error, measure
+from training.judged import Judged
+from training.measures import calibration_error
+from training.metrics import measure
+from training.release import gate_verdict
 
 LABELS = ("mel", "bcc", "akiec", "nv", "bkl", "df", "vasc")
 HARMFUL = ("mel", "bcc", "akiec")
@@ -180,12 +182,18 @@ def test_a_small_group_says_so_instead_of_a_number() -> None:
         ({"green_benign": 0.249}, False),
         ({"red_benign": 0.451}, False),
         ({"green_benign": None}, False),
+        ({"n_malignant": 0, "green_malignant": 0}, False),
     ],
 )
 def test_the_card_says_whether_the_release_gate_is_passed(
     changes: dict[str, float | None], passed: bool
 ) -> None:
-    numbers = {"green_malignant": 4, "green_benign": 0.25, "red_benign": 0.45} | changes
+    numbers = {
+        "n_malignant": 9,
+        "green_malignant": 4,
+        "green_benign": 0.25,
+        "red_benign": 0.45,
+    } | changes
     verdict = gate_verdict(numbers)
     assert ("**passed**" in verdict) == passed
     assert verdict.count("not met") == (0 if passed else 1)

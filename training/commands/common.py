@@ -30,6 +30,19 @@ def add_material(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, help="split file (default: WORK/split.json)")
 
 
+def add_resamples(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--resamples", type=_positive, default=1000, help="of the bootstrap (default: 1000)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
 def split_path(options: argparse.Namespace) -> Path:
     path: Path = options.split or options.work / "split.json"
     return path

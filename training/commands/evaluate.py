@@ -6,30 +6,44 @@ import argparse
 import json
 from pathlib import Path
 
-from training.commands.common import Commands
+from training.commands.common import Commands, add_pack, add_resamples
 from training.errors import TrainingError
 
 
 def add(commands: Commands) -> None:
     parser = commands.add_parser("evaluate", help="measure a bundle on a labelled folder")
-    parser.add_argument("bundle", type=Path, nargs="?", help="default: the shipped one")
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, required=True, help="csv with image_id,dx")
-    parser.add_argument("--declared", choices=("dermoscopic", "phone"), default="dermoscopic")
-    parser.add_argument("--pack", default="skin", help="whose shipped bundle (default: skin)")
-    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
-    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    parser.add_argument(
+        "bundle", type=Path, nargs="?", help="folder (default: the newest one shipped)"
+    )
+    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        help="csv with image_id,dx (lesion_id, age, sex, localization where known)",
+    )
+    parser.add_argument(
+        "--declared",
+        choices=("dermoscopic", "phone"),
+        default="dermoscopic",
+        help="how the pictures were taken (default: dermoscopic)",
+    )
+    add_pack(parser)
+    add_resamples(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="every number as JSON on standard output"
+    )
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> None:
     from mlservice.engine import Bundle, EngineError, Modality, shipped
-    from training.evaluate import evaluate, table
+    from training.evaluate import evaluate
+    from training.report import report
 
     try:
-        bundle = Bundle.load(options.bundle or shipped(options.pack))
         metrics = evaluate(
-            bundle,
+            Bundle.load(options.bundle or shipped(options.pack)),
             options.images,
             options.labels,
             Modality(options.declared),
@@ -37,4 +51,5 @@ def run(options: argparse.Namespace) -> None:
         )
     except EngineError as error:
         raise TrainingError(str(error)) from error
-    print(json.dumps(metrics, indent=1) if options.json else table(metrics))
+    # Strict JSON: what does not exist is null; a nan would be a mistake of ours.
+    print(json.dumps(metrics, indent=1, allow_nan=False) if options.json else report(metrics))

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from training.commands.common import Commands, add_material, split_path
+from training.commands.common import Commands, add_material, add_resamples, split_path
 from training.errors import TrainingError
 
 
 def add(commands: Commands) -> None:
     parser = commands.add_parser("export", help="make a bundle of a run and measure it")
     add_material(parser)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--version", required=True, help="the bundle becomes PACK-VERSION")
+    parser.add_argument("run", type=Path, help="folder of a finished `fit`")
+    parser.add_argument(
+        "--version", type=_version, required=True, help="2, or 2.1: the bundle is PACK-VERSION"
+    )
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
     parser.add_argument("--not-skin", type=Path, help="folder of other photos, likewise")
-    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
+    add_resamples(parser)
     parser.set_defaults(command=run)
 
 
+def _version(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 2, or 2.1")
+    return text
+
+
 def run(options: argparse.Namespace) -> None:
+    from mlservice.engine import EngineError
     from training.export import export
     from training.outside import Others
     from training.run import open_material
@@ -29,11 +39,18 @@ def run(options: argparse.Namespace) -> None:
     if (options.phone is None) != (options.not_skin is None):
         raise TrainingError("The gate needs both --phone and --not-skin, or neither.")
     others = Others(options.phone, options.not_skin) if options.phone else None
-    bundle = export(
-        open_material(options.data, split_path(options), options.pack, options.work / "cache"),
-        options.run,
-        options.out / f"{options.pack}-{options.version}",
-        others=others,
-        resamples=options.resamples,
+    material = open_material(
+        options.data, split_path(options), options.pack, options.work / "cache"
     )
+    try:
+        bundle = export(
+            material,
+            options.run,
+            options.out / f"{options.pack}-{options.version}",
+            work=options.work,
+            others=others,
+            resamples=options.resamples,
+        )
+    except EngineError as error:
+        raise TrainingError(str(error)) from error
     print(f"made: {bundle.folder}")

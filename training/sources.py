@@ -1,0 +1,53 @@
+"""Data sets the card can name: recognised by what they hold, not by what a folder is called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from training.data import Row
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of a published data set, in the card's words."""
+
+    name: str
+    citation: str
+    licence: str
+    limits: tuple[str, ...] = ()
+
+
+HAM10000 = Source(
+    name="HAM10000",
+    citation=(
+        "Tschandl, Rosendahl & Kittler, Sci Data 5:180161, 2018; doi:10.7910/DVN/DBW86T; ViDIR "
+        "Group, Department of Dermatology, Medical University of Vienna"
+    ),
+    licence="CC BY-NC 4.0",
+    limits=(
+        "HAM10000 comes from Vienna and Queensland: mostly fair skin (few Fitzpatrick V and VI), "
+        "dermoscopy only, marks that somebody chose to photograph. Elsewhere the model will do "
+        "worse, and its confidence will be too high.",
+        'Seven classes. There is no "healthy", no "something else": squamous cell carcinoma, '
+        "rashes and infections get one of the seven names or none.",
+        "Nearly half of the labels (47 %) rest on follow-up, consensus or confocal microscopy, "
+        "not on histology.",
+    ),
+)
+ISIC2017 = Source(
+    name="ISIC 2018 Task 1 training pictures with the diagnoses of ISIC 2019",
+    citation="Codella et al., arXiv:1710.05006 and arXiv:1902.03368",
+    licence="CC0 or CC BY-NC 4.0 by picture, taken as CC BY-NC 4.0",
+)
+# SHA-256 of the sorted lines "image_id,dx,lesion_id": whatever size the pictures are kept at.
+BY_TABLE = {"75caf11d0ee96d118342659a328828a50d9ec068271e628bc0d4a591dc7b8a37": HAM10000}
+# Hashes of whole folders (training.data.data_hash), for those a run knows by nothing else.
+BY_FOLDER = {"96c8bd3971317c2278b683e8a51519c7893ee9061fde0956cadf05a0c6b00883": ISIC2017}
+
+
+def source_of(rows: Iterable[Row]) -> Source | None:
+    """The published set these rows are, complete and unchanged; ``None`` for any other."""
+    lines = sorted(f"{row.image_id},{row.dx},{row.lesion_id}" for row in rows)
+    return BY_TABLE.get(hashlib.sha256("\n".join(lines).encode()).hexdigest())
