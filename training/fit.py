@@ -91,7 +91,10 @@ class AdjustedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # keras sh
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         return keras.losses.categorical_crossentropy(
-            y_true, y_pred + self._offset, from_logits=True, label_smoothing=self._smoothing
+            y_true,
+            y_pred + keras.ops.convert_to_tensor(self._offset),
+            from_logits=True,
+            label_smoothing=self._smoothing,
         )
 
 
