@@ -2,7 +2,8 @@
 
 ``fit`` trains, ``validation`` stops and chooses, ``calibration`` sets the temperature and the
 cuts, ``test`` is opened once per release. Oversampling and augmentation happen later and in
-``fit`` only; :func:`guard` refuses a split in which a lesion or a picture's bytes cross.
+``fit`` only; :func:`guard` refuses a split in which a lesion, a picture's bytes or a photograph
+(changed as a file: smaller, lighter, turned) cross.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import itertools
 import json
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from training.data import Row, data_hash, file_hashes
+from training.duplicates import Twins, find_twins
 from training.errors import LeakError, TrainingError
 
 PARTS = ("fit", "validation", "calibration", "test")
 SHARES = (0.65, 0.10, 0.15, 0.10)
+HELD = ("validation", "calibration", "test")
+STRAY = 0.01  # share of the pictures up to which those in crossing photographs are strays
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,36 @@ class Split:
         return split
 
 
-def make_split(rows: Sequence[Row], seed: int, shares: Sequence[float] = SHARES) -> Split:
+def make_split(
+    rows: Sequence[Row], seed: int, shares: Sequence[float] = SHARES, cache: Path | None = None
+) -> Split:
     """Split by lesion, stratified by class, the same for the same seed whatever the row order.
 
-    Lesions that share a byte-identical picture are kept together.
+    Lesions that share a file or a photograph end in one part. A few strays go to the earliest of
+    their parts, ``fit`` if one of them is there, and everything else stays where it is; where
+    they are many, such lesions are dealt out together. ``cache`` is a folder that keeps what the
+    search for copies found.
     """
     hashes = file_hashes(rows)
-    groups = _groups(rows, hashes)
+    twins = find_twins(rows, rows, hashes, cache)
+    files, photographs = _copies(rows, hashes), [(pair.one, pair.other) for pair in twins]
+    parts = _deal(_groups(rows, files), seed, shares)
+    joined = _groups(rows, [*files, *photographs])
+    crossing = [group for group in joined.values() if len(_parts_of(parts, group)) > 1]
+    if sum(len(group) for group in crossing) > STRAY * len(rows):
+        parts = _deal(joined, seed, shares)
+    else:
+        parts = _mended(parts, crossing)
+    split = Split(seed, tuple(shares), data_hash(rows, hashes), parts)
+    guard(split, rows, hashes, twins)
+    return split
+
+
+_Parts = dict[str, tuple[str, ...]]
+
+
+def _deal(groups: Mapping[str, Sequence[Row]], seed: int, shares: Sequence[float]) -> _Parts:
+    """Shuffle the groups of each class and cut them by the shares; image ids, sorted."""
     strata: defaultdict[str, list[str]] = defaultdict(list)
     for group in sorted(groups):
         strata[min(row.dx for row in groups[group])].append(group)
@@ -80,18 +107,37 @@ def make_split(rows: Sequence[Row], seed: int, shares: Sequence[float] = SHARES)
         shuffler.shuffle(strata[label])
         for part, chosen in zip(PARTS, _cut(strata[label], shares), strict=True):
             parts[part] += [row.image_id for group in chosen for row in groups[group]]
-    split = Split(
-        seed,
-        tuple(shares),
-        data_hash(rows, hashes),
-        {part: tuple(sorted(images)) for part, images in parts.items()},
-    )
-    guard(split, rows, hashes)
-    return split
+    return {part: tuple(sorted(images)) for part, images in parts.items()}
 
 
-def _groups(rows: Sequence[Row], hashes: Mapping[str, str]) -> dict[str, list[Row]]:
-    """Lesions, joined where they share a byte-identical picture (union-find)."""
+def _parts_of(parts: Mapping[str, Sequence[str]], group: Iterable[Row]) -> list[str]:
+    """The parts in which a group has pictures, in the order of ``PARTS``."""
+    images = {row.image_id for row in group}
+    return [part for part in PARTS if not images.isdisjoint(parts[part])]
+
+
+def _mended(parts: _Parts, crossing: Iterable[Sequence[Row]]) -> _Parts:
+    """Each crossing group whole in the earliest of its parts."""
+    sets = {part: set(images) for part, images in parts.items()}
+    for group in crossing:
+        images = {row.image_id for row in group}
+        home = _parts_of(parts, group)[0]
+        for part in PARTS:
+            sets[part] -= images
+        sets[home] |= images
+    return {part: tuple(sorted(images)) for part, images in sets.items()}
+
+
+def _copies(rows: Sequence[Row], hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of pictures that are the same file: each with the first of them by name."""
+    first: dict[str, str] = {}
+    ordered = sorted(row.image_id for row in rows)
+    return [(first.setdefault(hashes[image], image), image) for image in ordered]
+
+
+def _groups(rows: Sequence[Row], pairs: Iterable[tuple[str, str]]) -> dict[str, list[Row]]:
+    """Lesions, joined where a pair of pictures says so (union-find), by their first name."""
+    lesion_of = {row.image_id: row.lesion_id for row in rows}
     parent = {row.lesion_id: row.lesion_id for row in rows}
 
     def root(lesion: str) -> str:
@@ -99,10 +145,8 @@ def _groups(rows: Sequence[Row], hashes: Mapping[str, str]) -> dict[str, list[Ro
             lesion = parent[lesion]
         return lesion
 
-    first: dict[str, str] = {}
-    for row in sorted(rows, key=lambda row: row.image_id):
-        other = first.setdefault(hashes[row.image_id], row.lesion_id)
-        one, two = sorted((root(row.lesion_id), root(other)))
+    for pair in pairs:
+        one, two = sorted(root(lesion_of[image]) for image in pair)
         parent[two] = one
     groups: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -118,8 +162,16 @@ def _cut(groups: Sequence[str], shares: Sequence[float]) -> list[Sequence[str]]:
     return [groups[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
-def guard(split: Split, rows: Sequence[Row], hashes: Mapping[str, str]) -> None:
-    """Raises :class:`LeakError` when a picture, a lesion or a picture's bytes are in two parts."""
+def guard(
+    split: Split,
+    rows: Sequence[Row],
+    hashes: Mapping[str, str],
+    twins: Sequence[Twins] | None = None,
+) -> None:
+    """Raises :class:`LeakError` when a lesion, a file or a photograph is in two parts.
+
+    ``twins`` are the copies among ``rows``; left out, they are searched for.
+    """
     part_of: dict[str, str] = {}
     for part, images in split.parts.items():
         for image in images:
@@ -139,13 +191,59 @@ def guard(split: Split, rows: Sequence[Row], hashes: Mapping[str, str]) -> None:
             raise LeakError(
                 f"The pictures {twin!r} ({there}) and {row.image_id!r} ({here}) are the same file."
             )
+    for pair in find_twins(rows, rows, hashes) if twins is None else twins:
+        there, here = part_of[pair.one], part_of[pair.other]
+        if there != here:
+            raise LeakError(
+                f"The pictures {pair.one!r} ({there}) and {pair.other!r} ({here}) are the same "
+                f"photograph (likeness {pair.likeness})."
+            )
 
 
-def open_split(path: Path, rows: Sequence[Row]) -> Split:
-    """Load a split and hold it against the data: same data, nothing crossing."""
+def guard_also(
+    split: Split,
+    rows: Sequence[Row],
+    also: Sequence[Row],
+    held: Collection[str] = HELD,
+    cache: Path | None = None,
+) -> None:
+    """Raises :class:`LeakError` when ``also``, pictures to train on too, show a held part again.
+
+    ``rows`` are those the split was made of, ``held`` the parts that nothing may be learnt from.
+    A name of a picture or a lesion, a file or a photograph in common is a leak.
+    """
+    kept = [row for part in held for row in split.rows(rows, part)]
+    part_of = {image: part for part in held for image in split.parts[part]}
+    hashes, others = file_hashes(kept), file_hashes(also)
+    names = {row.image_id: row for row in kept}
+    lesions = {row.lesion_id: row for row in kept}
+    files = {hashes[row.image_id]: row for row in kept}
+    for row in also:
+        for what, known in (
+            ("have the same image_id", names.get(row.image_id)),
+            ("have the same lesion_id", lesions.get(row.lesion_id)),
+            ("are the same file", files.get(others[row.image_id])),
+        ):
+            if known is not None:
+                raise LeakError(
+                    f"The picture {row.image_id!r} of the second folder and {known.image_id!r} "
+                    f"({part_of[known.image_id]}) {what}."
+                )
+    for pair in find_twins(kept, also, hashes | others, cache):
+        raise LeakError(
+            f"The picture {pair.other!r} of the second folder and {pair.one!r} "
+            f"({part_of[pair.one]}) are the same photograph (likeness {pair.likeness})."
+        )
+
+
+def open_split(path: Path, rows: Sequence[Row], cache: Path | None = None) -> Split:
+    """Load a split and hold it against the data: same data, nothing crossing.
+
+    What the search for copies found is kept in ``cache``, a folder beside the split by default.
+    """
     split = Split.load(path)
     hashes = file_hashes(rows)
-    guard(split, rows, hashes)
     if split.data_hash != data_hash(rows, hashes):
         raise TrainingError(f"The split {path.name!r} was made from other data than this folder.")
+    guard(split, rows, hashes, find_twins(rows, rows, hashes, cache or path.parent / "cache"))
     return split

@@ -20,8 +20,8 @@ def run(options: argparse.Namespace) -> None:
     from training.split import make_split
 
     rows = read_folder(options.data, pack_labels(options.pack)[0])
-    split = make_split(rows, options.seed)
     path = split_path(options)
+    split = make_split(rows, options.seed, cache=path.parent / "cache")
     split.save(path)
     for part, images in split.parts.items():
         lesions = {row.lesion_id for row in split.rows(rows, part)}
