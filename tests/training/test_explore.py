@@ -334,6 +334,22 @@ def test_one_picture_is_enough_for_a_page(make: MakeFolder, dx: str) -> None:
     assert "Every picture is 30 × 20 pixels (PNG)." in text
 
 
+def test_classes_of_one_size_are_said_to_be_so(make: MakeFolder) -> None:
+    found = explored(make((("a", "nv"), ("b", "mel")), HEADER[:2]))
+    text = Reader(page(found)).text
+    assert {found.imbalance.largest, found.imbalance.smallest} == {"nv", "mel"}
+    assert found.imbalance.ratio == 1.0
+    assert "Every class that is there has 1 picture." in text
+    assert text.count("no pictures") == 5, "the five classes that are absent, once each"
+
+
+def test_counting_needs_no_pictures_on_the_disk() -> None:
+    rows = [Row("a", "nv", "L1", Path("nowhere/a.png")), Row("b", "df", "L2", Path("nowhere/b"))]
+    found = explore(rows, load_pack("skin"))
+    assert (found.pictures, found.files) == (2, None)
+    assert "The picture files were not looked at." in Reader(page(found)).text
+
+
 def test_many_sites_and_sexes_are_all_in_the_table(make: MakeFolder) -> None:
     table = tuple((f"p{n}", "nv", f"L{n}", "", f"sex{n % 6}", f"site{n}") for n in range(30))
     found = explored(make(table))
@@ -341,6 +357,14 @@ def test_many_sites_and_sexes_are_all_in_the_table(make: MakeFolder) -> None:
     assert len(reader.tables["Pictures of each body site, by sex"]) == 1 + 30 + 1
     assert "and 10 sites more, in the table" in reader.text
     assert "1 other" in reader.text
+
+
+def test_a_long_word_is_cut_in_the_plot_and_whole_in_the_table(make: MakeFolder) -> None:
+    site = "a-place-" * 12 + "end"
+    reader = Reader(page(explored(make((("a", "nv", "L1", "5", "male", site),)))))
+    label = next(word for word in reader.words if word.startswith("a-place-") and "…" in word)
+    assert len(label) + len("1 (100 %)") == 44
+    assert site in {row[0] for row in reader.tables["Pictures of each body site, by sex"]}
 
 
 # --- The command ---------------------------------------------------------------------------------

@@ -15,10 +15,12 @@ from xml.etree.ElementTree import Element
 from training.explore.markup import percent_of_width, tag
 from training.explore.shapes import Quartiles
 
-LETTERS = 40  # of a label; more would leave a phone's screen
+LETTERS = 44  # of a label with its note; more would leave a phone's screen
+LETTERS_BESIDE = 20  # of the words at the end of a bar
 BESIDE = 0.66  # the longest bar, where words stand at its end
 HEADING, LABEL, BAR, GAP = 30, 21, 17, 11  # pixels
 HEIGHT = 200  # of the columns
+WIDEST = 0.08  # of one column: a share of the plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Box:
     quartiles: Quartiles | None = None
 
 
-def shortened(text: str, letters: int = LETTERS) -> str:
+def shortened(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
@@ -83,15 +85,12 @@ def _svg(plot: Plot, height: float, kind: str, drawn: Sequence[Element]) -> Elem
 
 
 def _label(label: str, note: str, y: float) -> Element:
-    room = max(0, LETTERS + 4 - len(label))
-    short = [tag("tspan", shortened(note, room), dx="6", class_="note")] if note and room else []
-    return tag(
-        "text",
-        tag("tspan", shortened(label), class_="label"),
-        *short,
-        x="0",
-        y=y + 15,
-    )
+    """The longer of the two makes room for the other."""
+    if len(label) > len(note):
+        label = shortened(label, LETTERS - len(note))
+    note = shortened(note, LETTERS - len(label))
+    beside = [tag("tspan", note, dx="6", class_="note")] if note else []
+    return tag("text", tag("tspan", label, class_="label"), *beside, x="0", y=y + 15)
 
 
 def bars(plot: Plot, lines: Sequence[Line], whole: float | None = None) -> Element:
@@ -139,7 +138,8 @@ def _bar(bar: Bar, y: float, scale: float, pale: float) -> list[Element]:
         start += part.value
     if bar.text:
         end = percent_of_width(max(pale, start * scale))
-        drawn.append(tag("text", bar.text, x=end, dx="7", y=y + 11, class_="value"))
+        text = shortened(bar.text, LETTERS_BESIDE)
+        drawn.append(tag("text", text, x=end, dx="7", y=y + 11, class_="value"))
     return drawn
 
 
@@ -154,7 +154,7 @@ def columns(
         y = 12 + HEIGHT - tick * scale
         drawn.append(tag("line", x1="0", x2="100%", y1=y, y2=y, class_="grid"))
         drawn.append(tag("text", f"{tick:,}", x="-7", y=y + 4, class_="tick end"))
-    width = 1 / len(stacks)
+    width = min(1 / len(stacks), WIDEST)
     for number, (label, stack) in enumerate(zip(labels, stacks, strict=True)):
         drawn += _stack(stack, number * width, width, scale)
         if label:

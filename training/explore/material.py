@@ -44,7 +44,9 @@ def classes(found: Exploration) -> Section:
     return Section("classes", "Classes", said, bars(plot, lines), grid, legend)
 
 
-def _class_bars(of: ClassCount, kind: str) -> tuple[Bar, Bar]:
+def _class_bars(of: ClassCount, kind: str) -> tuple[Bar, ...]:
+    if not of.pictures:
+        return (Bar((), "no pictures"),)
     pictures, lesions = count(of.pictures, "picture"), count(of.lesions, "lesion")
     return (
         Bar((Part(of.pictures, kind, f"{of.name}: {pictures}"),), amount(of.pictures, of.share)),

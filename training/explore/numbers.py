@@ -98,7 +98,7 @@ def _classes(rows: Sequence[Row], pack: Pack) -> tuple[ClassCount, ...]:
 def _imbalance(classes: Sequence[ClassCount]) -> Imbalance:
     present = [count for count in classes if count.pictures]
     largest = max(present, key=lambda count: count.pictures)
-    smallest = min(present, key=lambda count: count.pictures)
+    smallest = min(reversed(present), key=lambda count: count.pictures)  # of equals not the same
     absent = tuple(count.name for count in classes if not count.pictures)
     return Imbalance(largest.name, smallest.name, largest.pictures / smallest.pictures, absent)
 

@@ -11,7 +11,7 @@ from training.explore import material, people
 from training.explore.markup import html, tag
 from training.explore.section import Section
 from training.explore.shapes import Exploration
-from training.explore.words import ratio, share
+from training.explore.words import count, ratio, share
 
 SECTIONS = (
     material.classes,
@@ -71,7 +71,7 @@ def _head(found: Exploration) -> Element:
         ("Pictures", f"{found.pictures:,}", ""),
         ("Lesions", f"{found.lesions.count:,}", ""),
         ("Classes", f"{present} of {len(found.classes)}", ""),
-        ("Harmful", share(found.harmful.share), f"{found.harmful.pictures:,} pictures"),
+        ("Harmful", share(found.harmful.share), count(found.harmful.pictures, "picture")),
         ("Largest to smallest", f"{ratio(found.imbalance.ratio)} : 1", sizes),
     ]
     return tag(
@@ -125,7 +125,7 @@ def _foot(found: Exploration) -> Element:
     ]
     if found.files is not None:
         lines.append(
-            f"{found.files.files:,} files, {found.files.bytes / 1e6:,.1f} MB. "
+            f"{count(found.files.files, 'file')}, {count(found.files.bytes, 'byte')}. "
             f"Data hash {found.files.data_hash}."
         )
     return tag("footer", *(tag("p", line) for line in lines))

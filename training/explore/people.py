@@ -84,7 +84,7 @@ def age(found: Exploration) -> Section:
         return empty("age", "Age")
     said = words.age(found)
     stacks, labels = [], []
-    every = 2 if len(found.age.bins) <= 24 else 4
+    every = 2 if len(found.age.bins) <= 18 else 4
     for number, of in enumerate(found.age.bins):
         years = f"{of.start} to {of.end - 1} years"
         harmless = of.pictures - of.harmful

@@ -62,6 +62,8 @@ def classes(found: Exploration) -> Said:
     smallest = _class(found, found.imbalance.smallest)
     if largest is smallest:
         shows = f"Every picture is {_named(largest)}."
+    elif largest.pictures == smallest.pictures:
+        shows = f"Every class that is there has {count(largest.pictures, 'picture')}."
     else:
         shows = (
             f"{share(largest.share)} of the pictures are {_named(largest)}. The rarest class, "
