@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from training.commands import evaluate, explore, export, fit, metadata, split
+from training.commands import crossval, evaluate, explore, export, fit, metadata, split, tune
 from training.errors import TrainingError
 
-COMMANDS = (explore, split, fit, export, evaluate, metadata)
+COMMANDS = (explore, split, fit, tune, crossval, export, evaluate, metadata)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
