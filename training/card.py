@@ -13,6 +13,7 @@ from typing import Any
 from mlservice.engine import Bundle
 from training import tables
 from training.judged import Judged
+from training.outside_card import outside_section
 from training.plots import draw_plots
 from training.release import gate_verdict
 from training.sources import BY_FOLDER, Source
@@ -49,7 +50,7 @@ def write_card(
         _classes(metrics),
         _triage(bundle, metrics),
         _calibration(bundle, metrics),
-        _outside(metrics.get("outside")),
+        outside_section(metrics.get("outside")),
         _subgroups(metrics),
         _limits(source),
     ]
@@ -129,8 +130,11 @@ def _parts(training: Mapping[str, Any]) -> tables.Table:
 def _training(bundle: Bundle) -> str:
     training = bundle.manifest.training
     config = training["config"]
-    weights = config.get("weights_sha256")
-    start = f"the pretrained weights `{weights[:16]}`" if weights else "random weights"
+    start = "random weights"
+    if config.get("weights"):
+        start = f"pretrained weights ({config['weights']})"
+    if config.get("weights_sha256"):
+        start = f"the pretrained weights `{config['weights_sha256'][:16]}`"
     return (
         f"## Training\n\nStarted from {start}; seed {training['seed']}. Classes drawn by their "
         f"size to the power {config['balance']}, log prior taken out of the logits with weight "
@@ -183,27 +187,6 @@ def _calibration(bundle: Bundle, metrics: Numbers) -> str:
         f"{shown(metrics, 'brier')}.\n\n{markdown(tables.calibration(metrics))}\n"
         f"Conformal sets (90 % by class), quantiles of 1 - p: {quantiles}.\n\n"
         "![Reliability](reliability.png)\n"
-    )
-
-
-def _outside(report: Numbers | None) -> str:
-    if report is None:
-        return (
-            "## Not skin, not a dermatoscope\n\nNo such pictures were given to the run: the gate "
-            "is closed, every picture counts as a phone photo, and nothing ends GREEN.\n"
-        )
-    return (
-        "## Not skin, not a dermatoscope\n\n"
-        f"Judged on {report['n_dermoscopic']} test pictures, {report['n_phone']} phone photos and "
-        f"{report['n_not_skin']} ordinary photos the gate was not fitted on. AUROC not skin "
-        f"against skin {report['auroc_not_skin']:.3f}; phone against dermoscopic "
-        f"{report['auroc_phone']:.3f} (very few photos: a sign of life, not a measurement). At the "
-        f"cut {report['not_skin_found']:.3f} of the ordinary photos are refused, "
-        f"{report['dermoscopic_called_not_skin']:.3f} of the dermoscopic pictures and "
-        f"{report['phone_called_not_skin']:.3f} of the phone photos. Out of distribution: "
-        f"{report['far_dermoscopic']:.3f} of the dermoscopic test pictures, "
-        f"{report['far_phone']:.3f} of the phone photos, {report['far_not_skin']:.3f} of the "
-        "ordinary ones.\n"
     )
 
 

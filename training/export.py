@@ -180,6 +180,7 @@ def _manifest(
         conformal=cuts.conformal,
         ood_cut=outside.distance_cut,
         not_skin_cut=outside.not_skin_cut,
+        no_lesion_cut=outside.no_lesion_cut,
         files=FILES,
         sha256={},
         training=_history(material, config),

@@ -1,15 +1,17 @@
-"""What is skin, what is a dermatoscope's picture, and how far is far: fitted on embeddings."""
+"""What is skin, what is a dermatoscope's picture, what shows no mark, and how far is far.
+
+All of it fitted on embeddings of the finished network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from mlservice.engine.statistics import Statistics
@@ -19,6 +21,10 @@ from training.errors import TrainingError
 
 FAR_QUANTILE = 0.99  # of the calibration pictures, the share that is not far
 NOT_SKIN_QUANTILE = 0.995
+# Called "no lesion" on the calibration part: at most so many pictures of marks, no harmful one at
+# all, and at most so many of the squares with a piece of a mark in them.
+MOST_MARKS = 0.003
+MOST_PIECES = 0.02
 
 
 @dataclass(frozen=True)
@@ -29,22 +35,31 @@ class Gate:
     bias: Floats  # (3,)
 
 
-def halves(folder: Path, seed: int) -> tuple[list[Path], list[Path]]:
-    """The pictures of ``folder`` in two halves, never one person in both.
+@dataclass(frozen=True)
+class Pieces:
+    """Embeddings ``(n, d)`` of pairs cut by :mod:`training.skin_crops`: row by row one lesion."""
 
-    A file called ``PAT_8_15_820`` belongs to the person ``PAT_8``; any other name is its own.
-    """
+    skin_near: Floats
+    skin_wide: Floats
+    mark_near: Floats
+    mark_wide: Floats
+    lesions: tuple[str, ...]
+
+
+def halves(folder: Path, seed: int) -> tuple[list[Path], list[Path]]:
+    """The pictures of ``folder`` in two halves, never one person in both (:func:`person_of`)."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise TrainingError(f"There are no pictures in {str(folder)!r}.")
-    people = sorted({_person(path) for path in paths})
+    people = sorted({person_of(path) for path in paths})
     np.random.default_rng(seed).shuffle(people)
     ours = set(people[: len(people) // 2])
-    first = [path for path in paths if _person(path) in ours]
-    return first, [path for path in paths if _person(path) not in ours]
+    first = [path for path in paths if person_of(path) in ours]
+    return first, [path for path in paths if person_of(path) not in ours]
 
 
-def _person(path: Path) -> str:
+def person_of(path: Path) -> str:
+    """A file called ``PAT_8_15_820`` belongs to the person ``PAT_8``; other names are their own."""
     parts = path.stem.split("_")
     return "_".join(parts[:2]) if parts[0] == "PAT" else path.stem
 
@@ -76,6 +91,32 @@ def fit_statistics(
     return Statistics(centres.astype(np.float32), gate.weights, gate.bias)
 
 
+def with_no_lesion(
+    statistics: Statistics, skin: Sequence[Floats], marks: Sequence[Floats]
+) -> Statistics:
+    """``statistics`` that tell plain ``skin`` from ``marks`` too, by logistic regression.
+
+    Both sides weigh the same, and within a side each kind of picture does.
+    """
+    sides = [kind for side in (skin, marks) for kind in side]
+    features = np.concatenate(sides)
+    plain = np.repeat([1, 0], [sum(map(len, skin)), sum(map(len, marks))])
+    shares = [
+        np.full(len(kind), 1 / len(side) / len(kind)) for side in (skin, marks) for kind in side
+    ]
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=0.003, max_iter=2000)
+    weights = np.concatenate(shares) * len(features) / 2
+    model.fit(scaler.transform(features), plain, sample_weight=weights)
+    slopes = model.coef_[0] / scaler.scale_
+    bias = model.intercept_ - scaler.mean_ @ slopes
+    return replace(
+        statistics,
+        no_lesion_weights=slopes.astype(np.float32),
+        no_lesion_bias=bias.astype(np.float32),
+    )
+
+
 def far_cut(statistics: Statistics, embeddings: Floats) -> float:
     """The distance that 99 % of the calibration pictures do not exceed."""
     return float(np.quantile(statistics.distances(embeddings), FAR_QUANTILE))
@@ -87,33 +128,19 @@ def not_skin_cut(statistics: Statistics, embeddings: Floats) -> float:
     return float(max(0.5, np.quantile(shares, NOT_SKIN_QUANTILE)))
 
 
-def gate_report(
-    statistics: Statistics,
-    dermoscopic: Floats,
-    phone: Floats,
-    not_skin: Floats,
-    cuts: dict[str, float],
-) -> dict[str, float | int]:
-    """How well gate and distance tell the kinds apart on pictures they were not fitted on."""
-    shares = [statistics.gate(kind) for kind in (dermoscopic, phone, not_skin)]
-    far = [statistics.distances(kind) for kind in (dermoscopic, phone, not_skin)]
-    skin = np.concatenate([shares[0], shares[1]])
-    return {
-        "n_dermoscopic": len(dermoscopic),
-        "n_phone": len(phone),
-        "n_not_skin": len(not_skin),
-        "auroc_not_skin": _auroc(shares[2][:, 2], skin[:, 2]),
-        "auroc_phone": _auroc(shares[1][:, 1], shares[0][:, 1]),
-        "not_skin_found": float((shares[2][:, 2] >= cuts["not_skin"]).mean()),
-        "dermoscopic_called_not_skin": float((shares[0][:, 2] >= cuts["not_skin"]).mean()),
-        "phone_called_not_skin": float((shares[1][:, 2] >= cuts["not_skin"]).mean()),
-        "auroc_distance_not_skin": _auroc(far[2], far[0]),
-        "far_dermoscopic": float((far[0] > cuts["distance"]).mean()),
-        "far_phone": float((far[1] > cuts["distance"]).mean()),
-        "far_not_skin": float((far[2] > cuts["distance"]).mean()),
-    }
+def no_lesion_cut(
+    statistics: Statistics, pictures: Floats, harmful: NDArray[np.bool_], pieces: Pieces
+) -> float:
+    """The lowest share of "no lesion" that misses hardly any mark of the calibration part.
 
-
-def _auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    truth = np.repeat([1, 0], [len(positive), len(negative)])
-    return float(roc_auc_score(truth, np.concatenate([positive, negative])))
+    ``pictures`` are its whole pictures, ``harmful`` says which of them show a harmful mark. A
+    mark that is missed costs more than plain skin that is judged as if it had one.
+    """
+    shares = statistics.no_lesion(pictures)
+    asked = [0.5, float(np.quantile(shares, 1 - MOST_MARKS))]
+    if harmful.any():
+        asked.append(float(shares[harmful].max()))
+    for marks in (pieces.mark_near, pieces.mark_wide):
+        if len(marks):
+            asked.append(float(np.quantile(statistics.no_lesion(marks), 1 - MOST_PIECES)))
+    return float(min(np.nextafter(max(asked), 1), 1.0))

@@ -20,6 +20,13 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
     parser.add_argument("--not-skin", type=Path, help="folder of other photos, likewise")
+    outlines = parser.add_mutually_exclusive_group()
+    outlines.add_argument(
+        "--masks", type=Path, help='outlines of the marks, to teach "no lesion" (DATA/masks)'
+    )
+    outlines.add_argument(
+        "--no-masks", action="store_true", help='leave outlines out: it never says "no lesion"'
+    )
     add_resamples(parser)
     parser.set_defaults(command=run)
 
@@ -30,6 +37,14 @@ def _version(text: str) -> str:
     return text
 
 
+def _masks(options: argparse.Namespace) -> Path | None:
+    """The folder of outlines: the one named, or the data's own where there is one."""
+    named: Path = options.masks or options.data / "masks"
+    if options.masks and not named.is_dir():
+        raise TrainingError(f"There is no folder {str(named)!r} of outlines.")
+    return named if named.is_dir() and not options.no_masks else None
+
+
 def run(options: argparse.Namespace) -> None:
     from mlservice.engine import EngineError
     from training.export import export
@@ -38,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.phone is None) != (options.not_skin is None):
         raise TrainingError("The gate needs both --phone and --not-skin, or neither.")
-    others = Others(options.phone, options.not_skin) if options.phone else None
+    others = Others(options.phone, options.not_skin, _masks(options))
     material = open_material(
         options.data, split_path(options), options.pack, options.work / "cache"
     )
