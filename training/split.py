@@ -17,13 +17,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.data import Row, data_hash, file_hashes
+from training.data import SPLIT_FIRST, Row, data_hash, file_hashes
 from training.duplicates import Twins, find_twins
 from training.errors import LeakError, TrainingError
 
 PARTS = ("fit", "validation", "calibration", "test")
 SHARES = (0.65, 0.10, 0.15, 0.10)
 HELD = ("validation", "calibration", "test")
+COPIED = 0.05  # share of a class's pictures from which file copies are no accident
 STRAY = 0.01  # share of the pictures up to which those in crossing photographs are strays
 
 
@@ -76,9 +77,12 @@ def make_split(
     Lesions that share a file or a photograph end in one part. A few strays go to the earliest of
     their parts, ``fit`` if one of them is there, and everything else stays where it is; where
     they are many, such lesions are dealt out together. ``cache`` is a folder that keeps what the
-    search for copies found.
+    search for copies found. Raises :class:`TrainingError` for a lesion with two classes and
+    :class:`LeakError` for rows that were oversampled already.
     """
     hashes = file_hashes(rows)
+    _check_lesions(rows)
+    _refuse_oversampled(rows, hashes)
     twins = find_twins(rows, rows, hashes, cache)
     files, photographs = _copies(rows, hashes), [(pair.one, pair.other) for pair in twins]
     parts = _deal(_groups(rows, files), seed, shares)
@@ -126,6 +130,60 @@ def _mended(parts: _Parts, crossing: Iterable[Sequence[Row]]) -> _Parts:
             sets[part] -= images
         sets[home] |= images
     return {part: tuple(sorted(images)) for part, images in sets.items()}
+
+
+def check_classes(
+    split: Split, rows: Sequence[Row], labels: Sequence[str], absent: Collection[str] = ()
+) -> None:
+    """Raises :class:`TrainingError` when a class is empty, or has no lesion in one of the parts.
+
+    ``absent`` are classes the folder is known not to have.
+    """
+    for label in labels:
+        lesions = len({row.lesion_id for row in rows if row.dx == label})
+        if not lesions and label not in absent:
+            raise TrainingError(
+                f"The class {label!r} has no picture. Add some, or say that it is meant: "
+                f"`--absent {label}`."
+            )
+        for part in PARTS:
+            if lesions and not any(row.dx == label for row in split.rows(rows, part)):
+                raise TrainingError(
+                    f"The class {label!r} has {lesions} lesion(s), too few for four parts: none "
+                    f"is in {part!r}. Ten are enough."
+                )
+
+
+def _check_lesions(rows: Sequence[Row]) -> None:
+    known: dict[str, Row] = {}
+    for row in rows:
+        other = known.setdefault(row.lesion_id, row)
+        if other.dx != row.dx:
+            raise TrainingError(
+                f"The lesion {row.lesion_id!r} has two classes: {other.dx!r} ({other.image_id!r}) "
+                f"and {row.dx!r} ({row.image_id!r}). Correct the csv, or name two lesions."
+            )
+
+
+def _refuse_oversampled(rows: Sequence[Row], hashes: Mapping[str, str]) -> None:
+    """A file copied now and then is an accident and stays together; many are oversampling."""
+    names = [row.image_id for row in rows]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise LeakError(f"The picture {twice!r} is listed more than once: {SPLIT_FIRST}")
+    classes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    copies: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.image_id):
+        first = classes[row.dx].setdefault(hashes[row.image_id], row.image_id)
+        if first != row.image_id:
+            copies[row.dx].append((first, row.image_id))
+    for label, found in sorted(copies.items()):
+        if len(found) > COPIED * (len(classes[label]) + len(found)):
+            raise LeakError(
+                f"{len(found)} pictures of the class {label!r} are copies of other files in it, "
+                f"such as {found[0][0]!r} and {found[0][1]!r}. This folder was oversampled: "
+                f"keep one of each and {SPLIT_FIRST}"
+            )
 
 
 def _copies(rows: Sequence[Row], hashes: Mapping[str, str]) -> list[tuple[str, str]]:

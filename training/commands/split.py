@@ -11,17 +11,37 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("split", help="split a labelled folder by lesion")
     add_material(parser)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--absent",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CLASS",
+        help="classes of the pack this folder is known not to have",
+    )
+    parser.add_argument("--oversample", action="store_true", help="refused: says why")
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    from training.data import read_folder
+    from training.data import SPLIT_FIRST, read_folder
+    from training.errors import LeakError, TrainingError
     from training.labels import pack_labels
-    from training.split import make_split
+    from training.split import check_classes, make_split
 
-    rows = read_folder(options.data, pack_labels(options.pack)[0])
+    if options.oversample:
+        raise LeakError(
+            "Oversampling before the split puts copies of one picture on both sides of it: "
+            f"{SPLIT_FIRST}"
+        )
+    labels = pack_labels(options.pack)[0]
+    for name in options.absent:
+        if name not in labels:
+            raise TrainingError(f"--absent {name!r} is not one of {', '.join(labels)}.")
+    rows = read_folder(options.data, labels)
     path = split_path(options)
     split = make_split(rows, options.seed, cache=path.parent / "cache")
+    check_classes(split, rows, labels, options.absent)
     split.save(path)
     for part, images in split.parts.items():
         lesions = {row.lesion_id for row in split.rows(rows, part)}
