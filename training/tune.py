@@ -168,9 +168,14 @@ class Search:
         self.study.optimize(self._train, n_trials=1)
 
     def _defaults(self, arch: str) -> dict[str, Any]:
+        """What `fit` does by default, as far as it is among what is searched."""
         config = asdict(self._configs[arch])
-        known = {name: config[name] for name in (*RANGES, *CHOICES) if name in config}
-        return {"arch": arch, "hidden": 0, "head_learning_rate": LEARNING_RATE, **known}
+        config |= {"hidden": 0, "head_learning_rate": LEARNING_RATE}
+        chosen = {name: config[name] for name in CHOICES if config[name] in CHOICES[name]}
+        for name, (low, high, _) in RANGES.items():
+            if low <= config[name] <= high:
+                chosen[name] = config[name]
+        return {"arch": arch, **chosen}
 
     def _train(self, trial: optuna.Trial) -> float:
         """The balanced accuracy on the validation part with settings that ``trial`` proposes."""

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def test_a_hopeless_trial_is_ended_early(
     search = Search(tmp_path, tiny, material.split.parts, seed=7)
     values = iter([0.8 for _ in range(15 * tune.LOOKS)])
     monkeypatch.setattr(tune, "_look_epochs", lambda _: list(range(1, tune.LOOKS + 1)))
-    monkeypatch.setattr(tune, "CHOICES", {"hidden": (0,), "head_epochs": (tune.LOOKS,)})
+    monkeypatch.setattr(tune, "CHOICES", {"hidden": (0,), "head_epochs": (tune.LOOKS, 60)})
     monkeypatch.setattr(tune, "_bmca", lambda *_: next(values, 0.1))
     search.run(minutes=5, trials=16)
     told = report(search.study, search.about(), tmp_path)
@@ -218,7 +219,7 @@ def test_a_hopeless_trial_is_ended_early(
 def test_two_searches_do_not_share_a_folder(
     drawn: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with sqlite3.connect(tmp_path / tune.LOCK) as other:
+    with closing(sqlite3.connect(tmp_path / tune.LOCK)) as other:
         other.execute("BEGIN EXCLUSIVE")
         command = ["tune", str(drawn), "--work", str(work), "--study", str(tmp_path), *SMALL]
         assert main(command) == 2
