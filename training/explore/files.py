@@ -53,9 +53,7 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """``files`` counts each file once, also where two rows of the table name it.
-
-    ``sizes`` is ordered by frequency; ``formats`` counts by what the file is, not by its suffix.
+    """``sizes`` is ordered by frequency; ``formats`` counts by what the file is, not by its suffix.
     ``data_hash`` is :func:`training.data.data_hash`, the one a split and a bundle carry.
     """
 
@@ -75,17 +73,16 @@ def measure_files(rows: Sequence[Row]) -> Files:
     Raises :class:`TrainingError` naming the first file that is not a picture.
     """
     hashes = file_hashes(rows)
-    unique = list({row.path: row for row in rows}.values())
-    headers = [_header(row) for row in tqdm(unique, "sizes", leave=False)]
+    headers = [_header(row) for row in tqdm(rows, "sizes", leave=False)]
     sizes = Counter((width, height) for _, width, height in headers)
     return Files(
-        files=len(unique),
-        bytes=sum(row.path.stat().st_size for row in unique),
+        files=len(rows),
+        bytes=sum(row.path.stat().st_size for row in rows),
         formats=dict(Counter(kind for kind, _, _ in headers).most_common()),
         width=_span([width for _, width, _ in headers]),
         height=_span([height for _, _, height in headers]),
         sizes=tuple(Size(*size, pictures) for size, pictures in sizes.most_common()),
-        copies=find_copies(unique, hashes),
+        copies=find_copies(rows, hashes),
         data_hash=data_hash(rows, hashes),
     )
 

@@ -128,11 +128,11 @@ def pictures(found: Exploration) -> Section:
     ]
     plot = Plot("pictures", "The most frequent sizes in pixels", said.shows)
     drawn = bars(plot, lines, whole=files.files) if len(files.sizes) > 1 else None
-    grid = table("Picture files", ("", "Number"), _file_rows(found, files), unfolded=drawn is None)
+    grid = table("Picture files", ("", "Number"), _file_rows(files), unfolded=drawn is None)
     return Section("pictures", "Picture files", said, drawn, grid)
 
 
-def _file_rows(found: Exploration, files: Files) -> list[list[str]]:
+def _file_rows(files: Files) -> list[list[str]]:
     rows = [["Files", f"{files.files:,}"]]
     rows += [[f"Files of format {name}", f"{number:,}"] for name, number in files.formats.items()]
     for name, of in (("Width", files.width), ("Height", files.height)):
@@ -146,5 +146,4 @@ def _file_rows(found: Exploration, files: Files) -> list[list[str]]:
         ["Byte-for-byte copies: groups", f"{copies.groups:,}"],
         ["Groups with several lesions", f"{copies.across_lesions:,}"],
         ["Groups with several classes", f"{copies.across_classes:,}"],
-        ["Rows that name a picture again", f"{found.repeated_rows:,}"],
     ]

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from mlservice.packs import Pack
-from training.data import Row
+from training.data import UNKNOWN, Row
 from training.errors import TrainingError
 from training.explore.files import Files
 from training.explore.shapes import (
@@ -32,14 +31,12 @@ from training.explore.shapes import (
 )
 
 FORMAT = 1
-NOT_RECORDED = frozenset({"", "unknown", "unk", "nan", "na", "n/a", "none", "null"})
 AGE_BIN = 5  # years
-OLDEST = 120.0
 
 
 def recorded(value: str) -> bool:
     """Whether a text of the table says something."""
-    return value.strip().lower() not in NOT_RECORDED
+    return value.lower() not in UNKNOWN
 
 
 def explore(
@@ -60,7 +57,6 @@ def explore(
         pack=pack.name,
         pack_title=pack.title,
         pictures=len(rows),
-        repeated_rows=len(rows) - len({row.path for row in rows}),
         classes=classes,
         imbalance=_imbalance(classes),
         harmful=Harmful(len(sick), _lesion_count(sick), len(sick) / len(rows)),
@@ -126,7 +122,7 @@ def _column(
     groups: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if recorded(value(row)):
-            groups[value(row).strip()].append(row)
+            groups[value(row)].append(row)
     known = sum(map(len, groups.values()))
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return Column(
@@ -148,25 +144,23 @@ def _column(
 
 
 def _sexes(rows: Iterable[Row]) -> dict[str, int]:
-    return dict(sorted(Counter(row.sex.strip() for row in rows if recorded(row.sex)).items()))
+    return dict(sorted(Counter(row.sex for row in rows if recorded(row.sex)).items()))
 
 
 def _known_ages(rows: Iterable[Row]) -> list[tuple[str, float]]:
-    """Class and age of every row that gives an age; "nan" is how some tools write none."""
-    return [(row.dx, row.age) for row in rows if row.age is not None and not math.isnan(row.age)]
+    """Class and age of every row that gives an age."""
+    return [(row.dx, row.age) for row in rows if row.age is not None]
 
 
 def _age(rows: Sequence[Row], names: Sequence[str], harmful: frozenset[str]) -> Age:
-    given = _known_ages(rows)
-    ages = [(dx, age) for dx, age in given if 0 <= age <= OLDEST]
+    ages = _known_ages(rows)
     years = [age for _, age in ages]
     by_class = {name: [age for dx, age in ages if dx == name] for name in names}
     sick = _quartiles([age for dx, age in ages if dx in harmful])
     well = _quartiles([age for dx, age in ages if dx not in harmful])
     return Age(
         recorded=len(ages),
-        not_recorded=len(rows) - len(given),
-        implausible=len(given) - len(ages),
+        not_recorded=len(rows) - len(ages),
         step=_step(years),
         quartiles=_quartiles(years),
         median_harmful=sick.median if sick else None,
@@ -202,7 +196,7 @@ def _bins(ages: Sequence[tuple[str, float]], harmful: frozenset[str]) -> tuple[A
 
 def _missing(rows: Sequence[Row], names: Sequence[str]) -> tuple[Missing, ...]:
     absent: dict[str, Callable[[Row], bool]] = {
-        "age": lambda row: not _known_ages([row]),
+        "age": lambda row: row.age is None,
         "sex": lambda row: not recorded(row.sex),
         "localization": lambda row: not recorded(row.localization),
         "lesion_id": lambda row: row.lesion_id == row.image_id,

@@ -120,15 +120,12 @@ class ClassAge:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Ages below 0 or above 120 are ``implausible`` and in no other number here.
-
-    ``step`` is the largest of 10, 5 and 1 years that divides every age; ``None`` if none does or
+    """``step`` is the largest of 10, 5 and 1 years that divides every age; ``None`` if none does or
     there are fewer than two different ages.
     """
 
     recorded: int
     not_recorded: int
-    implausible: int
     step: int | None
     quartiles: Quartiles | None
     median_harmful: float | None
@@ -149,7 +146,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """Everything the page shows. ``repeated_rows`` name a picture that an earlier row names.
+    """Everything the page shows.
 
     ``files`` is ``None`` where the pictures themselves were not looked at.
     """
@@ -159,7 +156,6 @@ class Exploration:
     pack: str
     pack_title: str
     pictures: int
-    repeated_rows: int
     classes: tuple[ClassCount, ...]
     imbalance: Imbalance
     harmful: Harmful

@@ -182,8 +182,6 @@ def age(found: Exploration) -> Said:
         )
     if of.step and of.step > 1:
         matters.append(f"Every age is a multiple of {of.step}: they were rounded.")
-    if of.implausible:
-        matters.append(f"Not counted here: {count(of.implausible, 'age')} below 0 or above 120.")
     if of.not_recorded:
         matters.append(f"Not recorded for {count(of.not_recorded, 'picture')}. {OPEN}")
     return Said(shows, " ".join(matters))
@@ -298,6 +296,4 @@ def _copies(found: Exploration) -> list[str]:
             f"In {count(of.across_classes, 'group')} the copies carry different classes: "
             "at least one is wrong."
         )
-    if found.repeated_rows:
-        said.append(f"Rows that name a picture named before: {found.repeated_rows:,}.")
     return said
