@@ -61,6 +61,7 @@ FEATURES = ("age", "sex", "site")
 SUBSETS = tuple(x for size in (1, 2, 3) for x in itertools.combinations(FEATURES, size))
 GROUPS = ((40, "under 40"), (60, "40 to 59"), (75, "60 to 74"), (np.inf, "75 and over"))
 YOUNG = GROUPS[0][1]
+Draws = Sequence[Weights]  # in blocks, see training.bootstrap.draws
 
 
 def experiment(
@@ -129,19 +130,24 @@ def _material(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _draws(evidence: Evidence, resamples: int, seed: int) -> Weights:
+def _draws(evidence: Evidence, resamples: int, seed: int) -> Draws:
     """How often each picture counts: all once, then in ``resamples`` draws of the lesions."""
     _, lesions = np.unique(evidence.lesions, return_inverse=True)
-    return np.vstack([once(len(lesions)), *lesion_draws(lesions, resamples, seed)])
+    return [once(len(lesions)), *lesion_draws(lesions, resamples, seed)]
 
 
-def _numbers(evidence: Evidence, found: Found, draws: Weights) -> dict[str, Doubles]:
+def _under(measure: Measure, draws: Draws) -> Doubles:
+    """``(1 + resamples,)``: the number itself, then under each draw."""
+    return np.concatenate([measure(block) for block in draws])
+
+
+def _numbers(evidence: Evidence, found: Found, draws: Draws) -> dict[str, Doubles]:
     """Each number under each draw, the mean over the repeats: the first is the number itself.
 
     Two models' numbers are under the same draws, so that their difference is a paired one.
     """
     each = [
-        {name: measure(draws) for name, measure in _measures(evidence, *answers).items()}
+        {name: _under(measure, draws) for name, measure in _measures(evidence, *answers).items()}
         for answers in zip(found.probabilities, found.said, strict=True)
     ]
     return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
@@ -154,14 +160,16 @@ def _measures(
     own = [evidence.targets == number for number in range(len(evidence.labels))]
     chosen = probabilities[np.arange(len(said)), evidence.targets]
     aucs = [auc_of(true, probabilities[:, number]) for number, true in enumerate(own)]
+    recalls = [share_of(said == number, true) for number, true in enumerate(own)]
     measures = {
-        "bmca": mean_over([share_of(said == number, true) for number, true in enumerate(own)]),
+        "bmca": mean_over(recalls),
         "macro_auc": mean_over(aucs),
         "malignancy_auc": auc_of(sick, risks),
         "log_loss": mean_of(-logarithms(chosen)),
         "benign_below_95": specificity_at(0.95, risks, sick),
         "benign_below_99": specificity_at(0.99, risks, sick),
     }
+    measures |= {f"recall_{name}": recalls[k] for k, name in enumerate(evidence.labels)}
     if "mel" in evidence.labels:
         measures["melanoma_auc"] = aucs[evidence.labels.index("mel")]
     return measures
@@ -194,7 +202,7 @@ def _gain(numbers: Mapping[str, Doubles], base: Mapping[str, Doubles]) -> dict[s
     return gain
 
 
-def _safety(evidence: Evidence, picture: Found, found: Found, draws: Weights) -> dict[str, Any]:
+def _safety(evidence: Evidence, picture: Found, found: Found, draws: Draws) -> dict[str, Any]:
     """Who is found less often, and what becomes of the young, with each model's own cuts."""
     was, now = (evidence.risks(one.probabilities.mean(0)) for one in (picture, found))
     before, after = _levels(evidence, was), _levels(evidence, now)
@@ -232,12 +240,12 @@ def _levels(evidence: Evidence, risks: Doubles) -> NDArray[np.int64]:
 
 
 def _subgroup(
-    whole: Flags, before: NDArray[np.int64], after: NDArray[np.int64], draws: Weights
+    whole: Flags, before: NDArray[np.int64], after: NDArray[np.int64], draws: Draws
 ) -> dict[str, Any]:
     count = int(whole.sum())
     if count < ENOUGH:
         return {"n_malignant": count, "note": NOT_ENOUGH, "loses": None}
-    was, now = share_of(before == 2, whole)(draws), share_of(after == 2, whole)(draws)
+    was, now = (_under(share_of(levels == 2, whole), draws) for levels in (before, after))
     change, spread = float(now[0] - was[0]), percentiles((now - was)[1:])
     return {
         "n_malignant": count,

@@ -40,6 +40,8 @@ def _report(found: Found, layout: Layout) -> str:
             layout(_numbers(found, shown)),
             "The difference to the picture alone, with its 95 % interval:",
             layout(_gains(found, shown)),
+            "Recall by class, every class taken as likely as any other:",
+            layout(_recalls(found)),
             "Sensitivity at the 95 % cut by subgroup, all metadata added against the picture:",
             layout(_subgroups(_full(found))),
             "Harmful pictures whose tier would fall or rise, each model with its own cuts:",
@@ -98,6 +100,18 @@ def _gains(found: Found, shown: Mapping[str, str]) -> Table:
 def _change(value: float, interval: Sequence[float] | None) -> str:
     spread = f"{interval[0]:+.3f} to {interval[1]:+.3f}" if interval else "no interval"
     return f"{value:+.3f} ({spread})"
+
+
+def _recalls(found: Found) -> Table:
+    picture, *others = found["models"]
+    full = [row for row in others if row["features"] == _full(found)["features"]]
+    return [
+        ["model", *(f"{name} ({count})" for name, count in found["classes"].items())],
+        *(
+            [row["name"], *(f"{row[f'recall_{name}']:.3f}" for name in found["classes"])]
+            for row in (picture, *full)
+        ),
+    ]
 
 
 def _full(found: Found) -> Found:
