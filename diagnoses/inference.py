@@ -226,7 +226,7 @@ def prediction_of(
 
 def _known(result: PictureAssessment) -> bool:
     """Whether the picture shows anything the network learned of."""
-    return result.modality is not Modality.NOT_SKIN
+    return result.modality.shows_a_mark
 
 
 def _short(photo: Photo, result: PictureAssessment) -> dict[str, Any]:

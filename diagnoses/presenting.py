@@ -17,8 +17,10 @@ from django.utils.formats import date_format
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Prediction, Review
 from diagnoses.triage import by_answers
-from mlservice.engine.types import Tier
+from mlservice.engine.types import Modality, Tier
 from mlservice.packs import Label, Outcome
+
+NOT_JUDGED, NO_LESION = "not_judged", "no_lesion"  # outcomes of a photo with nothing to judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class Card:
     body: tuple[str, ...]
     label_line: str
     next_steps: tuple[str, ...]
+
+    @property
+    def asks_for_a_retake(self) -> bool:
+        """The photo was sent and a doctor has it; another one may say more."""
+        return self.key in (NOT_JUDGED, NO_LESION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
     if not prediction.names_a_class:
         # Only the answers count: the numbers of such a picture mean nothing.
         urgent = by_answers(case.pack, case.answers).tier is Tier.RED
-        return ("red", Tier.RED.value) if urgent else ("not_judged", "neutral")
+        return ("red", Tier.RED.value) if urgent else (_unjudged(prediction), "neutral")
     if tier is Tier.RED:
         return "red", tier.value
     if prediction.no_disease:
@@ -115,6 +122,11 @@ def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
     if case.pack.label(prediction.label).harmful:
         return "harmful_named_amber", tier.value
     return f"harmless_{tier.value}", tier.value
+
+
+def _unjudged(prediction: Prediction) -> str:
+    """Which outcome tells of a photo in which there was nothing to judge."""
+    return NO_LESION if prediction.modality == Modality.NO_LESION.value else NOT_JUDGED
 
 
 def _card(key: str, tone: str, outcome: Outcome) -> Card:
@@ -126,7 +138,8 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
     threshold = _percent(prediction.threshold) if prediction else ""
     unnamed = case.pack.no_label.format(threshold=threshold)
     if prediction and not prediction.names_a_class:
-        unnamed = case.pack.not_judged
+        empty = _unjudged(prediction) == NO_LESION
+        unnamed = case.pack.no_lesion if empty else case.pack.not_judged
     return {
         "doctor": review.doctor.name if review else doctor_name(case),
         "due": spoken(case.answer_due_at),

@@ -13,6 +13,9 @@ from diagnoses.models.photo import Photo
 from mlservice.engine.types import Modality
 from mlservice.models import ModelVersion
 
+# What the computer calls a photo with nothing to judge in it: no class is named of such a one.
+UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
+
 
 class ScoringQuerySet(models.QuerySet["Scoring"]):
     def waiting(self) -> Self:
@@ -104,7 +107,7 @@ class Prediction(models.Model):
             models.CheckConstraint(
                 condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")
                 | Q(no_disease=False, confidence__gte=models.F("threshold"))
-                & (Q(modality=Modality.NOT_SKIN.value, label="") | ~Q(label="")),
+                & (Q(modality__in=UNJUDGED, label="") | ~Q(modality__in=UNJUDGED) & ~Q(label="")),
                 name="prediction_the_80_percent_rule",
             ),
             models.CheckConstraint(
@@ -118,5 +121,5 @@ class Prediction(models.Model):
 
     @property
     def names_a_class(self) -> bool:
-        """A picture of something else gets no class: its numbers are kept, and mean nothing."""
-        return self.modality != Modality.NOT_SKIN.value
+        """A picture without a mark gets no class: its numbers are kept, and mean nothing."""
+        return self.modality not in UNJUDGED

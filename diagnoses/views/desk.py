@@ -51,7 +51,7 @@ NO_VIEW = {
     "no_close_view": "The patient sent only photos from further away; the computer reads none.",
     "no_model": "No model was in service when the case came in.",
     "late": "It had not come when the case was signed.",
-    "not_judged": "The photo shows nothing the computer learned of.",
+    "not_judged": "The computer found nothing in the photo that it could judge.",
     "failed": "It could not read this case.",
 }
 # What was done by one doctor among several is said with the name.

@@ -166,7 +166,8 @@ class Pack:
     intended_use: str
     not_an_all_clear: str
     no_label: str  # stands for {label} where the computer named nothing; may hold {threshold}
-    not_judged: str  # and where the photo shows nothing it could judge
+    not_judged: str  # and where the photo may not show what the pack is about at all
+    no_lesion: str  # and where it finds no mark in the photo
     labels: tuple[Label, ...]
     sites: tuple[Site, ...]  # in display order
     photo_kinds: tuple[PhotoKind, ...]  # the first is the default

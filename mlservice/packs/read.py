@@ -46,6 +46,7 @@ OUTCOMES: Mapping[str, frozenset[str]] = {
     "signed": frozenset({"doctor", "signed"}),
     "photo_fails": frozenset({"problem"}),
     "not_judged": _WHO_AND_WHEN,
+    "no_lesion": _WHO_AND_WHEN,
     "withdrawn": frozenset(),
 }
 """Every outcome a pack must word, and the placeholders its texts may hold."""
@@ -59,6 +60,7 @@ REASONS = frozenset(
         "modality_unproven",
         "modality_mismatch",
         "not_skin",
+        "no_lesion",
         "photo_quality",
         "points_urgent",
         "safety_question_unanswered",
@@ -97,6 +99,7 @@ def read_pack(folder: Path) -> Pack:
         not_an_all_clear=top.text("not_an_all_clear"),
         no_label=_filled(top, "no_label", top.text("no_label"), frozenset({"threshold"})),
         not_judged=top.text("not_judged"),
+        no_lesion=top.text("no_lesion"),
         labels=labels,
         sites=tuple(_site(t) for t in top.tables("sites")),
         photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),

@@ -24,6 +24,7 @@ BEFORE_SIGNING = (
     "red",
     "unscored",
     "not_judged",
+    "no_lesion",
     "waiting",
     "held",
 )
@@ -82,6 +83,12 @@ def patient_texts() -> dict[str, str]:
             "Nobody can say anything about the spot yet.",
             "Dr Okafor will look at your photo as it is by Tuesday 17:00.",
         ],
+        "no_lesion": [
+            "The computer finds no mark in this photo",
+            "This is not an all-clear. The computer can miss a mark",
+            "Dr Okafor will look at your photo as it is by Tuesday 17:00.",
+            "Take it again with the mark in the middle, filling about a third of the picture",
+        ],
         "photo_fails": [
             "We can't judge this photo: it is blurred",
             "Nobody can say anything about the spot yet.",
@@ -120,6 +127,15 @@ def test_until_a_doctor_signs_every_result_says_when_one_looks_and_when_to_hurry
     assert "{doctor}" in text
     assert "{due}" in text
     assert "urgent care" in text
+
+
+@pytest.mark.parametrize("name", ["not_judged", "no_lesion"])
+def test_a_photo_without_anything_to_judge_is_no_good_news(name: str) -> None:
+    """Nothing was found in the photo: that says nothing about the skin."""
+    calming = r"healthy|harmless|no disease|normal|nothing wrong|fine|clear of|good|relax|probably"
+    words = (said(SKIN.outcomes[name]), getattr(SKIN, name), SKIN.reasons["no_lesion"])
+    assert [text for text in words if re.search(calming, text, re.IGNORECASE)] == []
+    assert "Nobody can say anything" in words[0] or "nobody can say anything" in words[0]
 
 
 @pytest.mark.parametrize("name", ["red", "harmful_named_amber"])
