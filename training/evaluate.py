@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,6 @@ from mlservice.engine import (
 from mlservice.engine.assess import ROTATIONS, assess_scores, calibrated, rotations
 from training.bootstrap import RESAMPLES
 from training.data import Row, read_table
-from training.errors import TrainingError
 from training.judged import Judged
 from training.metrics import measure
 from training.pictures import prepare_row
@@ -46,7 +44,6 @@ def evaluate(
     where it was made.
     """
     rows = read_table(labels, images, bundle.labels)
-    _refuse_repeats(rows, labels)
     predictor = open_predictor(bundle)
     check_golden(bundle, predictor)
     judged = judge(bundle, predictor, rows, declared)
@@ -56,13 +53,6 @@ def evaluate(
 def full_name(bundle: Bundle) -> str:
     """``skin-1``, whatever its folder is called here."""
     return f"{bundle.name}-{bundle.version}"
-
-
-def _refuse_repeats(rows: Sequence[Row], labels: Path) -> None:
-    """A picture listed twice would count twice, perhaps as two diagnoses."""
-    [(path, times)] = Counter(row.path for row in rows).most_common(1)
-    if times > 1:
-        raise TrainingError(f"The picture {path.stem!r} stands {times} times in {labels.name!r}.")
 
 
 def judge(bundle: Bundle, predictor: Predictor, rows: Sequence[Row], declared: Modality) -> Judged:

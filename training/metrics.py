@@ -164,6 +164,8 @@ def _interval(
     """The 95 % interval of one number from its values in the draws."""
     if value is None:
         return None
+    if judged.lesions.max() == 0 and share is None:
+        return None  # one lesion: nothing to draw from
     if share is not None and value in {0.0, 1.0}:
         return exact_interval(*share, judged.lesions)
     if name in {"ece", "ece_raw"}:

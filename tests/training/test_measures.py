@@ -44,7 +44,7 @@ def sample(seed: int) -> tuple[Flags, Doubles, NDArray[np.int64]]:
     n = int(rng.integers(8, 90))
     truth = rng.random(n) < rng.uniform(0.2, 0.8)
     truth[:2] = (True, False)
-    scores: Doubles = np.round(rng.random(n) + 0.3 * truth, int(rng.integers(1, 4)))
+    scores = (rng.random(n) + 0.3 * truth).round(int(rng.integers(1, 4)))
     _, lesions = np.unique(rng.integers(0, n // 2, n), return_inverse=True)
     return truth, scores, lesions.astype(np.int64)
 

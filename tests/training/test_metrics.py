@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from sklearn.metrics import (
     balanced_accuracy_score,
     brier_score_loss,
+    confusion_matrix,
     f1_score,
     precision_score,
     recall_score,
@@ -85,6 +88,66 @@ def test_the_scores_are_scikit_learns(sample: Judged, found: dict[str, Any]) -> 
     ):
         theirs = function(truth, guess, average=None, labels=range(7), zero_division=0)
         assert [found[name][label] or 0.0 for label in LABELS] == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scikit_learn_agrees_on_small_uneven_sets_too(seed: int) -> None:
+    """Few pictures, classes that do not occur, probabilities with many ties."""
+    rng = np.random.default_rng(seed)
+    n, known = int(rng.integers(9, 60)), rng.choice(7, int(rng.integers(2, 7)), replace=False)
+    targets = rng.choice(known, n)
+    p = np.round(rng.dirichlet(np.full(7, 0.5), n), 1) + 1e-3
+    p /= p.sum(1, keepdims=True)
+    found = measure(judged(targets, p), resamples=3)
+    guess, present = p.argmax(1), np.unique(targets)
+    recall = recall_score(targets, guess, average=None, labels=present, zero_division=0)
+    assert found["bmca"] == pytest.approx(recall.mean())
+    assert found["confusion"] == confusion_matrix(targets, guess, labels=range(7)).tolist()
+    assert found["brier"] == pytest.approx(((p - np.eye(7)[targets]) ** 2).sum(1).mean())
+    aucs = []
+    for number, name in enumerate(LABELS):
+        own = targets == number
+        if own.all() or not own.any():
+            assert found["auc"][name] is None
+            continue
+        aucs.append(roc_auc_score(own, p[:, number]))
+        assert found["auc"][name] == pytest.approx(aucs[-1])
+    assert found["macro_auc"] == pytest.approx(np.mean(aucs))
+
+
+def test_the_shipped_cut_finds_what_lies_on_it() -> None:
+    targets = np.array([0, 0, 1, 3, 3, 4])
+    p = np.zeros((6, 7))
+    p[:, 0] = [0.25, 0.2, 0.5, 0.25, 0.1, 0.0]
+    p[:, 3] = 1 - p[:, 0]
+    cut = replace(judged(targets, p), r95=0.25, r99=0.2)
+    found = measure(cut, resamples=3)
+    assert found["sensitivity"] == pytest.approx(2 / 3)
+    assert found["specificity"] == pytest.approx(2 / 3)
+    assert (found["sensitivity_r99"], found["specificity_r99"]) == (1.0, pytest.approx(2 / 3))
+    assert found["cut_at_95_sensitivity"] == 0.2
+    assert found["specificity_at_95_sensitivity"] == pytest.approx(2 / 3)
+    assert "sensitivity" not in measure(judged(targets, p), resamples=3), "no cut, no number"
+
+
+def test_none_and_all_have_an_honest_interval() -> None:
+    """Resampling what agrees shows no spread; 20 of 20 does not prove a hundred per cent."""
+    targets = np.array([0] * 20 + [3] * 20)
+    p = np.full((40, 7), 0.02)
+    p[np.arange(40), targets] = 0.88
+    found = measure(judged(targets, p, tiers=["red"] * 20 + ["green"] * 20), resamples=20)
+    assert found["melanoma_red"] == 1.0
+    assert found["melanoma_red_interval"] == pytest.approx((0.025 ** (1 / 20), 1.0))
+    assert found["recall_interval"]["nv"] == found["melanoma_red_interval"]
+    assert found["green_malignant"] == 0
+    assert found["green_malignant_interval"] == pytest.approx((0, 20 * (1 - 0.025 ** (1 / 20))))
+
+
+def test_the_numbers_are_strict_json_whatever_is_missing() -> None:
+    p = np.full((1, 7), 1 / 7)
+    for targets in ([0], [3]):
+        found = measure(judged(np.array(targets), p), resamples=3)
+        json.dumps(found, allow_nan=False)
 
 
 def test_every_documented_key_is_there(found: dict[str, Any]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mlservice import engine
 from mlservice.engine import (
     Bundle,
     BundleError,
@@ -18,14 +22,23 @@ from mlservice.engine import (
     check_golden,
     open_predictor,
     prepare,
+    preprocess,
 )
 from mlservice.packs.skin.drawing import draw
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
 
-from training import finetune
+from training import export as exporting
+from training import finetune, pictures
+from training import outside as outside_world
 from training.cli import main
 from training.config import Config
+from training.data import read_folder
+from training.evaluate import judge
+from training.handful import RESULTS, examine_handful
+from training.openings import open_test_part
+from training.release import gate_verdict
+from training.tables import shown
 
 SMALL = ["--arch", "tiny", "--side", "32", "--train-side", "32", "--epochs", "3", "--batch", "16"]
 
@@ -54,10 +67,22 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def made(drawn: Path, work: Path, outside: tuple[Path, Path]) -> Bundle:
+def outlines(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small disc in the middle for every picture: where the drawings have their marks."""
+    folder = tmp_path_factory.mktemp("outlines")
+    down, across = np.mgrid[:60, :80]
+    disc = Image.fromarray((across - 40) ** 2 + (down - 30) ** 2 <= 12**2)
+    for path in (drawn / "images").iterdir():
+        disc.save(folder / f"{path.stem}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(drawn: Path, work: Path, outside: tuple[Path, Path], outlines: Path) -> Bundle:
     phone, things = outside
     arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "9"]
     arguments += ["--out", str(work), "--phone", str(phone), "--not-skin", str(things)]
+    arguments += ["--masks", str(outlines)]
     assert main([*arguments, "--resamples", "20"]) == 0
     return Bundle.load(work / "skin-9")
 
@@ -81,23 +106,67 @@ def test_the_bundle_explains_itself(made: Bundle, work: Path) -> None:
     training = made.manifest.training
     assert training["split_hash"] == split["hash"]
     assert training["data_hash"] == split["data_hash"]
+    assert training["split"]["parts"]["test"]["pictures"] == len(split["parts"]["test"])
     assert training["config"]["arch"] == "tiny"
     assert training["config"]["epochs"] == 3
     assert training["versions"]["keras"]
+    described = json.dumps(training["preprocessing"], sort_keys=True).encode()
+    assert hashlib.sha256(described).hexdigest() == made.manifest.preprocess_hash
     assert made.metrics["n"] == len(split["parts"]["test"])
     assert made.metrics["parity_keras_litert"] <= 1e-5
     assert made.metrics["outside"]["n_phone"] == 4
+
+
+def test_the_card_says_what_the_run_knows_and_no_more(made: Bundle) -> None:
     card = made.card_path.read_text()
-    for heading in ("Intended use", "Data", "Each class", "Calibration", "Subgroups", "Limits"):
+    for heading in ("Intended use", "Data and licence", "Each class", "Calibration", "Limits"):
         assert f"## {heading}" in card
-    for plot in ("confusion.png", "risk.png", "reliability.png"):
+    assert f"balanced accuracy {shown(made.metrics, 'bmca')}" in card
+    assert gate_verdict(made.metrics) in card
+    assert "first opening of the test part" in card
+    assert "random weights" in card
+    assert not re.search(r"HAM10000|Vienna|CC BY-NC|ImageNet|\bnan\b|None", card)
+    for plot in re.findall(r"\]\((\w+\.png)\)", card):
         with Image.open(made.folder / plot) as opened:
             opened.verify()
+
+
+def test_the_test_parts_next_opening_is_told(work: Path) -> None:
+    split = json.loads((work / "split.json").read_text())["hash"]
+    assert open_test_part(work, "another split", "skin-1") == []
+    before = open_test_part(work, split, "skin-10")
+    assert before[0] == "skin-9"
+    assert open_test_part(work, split, "skin-11") == [*before, "skin-10"]
+
+
+def test_the_handful_repeats(made: Bundle, predictor: Predictor) -> None:
+    kept = json.loads((made.folder / RESULTS).read_text())
+    assert kept["metrics"]["n"] == 28
+    assert kept["metrics"]["lesions"] == 14
+    assert kept == examine_handful(made, predictor)
 
 
 def test_rare_classes_are_always_in_the_conformal_set(made: Bundle) -> None:
     """No class of this little folder has thirty calibration lesions."""
     assert set(made.conformal.values()) == {None}
+
+
+def test_what_is_served_is_judged(made: Bundle, predictor: Predictor, drawn: Path) -> None:
+    """A file's bytes through the worker's path and its row through the evaluation's."""
+    rows = read_folder(drawn, made.labels)[:5]
+    judged = judge(made, predictor, rows, Modality.DERMOSCOPIC)
+    for number, row in enumerate(rows):
+        picture = prepare(row.path.read_bytes(), made.side)
+        [served] = assess(predictor, made, [picture], [Modality.DERMOSCOPIC])
+        assert judged.probabilities[number].tolist() == list(served.probabilities.values())
+        assert judged.tiers[number] == served.tier.value
+        assert judged.no_disease[number] == served.no_disease
+        assert judged.risks[number] == pytest.approx(served.risk)
+
+
+def test_there_is_one_preprocessing_function() -> None:
+    for module in (pictures, exporting, outside_world, engine):
+        assert module.prepare is preprocess.prepare
 
 
 def test_evaluate_repeats_the_numbers_of_the_card(
@@ -128,6 +197,48 @@ def test_a_bundle_is_never_overwritten(
     assert main([*arguments, "--out", str(work)]) == 2
     assert "holds a bundle already" in capsys.readouterr().err
     assert Bundle.load(made.folder).manifest_hash == made.manifest_hash
+
+
+def test_an_export_that_is_stopped_leaves_no_bundle(
+    drawn: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def stop(*given: object) -> None:
+        bundle = given[1]
+        assert isinstance(bundle, Bundle)
+        seen.extend(tmp_path.glob("*/manifest.json"))
+        assert (bundle.folder / "manifest.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "_examine", stop)
+    arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "7"]
+    with pytest.raises(KeyboardInterrupt):
+        main([*arguments, "--out", str(tmp_path), "--no-masks"])
+    assert seen == [], "half a bundle could be taken for one"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_is_named(
+    drawn: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["export", str(drawn), "--work", str(work), "--out", str(tmp_path), "--version", "6"]
+    unfinished, other = tmp_path / "unfinished", tmp_path / "other"
+    Config.load(work / "run").save(unfinished)
+    replace(Config.load(work / "run"), split_hash="0" * 64).save(other)
+    for run, sentence in (
+        (tmp_path / "nowhere", "is not a run"),
+        (unfinished, "its training never finished"),
+        (other, "was trained on another split"),
+    ):
+        assert main([*base, str(run)]) == 2
+        assert sentence in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*base, str(work / "run"), "--version", "../6"])
+    assert "not a version" in capsys.readouterr().err
+    assert main([*base, str(work / "run"), "--phone", str(tmp_path)]) == 2
+    assert "both --phone and --not-skin" in capsys.readouterr().err
+    assert not list(tmp_path.glob("skin-*"))
 
 
 def test_a_run_is_not_continued_with_other_settings(
