@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,72 @@ def test_optional_columns_may_be_missing(few: Path) -> None:
         ("mel_0_0", "mel_9_9", r"picture 'mel_9_9' \(line 2"),
         (",mel,", ",wart,", r"class 'wart' \(line 2"),
         (",50.0,", ",old,", r"age 'old' \(line 2"),
-        ("image_id", "picture", "one csv with the columns image_id and dx; found: none"),
+        (",mel,", ",,", r"blank dx of the picture 'mel_0_0' \(line 2"),
+        (",50.0,", ",500,", r"age '500' \(line 2 .* is not between 0 and 120"),
+        (",50.0,", ",inf,", r"age 'inf' \(line 2"),
+        (",50.0,", ",50.0,,", r"8 cells for 7 columns \(line 2"),
+        (",50.0,", ",", r"6 cells for 7 columns \(line 2"),
+        ("mel_0_0", "mel_1_0", r"'mel_1_0' is listed twice .*lines 2 and 3.*split first"),
+        ("image_id", "picture", "no column 'image_id'; it has lesion_id, picture"),
+        (",sex", ",age", "column 'age' twice"),
     ],
 )
 def test_what_is_wrong_is_named(few: Path, old: str, new: str, sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         read_folder(spoil(few, old, new), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "age"), [("45.0", 45), ("", None), ("unknown", None), ("nan", None), (" 7 ", 7)]
+)
+def test_an_age_may_be_unknown(few: Path, text: str, age: float | None) -> None:
+    rows = read_folder(spoil(few, ",50.0,", f",{text},"), LABELS)
+    assert next(row for row in rows if row.image_id == "mel_0_0").age == age
+
+
+def test_a_table_may_come_from_a_spreadsheet(few: Path) -> None:
+    """A byte order mark, semicolons, blank lines, file names with their suffix."""
+    table = few / "metadata.csv"
+    plain = read_folder(few, LABELS)
+    text = re.sub(r",(\w+_\d_\d),", r",\1.png,", table.read_text())
+    text = text.replace(",", ";").replace("\n", "\n\n")
+    table.write_text(text, encoding="utf-8-sig")
+    assert read_folder(few, LABELS) == plain
+
+
+def test_a_table_in_another_encoding_is_named(few: Path) -> None:
+    table = few / "metadata.csv"
+    table.write_bytes(table.read_bytes() + "é".encode("latin-1"))
+    with pytest.raises(TrainingError, match=r"metadata\.csv' is not a csv in UTF-8"):
+        read_folder(few, LABELS)
+
+
+def test_pictures_without_a_row_are_counted(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read_folder(few, LABELS)
+    assert capsys.readouterr().err == ""
+    table = few / "metadata.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-2]))
+    assert len(read_folder(few, LABELS)) == 19
+    assert "note: 2 of 21 pictures have no row in 'metadata.csv'" in capsys.readouterr().err
+
+
+def test_a_part_that_stays_closed_need_not_exist(few: Path) -> None:
+    (few / "images" / "mel_0_0.png").unlink()
+    rows = read_folder(few, LABELS, without={"mel_0_0"})
+    assert "mel_0_0" not in {row.image_id for row in rows}
+    assert len(rows) == 20
+
+
+def test_two_pictures_of_one_name_are_named(few: Path) -> None:
+    (few / "images" / "mel_0_0.jpg").write_bytes(b"x")
+    with pytest.raises(TrainingError, match=r"'mel_0_0': .*mel_0_0\.jpg and .*mel_0_0\.png"):
+        read_folder(few, LABELS)
+
+
+def test_an_empty_picture_is_named(few: Path) -> None:
+    (few / "images" / "mel_0_0.png").write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"'mel_0_0\.png' \(line 2 .* is an empty file"):
+        read_folder(few, LABELS)
 
 
 def test_a_wrong_column_is_named(few: Path) -> None:

@@ -8,11 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from mlservice.packs import load_pack
+from training.cli import main
 from training.data import Row, file_hashes, read_folder
 from training.errors import LeakError, TrainingError
-from training.split import PARTS, Split, guard, make_split, open_split
+from training.split import (
+    PARTS,
+    Split,
+    _mended,
+    check_classes,
+    guard,
+    guard_also,
+    make_split,
+    open_split,
+)
 
 LABELS = [label.name for label in load_pack("skin").labels]
 
@@ -23,8 +34,14 @@ def rows(drawn: Path) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def split(rows: list[Row]) -> Split:
-    return make_split(rows, seed=7)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the search for copies found among the drawings, so that it happens once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def split(rows: list[Row], cache: Path) -> Split:
+    return make_split(rows, seed=7, cache=cache)
 
 
 def lesions(split: Split, rows: list[Row], part: str) -> set[str]:
@@ -45,9 +62,11 @@ def test_a_lesion_stays_together_and_every_class_is_everywhere(
         assert {row.dx for row in split.rows(rows, part)} == set(LABELS)
 
 
-def test_the_same_seed_gives_the_same_split_in_any_order(split: Split, rows: list[Row]) -> None:
-    assert make_split(rows[::-1], seed=7).hash == split.hash
-    assert make_split(rows, seed=8).hash != split.hash
+def test_the_same_seed_gives_the_same_split_in_any_order(
+    split: Split, rows: list[Row], cache: Path
+) -> None:
+    assert make_split(rows[::-1], seed=7, cache=cache).hash == split.hash
+    assert make_split(rows, seed=8, cache=cache).hash != split.hash
 
 
 def moved(split: Split, image: str, origin: str, goal: str, *, keep: bool = False) -> Split:
@@ -90,21 +109,124 @@ def test_a_planted_copy_under_another_lesion_is_caught(
         guard(split, planted, file_hashes(planted))
 
 
-def test_copies_are_kept_on_one_side_when_the_split_is_made(few: Path) -> None:
+def changed(original: Row, path: Path) -> Path:
+    """The same photograph: mirrored, smaller, saved again."""
+    with Image.open(original.path) as image:
+        ImageOps.mirror(image.convert("RGB")).resize((72, 54)).save(path, quality=80)
+    return path
+
+
+def replaced(rows: list[Row], victim: Row, path: Path) -> list[Row]:
+    return [replace(row, path=path) if row == victim else row for row in rows]
+
+
+def test_a_planted_photograph_under_another_lesion_is_caught(
+    split: Split, rows: list[Row], tmp_path: Path
+) -> None:
+    original, victim = split.rows(rows, "fit")[0], split.rows(rows, "test")[0]
+    planted = replaced(rows, victim, changed(original, tmp_path / "copy.jpg"))
+    with pytest.raises(LeakError, match=r"are the same photograph \(likeness 0\.\d+\)") as caught:
+        guard(split, planted, file_hashes(planted))
+    assert repr(original.image_id) in str(caught.value)
+    assert repr(victim.image_id) in str(caught.value)
+
+
+@pytest.mark.parametrize("copy", ["same file", "same photograph"])
+def test_lesions_that_share_a_picture_end_in_one_part(
+    copy: str, split: Split, rows: list[Row], tmp_path: Path
+) -> None:
+    original = next(r for r in split.rows(rows, "fit") if r.dx == "mel")
+    victim = next(r for r in split.rows(rows, "test") if r.dx == "nv")
+    path = original.path if copy == "same file" else changed(original, tmp_path / "copy.jpg")
+    planted = replaced(rows, victim, path)
+    made = make_split(planted, seed=7)  # would be refused by its own guard otherwise
+    [part] = [part for part in PARTS if original.image_id in made.parts[part]]
+    assert victim.image_id in made.parts[part]
+
+
+def test_a_stray_pair_moves_nothing_but_itself_and_goes_to_the_earlier_part(
+    split: Split, rows: list[Row]
+) -> None:
+    one, two = split.rows(rows, "fit")[0], split.rows(rows, "test")[0]
+    mended = _mended(dict(split.parts), [[two, one]])
+    assert set(mended["fit"]) == {*split.parts["fit"], two.image_id}
+    assert set(mended["test"]) == {*split.parts["test"]} - {two.image_id}
+    assert mended["validation"] == split.parts["validation"]
+
+
+def test_a_table_that_lists_a_picture_twice_was_oversampled(few: Path) -> None:
     rows = read_folder(few, LABELS)
-    path = rows[0].path
-    copies = [replace(r, path=path) if r.dx == "mel" else r for r in rows]
-    split = make_split(copies, seed=1)  # would be refused by its own guard otherwise
-    parts = {p for p in PARTS for r in split.rows(copies, p) if r.dx == "mel"}
-    assert len(parts) == 1
+    with pytest.raises(LeakError, match=r"'mel_0_0' is listed more than once: split first"):
+        make_split([*rows, next(r for r in rows if r.image_id == "mel_0_0")], seed=7)
+
+
+def test_a_folder_of_copies_was_oversampled(few: Path) -> None:
+    rows = read_folder(few, LABELS)
+    original = next(row for row in rows if row.dx == "df")
+    copy = Path(shutil.copy(original.path, few / "images" / "df_copy.png"))
+    rows.append(replace(original, image_id="df_copy", path=copy))
+    with pytest.raises(LeakError, match=r"class 'df'.*'df_0_0' and 'df_copy'.*split first"):
+        make_split(rows, seed=7)
+
+
+def test_oversampling_before_the_split_is_refused(
+    few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["split", str(few), "--work", str(few / "work"), "--oversample"]) == 2
+    assert "split first; oversampling happens inside `fit`" in capsys.readouterr().err
+    assert not (few / "work").exists()
+
+
+def test_a_lesion_with_two_classes_is_named(few: Path) -> None:
+    rows = read_folder(few, LABELS)
+    wrong = [replace(r, dx="nv") if r.image_id == "mel_1_1" else r for r in rows]
+    with pytest.raises(TrainingError, match=r"'L_mel_1' has two classes: 'mel' .*'nv'"):
+        make_split(wrong, seed=7)
+
+
+def test_an_empty_class_and_one_too_small_are_named(split: Split, rows: list[Row]) -> None:
+    check_classes(split, rows, LABELS)
+    without = [row for row in rows if row.dx != "df"]
+    with pytest.raises(TrainingError, match=r"class 'df' has no picture.*--absent df"):
+        check_classes(split, without, LABELS)
+    check_classes(split, without, LABELS, absent=["df"])
+    few = [row for row in rows if row.dx != "df" or row.image_id in split.parts["fit"]]
+    with pytest.raises(TrainingError, match=r"'df' has \d lesion\(s\), too few.*'validation'"):
+        check_classes(split, few, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("image", "same image_id"),
+        ("lesion", "same lesion_id"),
+        ("file", "same file"),
+        ("photograph", "same photograph"),
+    ],
+)
+def test_a_second_folder_must_not_show_a_held_part(
+    what: str, sentence: str, split: Split, rows: list[Row], tmp_path: Path
+) -> None:
+    """What is in the fitting part may come again; what judges may not, under any name."""
+    fitted, held = split.rows(rows, "fit")[0], split.rows(rows, "calibration")[0]
+    own = Row("other", "nv", "L_other", changed(fitted, tmp_path / "fitted.jpg"))
+    guard_also(split, rows, [own])
+    leaks = {
+        "image": replace(own, image_id=held.image_id),
+        "lesion": replace(own, lesion_id=held.lesion_id),
+        "file": replace(own, path=held.path),
+        "photograph": replace(own, path=changed(held, tmp_path / "held.jpg")),
+    }
+    with pytest.raises(LeakError, match=rf"second folder.*\(calibration\).*{sentence}"):
+        guard_also(split, rows, [leaks[what]])
 
 
 def test_a_split_file_survives_and_an_altered_one_does_not(
-    split: Split, rows: list[Row], tmp_path: Path
+    split: Split, rows: list[Row], tmp_path: Path, cache: Path
 ) -> None:
     path = tmp_path / "split.json"
     split.save(path)
-    assert open_split(path, rows).hash == split.hash
+    assert open_split(path, rows, cache).hash == split.hash
     raw = json.loads(path.read_text())
     raw["parts"]["fit"].append(raw["parts"]["test"].pop())
     path.write_text(json.dumps(raw))
