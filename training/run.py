@@ -21,7 +21,7 @@ from training.labels import pack_labels
 from training.network import build, rescale_norms
 from training.pictures import cached_pictures
 from training.pretrained import IMAGENET
-from training.split import PARTS, Split, make_split, open_split
+from training.split import PARTS, Split, guard_also, make_split, open_split
 
 NETWORK = "network.weights.h5"
 HEAD = "head.weights.h5"
@@ -70,9 +70,9 @@ def open_further(data: Path, beside: Material) -> Material:
     train.
     """
     rows = read_folder(data, beside.labels)
-    return Material(
-        tuple(rows), make_split(rows, beside.split.seed), beside.labels, beside.cache, data.name
-    )
+    guard_also(beside.split, beside.rows, rows, cache=beside.cache)
+    split = make_split(rows, beside.split.seed, cache=beside.cache)
+    return Material(tuple(rows), split, beside.labels, beside.cache, data.name)
 
 
 def fit(

@@ -20,18 +20,18 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def make_folder(folder: Path, lesions: int) -> Path:
+def make_folder(folder: Path, lesions: int, clinic: str = "", first_seed: int = 0) -> Path:
     """``lesions`` drawn marks of every label of the skin pack, every other one drawn twice."""
     (folder / "images").mkdir(parents=True)
-    rows, seed = [], 0
+    rows, seed = [], first_seed
     for label in load_pack("skin").labels:
         for lesion in range(lesions):
             for view in range(1 + lesion % 2):
-                image, seed = f"{label.name}_{lesion}_{view}", seed + 1
+                image, seed = f"{clinic}{label.name}_{lesion}_{view}", seed + 1
                 picture = draw(seed, kind=label.name, size=(80, 60), hair=0)
                 picture.save(folder / "images" / f"{image}.png")
                 row = (
-                    f"L_{label.name}_{lesion}",
+                    f"L{clinic}_{label.name}_{lesion}",
                     image,
                     label.name,
                     "histo",
@@ -53,3 +53,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path: Path) -> Path:
     """A folder of one's own, to spoil."""
     return make_folder(tmp_path / "few", lesions=2)
+
+
+@pytest.fixture(scope="session")
+def further(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another clinic's folder: other pictures of other lesions, under other names."""
+    folder = tmp_path_factory.mktemp("further") / "data"
+    return make_folder(folder, lesions=10, clinic="F", first_seed=5000)

@@ -1,0 +1,218 @@
+"""Fitting on a few dozen drawings: what trains, what is only watched, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
+
+import keras
+
+from training import finetune
+from training.cli import main
+from training.config import Config
+from training.errors import LeakError
+from training.fit import Part, batches, drawing_shares, put_prior_back
+from training.network import build, norms, rescale_norms, settle_norms
+from training.run import load_network, open_further, open_material
+
+SMALL = ["--arch", "tiny", "--side", "64", "--train-side", "32", "64@2", "--batch", "16"]
+
+
+@pytest.fixture(scope="module")
+def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("fit")
+    assert main(["split", str(drawn), "--work", str(work)]) == 0
+    return work
+
+
+def fit(drawn: Path, work: Path, name: str, *more: str) -> Path:
+    run = work / name
+    arguments = ["fit", str(drawn), "--work", str(work), "--run", str(run), *SMALL, *more]
+    assert main(arguments) == 0
+    return run
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    found: list[np.ndarray] = load_network(run, Config.load(run)).get_weights()
+    return found
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    noted: list[dict[str, Any]] = json.loads((run / "history.json").read_text())
+    return noted
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    drawn: Path, work: Path
+) -> None:
+    one, other = (weights(fit(drawn, work, name, "--epochs", "3")) for name in ("one", "two"))
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+    third = weights(fit(drawn, work, "three", "--epochs", "3", "--seed", "8"))
+    assert any(not np.array_equal(a, b) for a, b in zip(one, third, strict=True))
+
+
+def test_views_grow_and_every_epoch_is_noted(drawn: Path, work: Path) -> None:
+    noted = history(fit(drawn, work, "grown", "--epochs", "4"))
+    assert [entry["side"] for entry in noted] == [32, 32, 64, 64]
+    assert [entry["epoch"] for entry in noted] == [1, 2, 3, 4]
+    assert all(0 <= entry["bmca"] <= 1 and np.isfinite(entry["loss"]) for entry in noted)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
+    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    whole = fit(drawn, work, f"whole{epoch}", "--epochs", "4")
+
+    def die(self: Any, at: int, logs: object = None) -> None:
+        if at == epoch:
+            raise KeyboardInterrupt
+        kept(self, at, logs)
+
+    kept = finetune._Watch.on_epoch_end
+    with monkeypatch.context() as patched:
+        patched.setattr(finetune._Watch, "on_epoch_end", die)
+        with pytest.raises(KeyboardInterrupt):
+            fit(drawn, work, f"killed{epoch}", "--epochs", "4")
+    again = fit(drawn, work, f"killed{epoch}", "--epochs", "4")
+    assert [e["epoch"] for e in history(again)] == [1, 2, 3, 4]
+    for first, second in zip(weights(whole), weights(again), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_it_stops_early_and_keeps_the_best_epoch(
+    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores fall after the second epoch: with patience 2 the fourth is the last."""
+    scores = iter([0.2, 0.6, 0.5, 0.4, 0.9])
+    kept: list[list[np.ndarray]] = []
+
+    def score(truth: object, guesses: object, **more: object) -> float:
+        return next(scores)
+
+    saved = keras.Model.save_weights
+
+    def save(self: Any, path: Any, *args: Any, **more: Any) -> None:
+        if Path(path).name == finetune.BEST:
+            kept.append(self.get_weights())
+        saved(self, path, *args, **more)
+
+    monkeypatch.setattr(finetune, "recall_score", score)
+    monkeypatch.setattr(keras.Model, "save_weights", save)
+    options = ("--epochs", "9", "--patience", "2", "--norms", "held")
+    run = fit(drawn, work, "early", *options)
+    assert len(history(run)) == 4
+    assert len(kept) == 2, "the first epoch and the better second"
+    best = build("tiny", 7, None)
+    best.load_weights(run / finetune.BEST)
+    kernel, found = (np.asarray(each[0]) for each in (best.get_weights(), weights(run)))
+    np.testing.assert_array_equal(kernel, found)
+    np.testing.assert_array_equal(kernel, kept[-1][0])
+
+
+def test_the_validation_part_may_train_once_settings_are_chosen(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = fit(drawn, work, "all", "--epochs", "1", "--with-validation")
+    assert Config.load(run).parts == ("fit", "validation")
+    assert "bmca" not in history(run)[0], "what trains cannot judge"
+    capsys.readouterr()
+    arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "x"), *SMALL]
+    assert main([*arguments, "--with-validation", "--patience", "3"]) == 2
+    assert "validation part" in capsys.readouterr().err
+
+
+def test_a_further_folder_trains_but_for_its_own_test_part(
+    drawn: Path, further: Path, work: Path
+) -> None:
+    run = fit(drawn, work, "also", "--epochs", "1", "--also", str(further))
+    material = open_material(drawn, work / "split.json", "skin", work / "cache")
+    other = open_further(further, material)
+    assert Config.load(run).also == ((further.name, other.split.data_hash),)
+    assert other.rows_of("test")
+
+
+def test_a_further_folder_that_shows_a_held_lesion_is_refused(drawn: Path, work: Path) -> None:
+    material = open_material(drawn, work / "split.json", "skin", work / "cache")
+    with pytest.raises(LeakError):
+        open_further(drawn, material)
+
+
+def test_a_view_side_must_fit_the_network(drawn: Path, work: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", str(drawn), "--work", str(work), "--train-side", "100"])
+
+
+def part_of(counts: Sequence[int]) -> Part:
+    targets = np.repeat(np.arange(len(counts)), counts)
+    pictures = np.repeat(targets[:, None], 8 * 8 * 3, 1).reshape(-1, 8, 8, 3).astype(np.uint8)
+    return Part(pictures * 30, targets)
+
+
+def config(**options: Any) -> Config:
+    labels = ("a", "b", "c")
+    return Config("skin", labels, ("a",), "data", "split", seed=1, batch=60, **options)
+
+
+def test_rare_classes_are_drawn_by_the_root_of_their_size() -> None:
+    part = part_of([400, 100, 25])
+    shares = drawing_shares(part.targets, ("a", "b", "c"), 0.5)
+    np.testing.assert_allclose(shares, [20 / 35, 10 / 35, 5 / 35], rtol=1e-6)
+    views = batches(part, shares, config(), 8)
+    drawn = sum(next(views)[1].sum(0) for _ in range(50)) / 3000
+    np.testing.assert_allclose(drawn, shares, atol=0.04)
+
+
+def test_a_resumed_run_draws_the_batches_it_would_have_drawn() -> None:
+    part = part_of([40, 10, 5])
+    shares = drawing_shares(part.targets, ("a", "b", "c"), 0.5)
+    whole = batches(part, shares, config(), 8)
+    for _ in range(7):
+        next(whole)
+    later = batches(part, shares, config(), 8, first=7)
+    for one, other in zip(next(whole), next(later), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_prior_goes_back_into_the_bias() -> None:
+    network = build("tiny", 3, 32)
+    before = network.get_layer("logits").get_weights()[1]
+    put_prior_back(network, np.repeat([0, 1, 2], [70, 20, 10]), config(prior=0.5))
+    after = network.get_layer("logits").get_weights()[1]
+    np.testing.assert_allclose(after - before, 0.5 * np.log([0.7, 0.2, 0.1]), rtol=1e-5)
+
+
+def pictures(n: int, side: int = 32) -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 255, (n, side, side, 3)).astype(np.uint8)
+
+
+def test_rescaled_norms_compute_the_same_and_know_what_they_meet() -> None:
+    network, seen = build("tiny", 3, 32), pictures(24)
+    before = network.predict_on_batch(seen.astype(np.float32))["logits"]
+    rescale_norms(network, seen)
+    after = network.predict_on_batch(seen.astype(np.float32))["logits"]
+    np.testing.assert_allclose(before, after, atol=1e-4)
+    mean = norms(network)[0].get_weights()[2]
+    assert np.abs(mean).max() > 0, "the statistics are the pictures' own"
+    live = np.asarray(network(seen.astype(np.float32), training=True)["logits"])
+    np.testing.assert_allclose(live, after, atol=0.05)
+
+
+def test_settled_norms_are_the_mean_over_the_batches() -> None:
+    network = build("tiny", 3, 32)
+    one, two = pictures(8).astype(np.float32), 255 - pictures(8).astype(np.float32)
+    first = norms(network)[0]
+    momentum = first.momentum
+    settle_norms(network, [one, two])
+    probe = keras.Model(network.input, first.input)
+    means = [probe.predict_on_batch(batch).mean((0, 1, 2)) for batch in (one, two)]
+    np.testing.assert_allclose(first.get_weights()[2], np.mean(means, 0), atol=1e-4)
+    assert first.momentum == momentum
