@@ -94,8 +94,8 @@ def noise() -> dict[str, Any]:
 
 
 def named(found: dict[str, Any], name: str) -> dict[str, Any]:
-    [model] = [model for model in found["models"] if model["name"] == name]
-    return model
+    models: dict[str, dict[str, Any]] = {model["name"]: model for model in found["models"]}
+    return models[name]
 
 
 def test_a_site_that_tells_something_is_found_to_help(planted: dict[str, Any]) -> None:
@@ -231,7 +231,7 @@ def test_young_melanomas_that_age_pushes_down_are_counted() -> None:
     own = Evidence(("mel", "nv"), ("mel",), tuple(rows), before, ())
     said = np.zeros((1, 80), np.int64)
     models = [Found(one[None], said) for one in (before, after)]
-    safety = _safety(own, *models, [np.ones((3, 80))])
+    safety = _safety(own, models[0], models[1], [np.ones((3, 80))])
     moved = safety["moved"][YOUNG]["mel"]
     assert moved["n"] == moved["risk_fell"] == 20
     # Both models find 38 of the 40: which two they miss has changed for the young only.
@@ -252,7 +252,7 @@ def test_a_subgroup_that_is_found_less_often_is_a_loser() -> None:
     own = Evidence(("mel", "nv"), ("mel",), tuple(rows), np.zeros((100, 2)), ())
     said = np.zeros((1, 100), np.int64)
     models = [Found(np.column_stack([one, 1 - one])[None], said) for one in (before, after)]
-    groups = _safety(own, *models, [np.ones((3, 100))])["subgroups"]["sex"]
+    groups = _safety(own, models[0], models[1], [np.ones((3, 100))])["subgroups"]["sex"]
     assert groups["female"]["loses"] is True
     assert groups["male"]["loses"] is False
 
