@@ -164,10 +164,11 @@ def _interval(
     """The 95 % interval of one number from its values in the draws."""
     if value is None:
         return None
-    if judged.lesions.max() == 0 and share is None:
-        return None  # one lesion: nothing to draw from
-    if share is not None and value in {0.0, 1.0}:
+    alone = judged.lesions.max() == 0  # one lesion: nothing to draw from
+    if share is not None and (alone or value in {0.0, 1.0}):
         return exact_interval(*share, judged.lesions)
+    if alone:
+        return None
     if name in {"ece", "ece_raw"}:
         return error_percentiles(values, value)
     return percentiles(values)

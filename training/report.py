@@ -29,6 +29,7 @@ def report(metrics: Numbers) -> str:
             aligned(tables.calibration(metrics)),
             f"Subgroups (under {ENOUGH} cases no number)",
             aligned(tables.subgroups(metrics)),
+            "What decides a release, on a frozen test part:",
             gate_verdict(metrics).replace("**", ""),
         ]
     )

@@ -115,6 +115,8 @@ def test_the_bundle_explains_itself(made: Bundle, work: Path) -> None:
     assert made.metrics["n"] == len(split["parts"]["test"])
     assert made.metrics["parity_keras_litert"] <= 1e-5
     assert made.metrics["outside"]["n_phone"] == 4
+    assert made.metrics["outside"]["no_lesion"]["n_pairs"] > 0
+    assert made.manifest.no_lesion_cut is not None
 
 
 def test_the_card_says_what_the_run_knows_and_no_more(made: Bundle) -> None:
@@ -143,7 +145,7 @@ def test_the_handful_repeats(made: Bundle, predictor: Predictor) -> None:
     kept = json.loads((made.folder / RESULTS).read_text())
     assert kept["metrics"]["n"] == 28
     assert kept["metrics"]["lesions"] == 14
-    assert kept == examine_handful(made, predictor)
+    assert kept == json.loads(json.dumps(examine_handful(made, predictor)))
 
 
 def test_rare_classes_are_always_in_the_conformal_set(made: Bundle) -> None:
@@ -286,7 +288,10 @@ def test_without_examples_the_gate_is_closed_and_nothing_ends_green(
     bundle = Bundle.load(tmp_path / "skin-8")
     assert bundle.metrics["green_benign"] == 0
     assert bundle.metrics["green_malignant"] == 0
-    assert "the gate is closed" in bundle.card_path.read_text().replace("\n", " ")
+    card = bundle.card_path.read_text().replace("\n", " ")
+    assert "the gate is closed" in card
+    assert 'never says "no lesion"' in card
+    assert bundle.manifest.no_lesion_cut is None
 
 
 def test_an_unknown_architecture_and_a_missing_backbone_are_named(
