@@ -105,11 +105,11 @@ def _risk(judged: Judged) -> Figure:
     ):
         heights = np.histogram(logit[flags], edges)[0] / max(1, flags.sum())
         axes.stairs(heights, edges, fill=True, alpha=0.5, color=colour, label=name)
-    for cut, name in ((judged.r95, "RED"), (judged.r99, "AMBER")):
+    for cut, name, side in ((judged.r95, " RED", "left"), (judged.r99, "AMBER ", "right")):
         if cut is not None:
             place = float(_logit(np.array([cut]))[0])
             axes.axvline(place, color="black", linewidth=0.8)
-            axes.text(place, axes.get_ylim()[1], f" {name}", va="top")
+            axes.text(place, axes.get_ylim()[1], name, va="top", ha=side)
     axes.set(xlabel="risk (log odds)", ylabel="share of pictures")
     axes.legend(frameon=False)
     return figure
@@ -133,5 +133,5 @@ def _reliability(judged: Judged) -> Figure:
     axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
     axes.scatter(mean, accuracy, s=4 + 120 * counts[seen] / counts.max(), alpha=0.7)
     axes.axvline(judged.threshold, color="black", linewidth=0.6, linestyle=":")
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
     return figure
