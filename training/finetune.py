@@ -213,6 +213,8 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no 
         """Balanced accuracy, upright, of the averaged weights; kept if it is the best so far."""
         now = self.model.get_weights()
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        # Copies: JAX frees what `predict` was given, and the optimizer still needs its averages.
+        self.model.set_weights(self.model.get_weights())
         guesses = self._logits.predict(held.pictures, batch_size=64, verbose=0).argmax(1)
         score = float(recall_score(held.targets, guesses, average="macro", zero_division=0))
         best = max((entry["bmca"] for entry in self._history), default=-1.0)
