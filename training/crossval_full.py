@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -54,7 +56,8 @@ def full_score(
         run = folder / f"fold-{number}"
         options = {name: value for name, value in asdict(like).items() if name not in GIVEN}
         options |= {"parts": ("fit", "validation"), "patience": 0}
-        config = fit(own, run, like.pack, weights, **options)
+        with redirect_stdout(sys.stderr):  # its epochs are progress; the numbers are our output
+            config = fit(own, run, like.pack, weights, **options)
         network = load_network(run, config)
         aside, held = (own.part(part, like.side).pictures for part in ("calibration", "test"))
         return _logits(network, aside), _logits(network, held)

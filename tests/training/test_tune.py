@@ -54,18 +54,18 @@ def search_in(folder: Path, drawn: Path, work: Path, *options: str) -> dict[str,
 def found(
     drawn: Path, work: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any]]:
-    """A search of twelve trials."""
+    """A search of six trials."""
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tune, "CHOICES", {"hidden": (0, 8), "head_epochs": (2, 4, 60)})
-        return folder, search_in(folder, drawn, work, "--trials", "12", "--minutes", "5")
+        return folder, search_in(folder, drawn, work, "--trials", "6", "--minutes", "5")
 
 
 def test_what_was_found_is_told(found: tuple[Path, dict[str, Any]]) -> None:
     folder, told = found
     assert "over frozen features of tiny" in told["note"]
     assert told["judged_on"] == "validation"
-    assert told["trials"]["complete"] + told["trials"]["pruned"] == 12
+    assert told["trials"]["complete"] + told["trials"]["pruned"] == 6
     values = [trial["bmca"] for trial in told["top"]]
     assert values == sorted(values, reverse=True)
     assert told["best"] == told["top"][0]
@@ -97,9 +97,9 @@ def test_a_search_goes_on_and_never_gets_worse(
 ) -> None:
     one = search_in(tmp_path, drawn, work, "--trials", "2")
     assert "over frozen features of tiny" in capsys.readouterr().out
-    other = search_in(tmp_path, drawn, work, "--trials", "3")
+    other = search_in(tmp_path, drawn, work, "--trials", "2")
     assert sum(one["trials"].values()) == 2
-    assert sum(other["trials"].values()) == 5
+    assert sum(other["trials"].values()) == 4
     assert other["best"]["bmca"] >= one["best"]["bmca"]
 
 
@@ -107,8 +107,8 @@ def test_a_search_in_two_goes_finds_what_one_go_finds(
     found: tuple[Path, dict[str, Any]], drawn: Path, work: Path, tmp_path: Path
 ) -> None:
     """Same seed, same trials; the break between them changes nothing."""
-    search_in(tmp_path, drawn, work, "--trials", "4")
-    told = search_in(tmp_path, drawn, work, "--trials", "8")
+    search_in(tmp_path, drawn, work, "--trials", "2")
+    told = search_in(tmp_path, drawn, work, "--trials", "4")
     for key in ("best", "top", "trials", "importance"):
         assert told[key] == found[1][key]
 
