@@ -52,9 +52,13 @@ class Config:
         """The configuration of a run folder; raises :class:`TrainingError` where there is none."""
         try:
             raw = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return cls(**{name: _frozen(value) for name, value in raw.items()})
+        except (FileNotFoundError, NotADirectoryError):
             raise TrainingError(f"{str(run)!r} is not a run: it has no {CONFIG}.") from None
-        return cls(**{name: _frozen(value) for name, value in raw.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise TrainingError(
+                f"{str(run / CONFIG)!r} is not a configuration of this version: {error}."
+            ) from error
 
     def train_side(self, epoch: int) -> int:
         """The side of the views in ``epoch``, counted from 0."""

@@ -17,7 +17,7 @@ import keras
 from training import finetune
 from training.cli import main
 from training.config import Config
-from training.errors import LeakError
+from training.errors import LeakError, TrainingError
 from training.fit import Part, batches, drawing_shares, put_prior_back
 from training.network import build, norms, rescale_norms, settle_norms
 from training.run import load_network, open_further, open_material
@@ -144,6 +144,18 @@ def test_a_further_folder_that_shows_a_held_lesion_is_refused(drawn: Path, work:
     material = open_material(drawn, work / "split.json", "skin", work / "cache")
     with pytest.raises(LeakError):
         open_further(drawn, material)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "not a configuration"), ('{"arch": "tiny"}', "missing"), ('{"colour": 1}', "colour")],
+)
+def test_a_damaged_configuration_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        Config.load(tmp_path)
+    with pytest.raises(TrainingError, match="is not a run"):
+        Config.load(tmp_path / "nowhere")
 
 
 def test_a_view_side_must_fit_the_network(drawn: Path, work: Path) -> None:
