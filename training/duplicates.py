@@ -25,10 +25,11 @@ from training.data import Row
 from training.errors import TrainingError
 from training.sketch import Affine, Grey, Pair, Real, alike, shrunk, turned, warp
 
-VERSION = 1  # of the search: what an older one found is not read
+VERSION = 2  # of the search: what an older one found is not read
 SIDE = 96  # of a thumbnail: the whole picture, squeezed to a square
 HOPELESS = 0.25  # agreement of small thumbnails below which a pair is given up
-SAME = 0.75  # agreement from which two pictures are one photograph
+SAME = 0.75  # agreement from which two pictures are one photograph: others reach 0.72, most 0.5
+SAME_COARSE = 0.94  # the same of coarse texture, all that poor JPEG leaves: others reach 0.92
 
 # Pairs are compared in threads of our own; OpenCV's would only be in their way.
 cv2.setNumThreads(0)
@@ -84,18 +85,17 @@ def _search(rows: Sequence[Row], others: Sequence[Row]) -> list[Twins]:
     names = [row.lesion_id for row in (*rows, *others)]
     lesions = np.unique(names, return_inverse=True)[1]
     pairs = alike(mine, theirs, lesions[: len(rows)], lesions[len(rows) :])
-    found: dict[tuple[str, str], float] = {}
+    found: list[Twins] = []
     with ThreadPoolExecutor() as pool:
         scores = pool.map(lambda pair: likeness(mine[pair.one], theirs[pair.other], pair), pairs)
-        for pair, score in tqdm(
-            zip(pairs, scores, strict=True), "compare", len(pairs), leave=False
-        ):
-            one, other = rows[pair.one].image_id, others[pair.other].image_id
-            if rows == others:  # found from either side
-                one, other = sorted((one, other))
+        shown = tqdm(zip(pairs, scores, strict=True), "compare", len(pairs), leave=False)
+        for pair, score in shown:
             if score >= SAME:
-                found[one, other] = max(score, found.get((one, other), 0.0))
-    return [Twins(one, other, round(found[one, other], 3)) for one, other in sorted(found)]
+                one, other = rows[pair.one].image_id, others[pair.other].image_id
+                if rows == others:
+                    one, other = min(one, other), max(one, other)
+                found.append(Twins(one, other, round(score, 3)))
+    return sorted(found, key=lambda twins: (twins.one, twins.other))
 
 
 def thumbnails(rows: Sequence[Row]) -> Grey:
@@ -131,9 +131,16 @@ def likeness(one: Grey, other: Grey, pair: Pair) -> float:
     best = int(np.argmax(scores))
     if scores[best] < HOPELESS:
         return scores[best]
-    near, far = texture(one.astype(np.float32), 4), texture(other.astype(np.float32), 4)
-    fit = _doubled(fits[best])
-    return max(_agreement(near, far, each) for each in (fit, _align(near, far, fit, 3)))
+    a, b = one.astype(np.float32), other.astype(np.float32)
+    near, far = texture(a, 4), texture(b, 4)
+    rough = _doubled(fits[best])
+    fit = max(rough, _align(near, far, rough, 3), key=lambda each: _agreement(near, far, each))
+    fine = _agreement(near, far, fit)
+    if fine >= SAME:
+        return fine
+    near, far = (texture(_softer(x), 6) for x in (a, b))
+    coarse = _agreement(near, far, fit)
+    return coarse if coarse >= SAME_COARSE else fine
 
 
 def _onto(pair: Pair) -> Affine:
@@ -154,6 +161,10 @@ def texture(picture: Real, radius: float) -> Real:
     detail = picture - cv2.GaussianBlur(picture, (0, 0), radius)
     strength = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 2 * radius))
     return np.asarray(detail / (strength + 1.5), np.float32)  # 1.5 grey levels: the rest is noise
+
+
+def _softer(picture: Real) -> Real:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.5), np.float32)
 
 
 def _align(one: Real, other: Real, start: Affine, blur: int) -> Affine:

@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 SIDE = 48  # of the thumbnail a sketch is made of
 WAVES = 10  # frequencies of a sketch in each direction
-ALIKE = 0.94  # cosine from which two pictures are worth a closer look
-NEIGHBOURS = 10  # at most so many pictures are looked at more closely for one
+ALIKE = 0.9  # cosine from which two pictures are worth a closer look,
+NEIGHBOURS = 10  # at most so many for one picture,
+LOOKS = 10_000  # and at most so many in all: the most alike, about a minute's work
 BLOCK = 64  # pictures at a time, so that their scores stay in the processor's cache
 
 Grey: TypeAlias = NDArray[np.uint8]
@@ -55,12 +56,36 @@ def _even(cut: float, degrees: float = 0.0) -> Window:
     return Window(cut, cut, cut, cut, degrees)
 
 
+def _beside(cut: float) -> tuple[Window, ...]:
+    """Windows with something cut from one corner."""
+    one, none = cut, 0.0
+    return (
+        Window(one, one, none, none),
+        Window(none, one, one, none),
+        Window(one, none, none, one),
+        Window(none, none, one, one),
+    )
+
+
 WHOLE, INNER = Window(), _even(0.12)
+EDGES = (Window(left=0.1), Window(top=0.1), Window(right=0.1), Window(bottom=0.1))
+SQUARE = Window(left=0.125, right=0.125)  # the middle of a picture of 4:3
 # A picture through the window at the left is held against others through each at the right. The
-# inner ones are blind to frames and to the black corners of a turned picture.
+# inner ones are blind to frames and to the black corners of a turned picture. A window off by 3 %
+# of the side or by 4 degrees still finds its picture.
 VIEWS = (
-    (WHOLE, (WHOLE, _even(0.05), _even(0.1))),
-    (INNER, (INNER,)),
+    (
+        WHOLE,
+        (
+            *(WHOLE, _even(0.05), _even(0.1), SQUARE),
+            *(*EDGES, *_beside(0.05), *_beside(0.1)),
+            *(_even(0.05, 5), _even(0.05, -5), _even(0.08, 9), _even(0.08, -9)),
+        ),
+    ),
+    (
+        INNER,
+        (_even(0.07), INNER, *(_even(0.12, degrees) for degrees in (5, -5, 10, -10))),
+    ),
 )
 
 
@@ -101,22 +126,34 @@ def alike(
     """The pairs that look alike; never two pictures of one lesion.
 
     ``ours`` and ``theirs`` are square thumbnails ``(n, side, side)``; the lesions are numbers.
-    A picture that looks like very many others is paired with the ``NEIGHBOURS`` most alike only.
+    Given the same array twice, each two pictures come once. The work is bounded: where very many
+    look alike, only the most alike are named, ``NEIGHBOURS`` for a picture and ``LOOKS`` in all.
     """
     views = _views(ours, theirs)
-    pairs = []
+    found: dict[tuple[int, int], float] = {}
     for start in tqdm(range(0, len(ours), BLOCK), "look alike", leave=False):
         block = slice(start, start + BLOCK)
         scores = np.full((len(ours[block]), len(theirs)), -1, np.float32)
         for _, _, _, mine, yours in views:
             np.maximum(scores, mine[block] @ yours.T, out=scores)
         scores[lesions[block, None] == their_lesions] = -1
-        kept = min(NEIGHBOURS, len(theirs))
-        best = np.argpartition(-scores, kept - 1, axis=1)[:, :kept]
-        rows, ranks = np.nonzero(np.take_along_axis(scores, best, 1) > ALIKE)
-        for row, column in zip(rows.tolist(), best[rows, ranks].tolist(), strict=True):
-            pairs.append(_pair(views, start + row, column))
-    return pairs
+        for row, column in _nearest(scores):
+            one, score = start + row, float(scores[row, column])
+            if ours is theirs and (column, one) in found:
+                if found[column, one] >= score:
+                    continue
+                del found[column, one]
+            found[one, column] = score
+    best = sorted(found, key=lambda pair: (-found[pair], pair))[:LOOKS]
+    return [_pair(views, one, other) for one, other in best]
+
+
+def _nearest(scores: Real) -> list[tuple[int, int]]:
+    """Row and column of each row's ``NEIGHBOURS`` highest scores, if above ``ALIKE``."""
+    kept = min(NEIGHBOURS, scores.shape[1])
+    best = np.argpartition(-scores, kept - 1, axis=1)[:, :kept]
+    rows, ranks = np.nonzero(np.take_along_axis(scores, best, 1) > ALIKE)
+    return list(zip(rows.tolist(), best[rows, ranks].tolist(), strict=True))
 
 
 _View: TypeAlias = tuple[int, Window, Window, Real, Real]

@@ -33,7 +33,7 @@ def tinted(image: Image.Image) -> Image.Image:
 CHANGES: dict[str, tuple[Change, str, int]] = {
     "same bytes": (lambda image: image, "png", 0),
     "JPEG": (lambda image: image, "jpeg", 80),
-    "poor JPEG": (lambda image: image, "jpeg", 20),
+    "poor JPEG": (lambda image: image, "jpeg", 10),
     "WebP": (lambda image: image, "webp", 50),
     "half the size": (lambda image: image.resize((120, 90)), "png", 0),
     "another shape": (lambda image: image.resize((224, 224)), "png", 0),
@@ -49,7 +49,17 @@ CHANGES: dict[str, tuple[Change, str, int]] = {
     "turned by 180": (lambda image: image.transpose(Image.Transpose.ROTATE_180), "png", 0),
     "turned and flipped": (lambda image: image.transpose(Image.Transpose.TRANSVERSE), "png", 0),
     "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(1)), "png", 0),
-    "cropped": (cropped(0.05, 0.05, 0.05, 0.05), "jpeg", 80),
+    "cropped all round": (cropped(0.05, 0.05, 0.05, 0.05), "jpeg", 80),
+    "cropped at two sides": (cropped(0.1, 0.1, 0, 0), "png", 0),
+    "cropped at one side": (cropped(0, 0, 0.08, 0), "webp", 80),
+    "turned by 4 degrees": (lambda image: image.rotate(4, Image.Resampling.BICUBIC), "jpeg", 80),
+    "several at once": (
+        lambda image: ImageEnhance.Brightness(
+            cropped(0.06, 0.02, 0.03, 0.07)(ImageOps.mirror(image)).resize((200, 150))
+        ).enhance(1.1),
+        "jpeg",
+        60,
+    ),
 }
 
 
