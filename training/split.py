@@ -25,7 +25,7 @@ PARTS = ("fit", "validation", "calibration", "test")
 SHARES = (0.65, 0.10, 0.15, 0.10)
 HELD = ("validation", "calibration", "test")
 COPIED = 0.05  # share of a class's pictures from which file copies are no accident
-STRAY = 0.01  # share of the pictures up to which those in crossing photographs are strays
+STRAY = 0.02  # share of the pictures up to which those in crossing photographs are strays
 
 
 @dataclass(frozen=True)
