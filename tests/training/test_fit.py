@@ -72,7 +72,7 @@ def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
 ) -> None:
     whole = fit(drawn, work, f"whole{epoch}", "--epochs", "4")
 
-    def die(self: Any, at: int, logs: object = None) -> None:
+    def die(self: Any, at: int, logs: Any = None) -> None:
         if at == epoch:
             raise KeyboardInterrupt
         kept(self, at, logs)
@@ -100,10 +100,10 @@ def test_it_stops_early_and_keeps_the_best_epoch(
 
     saved = keras.Model.save_weights
 
-    def save(self: Any, path: Any, *args: Any, **more: Any) -> None:
-        if Path(path).name == finetune.BEST:
+    def save(self: Any, filepath: Any, **more: Any) -> None:
+        if Path(filepath).name == finetune.BEST:
             kept.append(self.get_weights())
-        saved(self, path, *args, **more)
+        saved(self, filepath, **more)
 
     monkeypatch.setattr(finetune, "recall_score", score)
     monkeypatch.setattr(keras.Model, "save_weights", save)
