@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import textwrap
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,9 @@ def load_keras(body: keras.Model, path: Path) -> None:
     # Keras leaves some layers as they were when the file lacks them; a NaN that stays tells.
     body.set_weights([np.full(weight.shape, np.nan, weight.dtype) for weight in body.get_weights()])
     try:
-        body.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras's hundreds about what the check below says once
+            body.load_weights(path)
     except (ValueError, OSError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(_brief(error)) from error
     for weight in body.weights:
