@@ -19,6 +19,7 @@ from training.errors import TrainingError
 from training.scores import lesion_weights
 
 MIN_LESIONS = 30  # below it a class has no conformal quantile and is always in the set
+MIN_FOR_A_CUT = 60  # lesions of one kind, so that 95 % of them leaves three to miss, not one
 COVERAGE = 0.90
 Doubles = NDArray[np.float64]
 
@@ -96,9 +97,10 @@ def _cut_for_each(
     """The highest cut with the sensitivity for all harmful lesions and for each kind of them.
 
     Over all of them together the easy carcinomas would buy leave to miss more melanomas. A kind
-    with fewer than :data:`MIN_LESIONS` lesions only counts among all.
+    with fewer than :data:`MIN_FOR_A_CUT` lesions only counts among all: its cut would rest on the
+    one or two oddest of them.
     """
-    enough = [kind for kind in np.unique(kinds) if len(set(lesions[kinds == kind])) >= MIN_LESIONS]
+    enough = [k for k in np.unique(kinds) if len(set(lesions[kinds == k])) >= MIN_FOR_A_CUT]
     own = [sensitivity_cut(risks[kinds == k], lesions[kinds == k], sensitivity) for k in enough]
     return min([sensitivity_cut(risks, lesions, sensitivity), *own])
 
