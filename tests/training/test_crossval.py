@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
 
@@ -192,7 +193,7 @@ def test_features_of_a_stopped_computation_are_finished_not_read(
     whole = table(material, tmp_path / "whole")
     monkeypatch.setattr(features, "CHUNK", 10)
 
-    class Stopped(features.tqdm):  # type: ignore[misc]  # tqdm ships no types
+    class Stopped(tqdm):  # type: ignore[misc]  # tqdm ships no types
         def update(self, n: float = 1) -> None:
             super().update(n)
             if self.n >= 50:
