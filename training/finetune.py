@@ -48,13 +48,16 @@ def fine_tune(
         loss=AdjustedCrossEntropy(shares, config),
         jit_compile=False,  # measured on CPU: 13 times slower with it
     )
+    keep = keras.callbacks.BackupAndRestore(
+        str(run / BACKUP),
+        double_checkpoint=True,  # killed while it writes, the epoch before is still there
+        delete_checkpoint=False,
+    )
+    if epochs_done(run):  # before anything counts them: a torn backup gives way to the one before
+        keep.set_model(trainee)
+        keep.on_train_begin()
     watch = _Watch(small, config, run, held)
-    callbacks = [
-        _Reseed(config.seed),
-        watch,
-        keras.callbacks.BackupAndRestore(str(run / BACKUP), delete_checkpoint=False),
-        _Bar(config.epochs, steps),
-    ]
+    callbacks = [_Reseed(config.seed), watch, keep, _Bar(config.epochs, steps)]
     for side, last in _stages(config):
         done = epochs_done(run)
         if done >= last or watch.stopped:

@@ -88,6 +88,28 @@ def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
+def test_killed_after_its_last_epoch_it_ends_the_same(drawn: Path, work: Path) -> None:
+    run = fit(drawn, work, "late", "--epochs", "2")
+    whole = weights(run)
+    (run / "network.weights.h5").unlink()
+    fit(drawn, work, "late", "--epochs", "2")
+    for first, second in zip(whole, weights(run), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_killed_while_it_writes_an_epoch_it_goes_on_from_the_one_before(
+    drawn: Path, work: Path
+) -> None:
+    run = fit(drawn, work, "torn", "--epochs", "3")
+    whole = weights(run)
+    (run / "network.weights.h5").unlink()
+    latest = run / finetune.BACKUP / "latest.weights.h5"
+    latest.write_bytes(latest.read_bytes()[:1000])
+    fit(drawn, work, "torn", "--epochs", "3")
+    for first, second in zip(whole, weights(run), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
 def test_it_stops_early_and_keeps_the_best_epoch(
     drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
