@@ -88,6 +88,14 @@ def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
+def test_the_running_statistics_keep_up_with_the_weights() -> None:
+    """MobileNetV2 as Keras makes it would be watched with statistics a thousand steps old."""
+    network = build("mobilenet_v2", 7, None)
+    assert norms(network)[0].momentum > 0.99
+    finetune._trainee(network, config())
+    assert {layer.momentum for layer in norms(network)} == {finetune.MOMENTUM}
+
+
 def test_killed_after_its_last_epoch_it_ends_the_same(drawn: Path, work: Path) -> None:
     run = fit(drawn, work, "late", "--epochs", "2")
     whole = weights(run)
