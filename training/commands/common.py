@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 WORK = Path(".lentigo/training")
-
-Command = Callable[[argparse.Namespace], None]
 
 
 class Commands(Protocol):
