@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.stats import binom
 
 from mlservice.engine.assess import calibrated
 from mlservice.engine.types import Floats
@@ -20,6 +21,7 @@ from training.scores import lesion_weights
 
 MIN_LESIONS = 30  # below it a class has no conformal quantile and is always in the set
 MIN_FOR_A_CUT = 60  # lesions of one kind, so that 95 % of them leaves three to miss, not one
+SURELY = 0.80  # confidence of `r95`: read off a hundred melanomas, a plain cut often fell short
 COVERAGE = 0.90
 Doubles = NDArray[np.float64]
 
@@ -54,10 +56,11 @@ def fit_calibration(
     if not sick.any():
         raise TrainingError("The calibration part has no harmful lesion to set the cuts by.")
     risks, ids = probabilities[sick][:, columns].sum(1), np.asarray(lesions)[sick]
+    r95 = _cut_for_each(risks, ids, targets[sick], 0.95)
     return Calibration(
         temperature=temperature,
-        r95=_cut_for_each(risks, ids, targets[sick], 0.95),
-        r99=sensitivity_cut(risks, ids, 0.99),
+        r95=r95,
+        r99=min(r95, sensitivity_cut(risks, ids, 0.99)),  # a sure cut of few may lie lower
         conformal=conformal_quantiles(probabilities, targets, lesions, labels),
     )
 
@@ -77,32 +80,47 @@ def fit_temperature(
 
 
 def sensitivity_cut(
-    risks: Doubles, lesions: Sequence[str] | NDArray[np.str_], sensitivity: float
+    risks: Doubles,
+    lesions: Sequence[str] | NDArray[np.str_],
+    sensitivity: float,
+    confidence: float | None = None,
 ) -> float:
     """The highest cut on risk with at least the wanted sensitivity on these harmful lesions.
 
-    Every lesion weighs one, shared among its pictures. With too few lesions to miss any, the cut
-    is the least risk seen.
+    With ``confidence`` fewer may be missed: so few that others like them are found with at least
+    this sensitivity, as surely as it says (binomial). Every lesion weighs one, shared among its
+    pictures. With too few lesions to miss any, the cut is the least risk seen.
     """
     weights = lesion_weights(lesions)
     order = np.argsort(risks, kind="stable")
-    missed_if_above = np.cumsum(weights[order]) / weights.sum()
-    missed = int(np.searchsorted(missed_if_above, 1 - sensitivity + 1e-9, side="right"))
+    allowed = (1 - sensitivity) * weights.sum()
+    if confidence is not None:
+        allowed = min(allowed, _surely_missed(round(weights.sum()), sensitivity, confidence))
+    missed = int(np.searchsorted(np.cumsum(weights[order]), allowed + 1e-6, side="right"))
     return float(risks[order][missed])
+
+
+def _surely_missed(lesions: int, sensitivity: float, confidence: float) -> int:
+    """How many of the lesions may be missed so that the sensitivity holds with confidence."""
+    chances = binom.cdf(np.arange(lesions + 1), lesions, 1 - sensitivity)
+    return max(0, int((chances <= 1 - confidence).sum()) - 1)
 
 
 def _cut_for_each(
     risks: Doubles, lesions: NDArray[np.str_], kinds: NDArray[np.int64], sensitivity: float
 ) -> float:
-    """The highest cut with the sensitivity for all harmful lesions and for each kind of them.
+    """The highest cut that surely has the sensitivity for all harmful lesions and for each kind.
 
     Over all of them together the easy carcinomas would buy leave to miss more melanomas. A kind
     with fewer than :data:`MIN_FOR_A_CUT` lesions only counts among all: its cut would rest on the
     one or two oddest of them.
     """
-    enough = [k for k in np.unique(kinds) if len(set(lesions[kinds == k])) >= MIN_FOR_A_CUT]
-    own = [sensitivity_cut(risks[kinds == k], lesions[kinds == k], sensitivity) for k in enough]
-    return min([sensitivity_cut(risks, lesions, sensitivity), *own])
+    groups = [np.full(len(kinds), True), *(kinds == kind for kind in np.unique(kinds))]
+    enough = [own for own in groups if len(set(lesions[own])) >= MIN_FOR_A_CUT]
+    return min(
+        sensitivity_cut(risks[own], lesions[own], sensitivity, SURELY)
+        for own in enough or groups[:1]
+    )
 
 
 def conformal_quantiles(

@@ -135,10 +135,11 @@ def _training(bundle: Bundle) -> str:
         start = f"pretrained weights ({config['weights']})"
     if config.get("weights_sha256"):
         start = f"the pretrained weights `{config['weights_sha256'][:16]}`"
+    prior = training.get("prior", {"share": config["prior"]})  # bundles before 2: by hand
     return (
         f"## Training\n\nStarted from {start}; seed {training['seed']}. Classes drawn by their "
         f"size to the power {config['balance']}, log prior taken out of the logits with weight "
-        f"{config['adjust']}, the classes' own put back with weight {config['prior']}. The whole "
+        f"{config['adjust']}, the classes' own put back with weight {prior['share']}. The whole "
         "configuration and the versions of the libraries are in `manifest.json`.\n"
     )
 

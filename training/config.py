@@ -28,6 +28,7 @@ class Config:
     also: tuple[tuple[str, str], ...] = ()  # name and data hash of further folders that train
     train_sides: tuple[tuple[int, int], ...] = ((0, 192),)  # (from epoch, side of the views)
     head_epochs: int = 60
+    head_learning_rate: float = 2e-3
     epochs: int = 20  # of fine-tuning; 0 keeps the backbone frozen
     patience: int = 0  # epochs without a better validation part until it stops; 0: never
     freeze_until: str | None = None  # this layer and all before it keep their weights
@@ -40,8 +41,11 @@ class Config:
     dropout: float = 0.3
     ema: float = 0.998
     balance: float = 0.5  # pictures are drawn by class size to this power: 1 as is, 0 all alike
+    mix: float = 0.0  # two views are blended by Beta(mix, mix); 0: none are
     adjust: float = 1.0  # share of the log of the drawn classes' prior taken out of the logits
-    prior: float = 0.5  # share of the log of the classes' own prior put back after training
+    # Share of the log of the classes' own prior put back into a head over frozen features (`tune`,
+    # `crossval`). For a bundle, `export` chooses it: training.operating.
+    prior: float = 0.5
 
     def save(self, run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)

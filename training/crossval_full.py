@@ -19,6 +19,7 @@ from training.crossval import Fold, Numbers, Score
 from training.data import Row
 from training.errors import TrainingError
 from training.features import Backbone, frozen_config
+from training.operating import log_prior, put_prior_back
 from training.run import Material, fit, load_network
 from training.split import Split
 
@@ -59,6 +60,8 @@ def full_score(
         with redirect_stdout(sys.stderr):  # its epochs are progress; the numbers are our output
             config = fit(own, run, like.pack, weights, **options)
         network = load_network(run, config)
+        trained = own.part(config.parts, config.side).targets
+        put_prior_back(network, config.prior, log_prior(trained, config.labels))
         aside, held = (own.part(part, like.side).pictures for part in ("calibration", "test"))
         return _logits(network, aside), _logits(network, held)
 

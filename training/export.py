@@ -35,7 +35,7 @@ from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
 from mlservice.engine.preprocess import describe, prepare
 from training.bootstrap import RESAMPLES
-from training.calibrate import Calibration, fit_calibration
+from training.calibrate import Calibration
 from training.card import write_card
 from training.config import Config
 from training.errors import TrainingError
@@ -43,6 +43,7 @@ from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
 from training.metrics import measure
 from training.openings import open_test_part
+from training.operating import best_point, log_prior, operating_points, put_prior_back, told
 from training.outside import Others, Outside, fit_outside
 from training.run import Material, load_network
 from training.scores import score
@@ -89,9 +90,10 @@ def export(
     network = load_network(run, config)
     with _made_aside(folder) as aside:
         _save_network(network, config, aside)
+        manifest, outside = _fitted(network, material, config, aside, others)
+        _save_network(network, config, aside)  # again: with the prior it was given back
         _save_golden(network, config, aside)
         draw_handful(config.pack, config.labels, aside)
-        manifest, outside = _fitted(network, material, config, aside, others)
         _write(manifest, aside)
         bundle, predictor = _served(aside)
         write_handful(bundle, predictor)
@@ -147,16 +149,26 @@ def _fitted(
     folder: Path,
     others: Others | None,
 ) -> tuple[Manifest, Outside]:
-    """What the calibration part and the pictures from outside decide, on the network served."""
+    """What the calibration part and the pictures from outside decide, on the network served.
+
+    ``network`` is given back its share of the prior, which moves its logits and nothing before.
+    """
     size = int(network.output["embedding"].shape[1])
     predictor = LitertPredictor(folder / FILES.litert, config.side, len(config.labels), size)
     held = material.part("calibration", config.side)
     scores = score(predictor, held.pictures)
     lesions = [row.lesion_id for row in material.rows_of("calibration")]
-    cuts = fit_calibration(scores.logits, held.targets, lesions, config.labels, config.harmful)
+    prior = log_prior(material.part(config.parts, config.side).targets, config.labels)
+    points = operating_points(
+        scores.logits, held.targets, lesions, config.labels, config.harmful, prior
+    )
+    best = best_point(points)
+    put_prior_back(network, best.share, prior)
     outside = fit_outside(predictor, material, config, scores.embeddings, others)
     outside.statistics.save(folder / FILES.statistics)
-    return _manifest(material, config, folder, cuts, outside), outside
+    manifest = _manifest(material, config, folder, best.calibration, outside)
+    manifest.training["prior"] = {"share": best.share, "tried": [told(point) for point in points]}
+    return manifest, outside
 
 
 def _manifest(

@@ -1,6 +1,6 @@
-"""What both stages of fitting share, and the first of them: a head on frozen features.
+"""What both stages of fitting share: the views, how often a class is drawn, the loss.
 
-The second stage is :mod:`training.finetune`. Runs on any Keras backend.
+The stages are :mod:`training.head` and :mod:`training.finetune`. Runs on any Keras backend.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def batches(
 ) -> Iterator[tuple[Floats, Floats]]:
     """Endless batches of random views of the fitting part, classes drawn as ``shares`` say.
 
-    A batch is ``(batch, side, side, 3)`` of 0..255 and the one-hot labels.
+    A batch is ``(batch, side, side, 3)`` of 0..255 and the labels, ``(batch, c)``: one-hot, or
+    shares of two classes where ``config.mix`` blends the views.
 
     Oversampling happens here, after the split and inside ``fit`` only. Batch number ``first`` and
     all that follow are the same in every run with the same seed; a few are made ahead.
@@ -64,13 +65,32 @@ def batches(
         rng = np.random.default_rng((config.seed, number))
         chosen = rng.choice(len(weights), config.batch, p=weights)
         views = [augment(part.pictures[i], rng, side) for i in chosen]
-        return np.stack(views).astype(np.float32), one_hot(part.targets[chosen], len(shares))
+        pixels, truth = (
+            np.stack(views).astype(np.float32),
+            one_hot(part.targets[chosen], len(shares)),
+        )
+        return mixed(pixels, truth, config.mix, rng) if config.mix else (pixels, truth)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         ahead = deque(pool.submit(make, first + number) for number in range(AHEAD))
         for number in itertools.count(first + AHEAD):
             yield ahead.popleft().result()
             ahead.append(pool.submit(make, number))
+
+
+def mixed(
+    pixels: Floats, truth: Floats, mix: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Each view blended with another of the batch, and their labels alike (arXiv 1710.09412).
+
+    The shares come from Beta(``mix``, ``mix``); a view always keeps the larger one.
+    """
+    share = rng.beta(mix, mix, len(pixels)).astype(np.float32)
+    own, other = np.maximum(share, 1 - share), rng.permutation(len(pixels))
+    weight = own[:, None, None, None]
+    blended: Floats = weight * pixels + (1 - weight) * pixels[other]
+    shared: Floats = own[:, None] * truth + (1 - own[:, None]) * truth[other]
+    return blended, shared
 
 
 def one_hot(targets: NDArray[np.int64], labels: int) -> Floats:
@@ -107,43 +127,3 @@ def embed(network: keras.Model, pictures: Picture, batch: int = 64) -> Floats:
         for start in tqdm(chunks, "features")
     ]
     return np.concatenate(found)
-
-
-def fit_head(network: keras.Model, part: Part, config: Config) -> None:
-    """Stage one: train the dense layer on frozen features of the upright fitting pictures."""
-    features = embed(network, part.pictures)
-    shares = drawing_shares(part.targets, config.labels, config.balance)
-    counts = np.bincount(part.targets, minlength=len(shares))
-    inputs = keras.Input((features.shape[1],))
-    hidden = keras.layers.Dropout(config.dropout, seed=config.seed)(inputs)
-    head = keras.layers.Dense(len(config.labels), name="logits")
-    probe = keras.Model(inputs, head(hidden))
-    steps = config.head_epochs * -(-len(features) // 128)
-    probe.compile(
-        optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=config.weight_decay
-        ),
-        loss=AdjustedCrossEntropy(shares, config),
-    )
-    probe.fit(
-        features,
-        one_hot(part.targets, len(config.labels)),
-        sample_weight=(shares / counts)[part.targets] * len(features),
-        batch_size=128,
-        epochs=config.head_epochs,
-        verbose=0,
-    )
-    network.get_layer("logits").set_weights(head.get_weights())
-
-
-def put_prior_back(network: keras.Model, targets: NDArray[np.int64], config: Config) -> None:
-    """Add a share of the log of how common each class is to the bias of its logit.
-
-    Trained to ignore that naevi are common, the network overstates what is rare; on the
-    validation part half of the prior gave the best balanced accuracy and calibration error.
-    ``targets`` are those of the data set the model is calibrated on, without further folders.
-    """
-    counts = np.bincount(targets, minlength=len(config.labels))
-    kernel, bias = network.get_layer("logits").get_weights()
-    shifted = bias + config.prior * np.log(counts / counts.sum())
-    network.get_layer("logits").set_weights([kernel, shifted.astype(np.float32)])

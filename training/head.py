@@ -17,7 +17,6 @@ from training.config import Config
 from training.fit import AdjustedCrossEntropy, drawing_shares, one_hot
 
 BATCH = 128
-LEARNING_RATE = 2e-3
 Watch = Callable[[int, "Head"], None]
 
 
@@ -27,6 +26,12 @@ class Head:
 
     model: keras.Model
     offset: Floats  # (c,), added to the logits
+
+    @property
+    def weights(self) -> list[Floats]:
+        """Kernel and bias of the dense layer, without the prior."""
+        kernel, bias = self.model.get_layer("logits").get_weights()
+        return [kernel, bias]
 
     def logits(self, features: Floats) -> Floats:
         raw = keras.ops.convert_to_numpy(self.model(features, training=False))
@@ -40,13 +45,13 @@ def train_head(
     config: Config,
     *,
     hidden: int = 0,
-    head_learning_rate: float = LEARNING_RATE,
     watch: Watch | None = None,
 ) -> Head:
     """Train on ``features`` ``(n, d)`` of the fitting pictures with the settings of ``config``.
 
-    Of ``config`` count ``labels``, ``seed``, ``head_epochs``, ``dropout``, ``weight_decay``,
-    ``label_smoothing``, ``balance``, ``adjust`` and ``prior``. Classes are weighted as if drawn
+    Of ``config`` count ``labels``, ``seed``, ``head_epochs``, ``head_learning_rate``,
+    ``dropout``, ``weight_decay``, ``label_smoothing``, ``balance``, ``adjust`` and ``prior``.
+    Classes are weighted as if drawn
     by ``balance``. ``hidden`` is the size of a layer before the last one; 0 is none, which is
     what `fit` ships, because class-activation maps are exact only then. ``watch`` is called after
     every epoch with how many are done and the head as it is; what it raises ends the training.
@@ -60,7 +65,7 @@ def train_head(
     steps = config.head_epochs * -(-len(features) // BATCH)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(head_learning_rate, steps),
+            keras.optimizers.schedules.CosineDecay(config.head_learning_rate, steps),
             weight_decay=config.weight_decay,
         ),
         loss=AdjustedCrossEntropy(shares, config),

@@ -16,7 +16,8 @@ from training.config import Config
 from training.data import Row, read_folder
 from training.errors import TrainingError
 from training.finetune import fine_tune
-from training.fit import Part, fit_head, put_prior_back
+from training.fit import Part, embed
+from training.head import train_head
 from training.labels import pack_labels
 from training.network import build, rescale_norms
 from training.pictures import cached_pictures
@@ -104,7 +105,6 @@ def fit(
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
         fine_tune(network, part, config, run, held)
-    put_prior_back(network, own.targets, config)
     network.save_weights(run / NETWORK)
     return config
 
@@ -141,7 +141,8 @@ def _fit_head_once(
     if pretrained:
         order = np.random.default_rng(config.seed).permutation(len(part.targets))
         rescale_norms(network, part.pictures[order[:NORM_PICTURES]])
-    fit_head(network, part, config)
+    features = embed(network, part.pictures)
+    network.get_layer("logits").set_weights(train_head(features, part.targets, config).weights)
     network.save_weights(head)
 
 

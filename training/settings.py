@@ -1,7 +1,7 @@
 """The settings of a head, by the names that :class:`training.config.Config` gives them.
 
-`tune` writes them, `crossval --settings` reads them. Three are not `fit`'s: ``hidden`` and
-``head_learning_rate`` go to :func:`training.head.train_head`, ``arch`` says which backbone.
+`tune` writes them, `crossval --settings` and `fit --settings` read them. ``arch`` says which
+backbone; ``hidden`` goes to :func:`training.head.train_head` and is not `fit`'s.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from training.config import Config
 from training.errors import TrainingError
 
 Settings = Mapping[str, Any]
 OF_CONFIG = frozenset(field.name for field in fields(Config))
-HEAD_ONLY = ("hidden", "head_learning_rate")
+HEAD_ONLY = ("hidden",)
 
 
 def applied(config: Config, settings: Settings) -> tuple[Config, dict[str, Any]]:
@@ -28,17 +28,22 @@ def applied(config: Config, settings: Settings) -> tuple[Config, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best settings of a ``tune.json``, and from which weights they were found."""
+    """The best settings of a ``tune.json``, and from which weights they were found.
+
+    ``best`` is the best of all, ``fit`` the best that `fit` can use: without a hidden layer.
+    """
 
     settings: Settings
     weights_sha256: str | None
 
     @classmethod
-    def load(cls, path: Path) -> Tuned:
+    def load(cls, path: Path, which: Literal["best", "fit"] = "best") -> Tuned:
         """Read what `tune` wrote; raises :class:`TrainingError` for anything else."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            settings = raw["best"]["settings"]
+            if raw[which] is None:
+                raise TrainingError(f"{path.name!r} has found nothing yet: search longer.")
+            settings = raw[which]["settings"]
             found = cls(settings, raw["backbones"][settings["arch"]])
         except FileNotFoundError:
             raise TrainingError(f"There is no file {str(path)!r}; `tune` makes one.") from None

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from training.config import Config
 from training.errors import TrainingError
 from training.features import Backbone, FeatureTable, feature_table, frozen_config
-from training.head import LEARNING_RATE, Head, train_head
+from training.head import Head, train_head
 from training.run import Material
 from training.settings import applied
 
@@ -170,7 +170,7 @@ class Search:
     def _defaults(self, arch: str) -> dict[str, Any]:
         """What `fit` does by default, as far as it is among what is searched."""
         config = asdict(self._configs[arch])
-        config |= {"hidden": 0, "head_learning_rate": LEARNING_RATE}
+        config |= {"hidden": 0}
         chosen = {name: config[name] for name in CHOICES if config[name] in CHOICES[name]}
         for name, (low, high, _) in RANGES.items():
             if low <= config[name] <= high:

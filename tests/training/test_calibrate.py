@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from training.calibrate import (
     conformal_quantiles,
@@ -54,6 +55,18 @@ def test_few_lesions_give_the_most_careful_cut() -> None:
     assert sensitivity_cut(risks, ["a", "b", "c"], 0.99) == 0.3
 
 
+def test_a_sure_cut_holds_for_other_lesions_too() -> None:
+    """Cuts read off a hundred lesions: a plain one falls short on half of all clinics."""
+    rng = np.random.default_rng(6)
+    lesions = [f"L{i}" for i in range(100)]
+    draws = rng.beta(4, 2, (400, 100))
+    missed = beta(4, 2).cdf  # of all lesions there are, by a cut
+    plain = [missed(sensitivity_cut(risks, lesions, 0.95)) <= 0.05 for risks in draws]
+    sure = [missed(sensitivity_cut(risks, lesions, 0.95, 0.80)) <= 0.05 for risks in draws]
+    assert np.mean(plain) < 0.65
+    assert 0.78 <= np.mean(sure) < 0.95
+
+
 def test_a_lesion_counts_once_however_often_it_was_photographed() -> None:
     """Forty pictures of one frightening lesion must not buy leave to miss three others."""
     risks = np.array([0.99] * 40 + [0.2, 0.3, 0.4])
@@ -76,7 +89,7 @@ def test_easy_harmful_lesions_do_not_buy_leave_to_miss_hard_ones() -> None:
     found = fit_calibration(logits, targets, lesions, LABELS, ("mel", "bcc"))
     risks = served_probabilities(logits, found.temperature)[:, :2].sum(1)
     assert (risks[targets == 0] >= found.r95).mean() >= 0.95
-    assert (np.sort(risks[targets == 0]) > found.r95).mean() < 0.95
+    assert (risks[targets == 0] < found.r95).sum() == 1, "of 80 one may be missed, to be sure"
     few = fit_calibration(logits[:1040], targets[:1040], lesions[:1040], LABELS, ("mel", "bcc"))
     assert few.r95 > found.r95, "a kind with a few lesions cannot set a cut"
 

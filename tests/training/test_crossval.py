@@ -225,11 +225,9 @@ def test_the_head_learns_what_can_be_learnt_and_the_same_seed_gives_the_same(
     values = np.eye(len(LABELS), dtype=np.float32)[targets]
     base = frozen_config(material.split, "skin", Backbone("tiny"))
     for hidden in (0, 16):
-        config, options = applied(base, {"head_epochs": 40, "dropout": 0.0, "hidden": hidden})
-        heads = [
-            train_head(values, targets, config, **options, head_learning_rate=0.05)
-            for _ in range(2)
-        ]
+        settings = {"head_epochs": 40, "head_learning_rate": 0.05, "dropout": 0.0}
+        config, options = applied(base, {**settings, "hidden": hidden})
+        heads = [train_head(values, targets, config, **options) for _ in range(2)]
         one, other = (head.logits(values) for head in heads)
         np.testing.assert_array_equal(one, other)
         assert (one.argmax(1) == targets).all()

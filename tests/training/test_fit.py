@@ -18,8 +18,9 @@ from training import finetune
 from training.cli import main
 from training.config import Config
 from training.errors import LeakError, TrainingError
-from training.fit import Part, batches, drawing_shares, put_prior_back
+from training.fit import Part, batches, drawing_shares, mixed
 from training.network import build, norms, rescale_norms, settle_norms
+from training.operating import log_prior, put_prior_back
 from training.run import load_network, open_further, open_material
 
 SMALL = ["--arch", "tiny", "--side", "64", "--train-side", "32", "64@2", "--batch", "16"]
@@ -224,10 +225,27 @@ def test_a_resumed_run_draws_the_batches_it_would_have_drawn() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_blended_views_keep_most_of_themselves_and_share_their_labels_alike() -> None:
+    part = part_of([40, 40, 40])
+    shares = drawing_shares(part.targets, ("a", "b", "c"), 0.5)
+    views, truth = next(batches(part, shares, config(mix=0.4), 8))
+    np.testing.assert_allclose(truth.sum(1), 1, rtol=1e-6)
+    assert (truth.max(1) >= 0.5).all()
+    assert ((truth > 0).sum(1) == 2).any(), "some hold two classes"
+    again, told = next(batches(part, shares, config(mix=0.4), 8))
+    np.testing.assert_array_equal(views, again)
+    np.testing.assert_array_equal(truth, told)
+
+    rng = np.random.default_rng(3)
+    pixels = np.repeat(np.float32([0, 100])[:, None, None, None], 3, axis=3)
+    blended, labels = mixed(pixels, np.eye(2, dtype=np.float32), 0.4, rng)
+    np.testing.assert_allclose(blended[:, 0, 0, 0], 100 * labels[:, 1], atol=1e-4)
+
+
 def test_the_prior_goes_back_into_the_bias() -> None:
     network = build("tiny", 3, 32)
     before = network.get_layer("logits").get_weights()[1]
-    put_prior_back(network, np.repeat([0, 1, 2], [70, 20, 10]), config(prior=0.5))
+    put_prior_back(network, 0.5, log_prior(np.repeat([0, 1, 2], [70, 20, 10]), ("a", "b", "c")))
     after = network.get_layer("logits").get_weights()[1]
     np.testing.assert_allclose(after - before, 0.5 * np.log([0.7, 0.2, 0.1]), rtol=1e-5)
 

@@ -127,7 +127,28 @@ def test_crossval_takes_what_tune_found(
     told = json.loads(capsys.readouterr().out)
     best = found[1]["best"]["settings"]
     assert told["config"]["dropout"] == best["dropout"]
-    assert told["head"] == {name: best[name] for name in ("hidden", "head_learning_rate")}
+    assert told["config"]["head_learning_rate"] == best["head_learning_rate"]
+    assert told["head"] == {"hidden": best["hidden"]}
+
+
+def test_fit_takes_what_tune_found(
+    found: tuple[Path, dict[str, Any]],
+    drawn: Path,
+    work: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ["--settings", str(found[0] / "tune.json")]
+    command = ["fit", str(drawn), "--work", str(work), "--side", "32", "--train-side", "32"]
+    command += ["--epochs", "0", "--weights", "none", "--run", str(tmp_path / "run")]
+    assert main([*command, *settings, "--balance", "0.9"]) == 0
+    config = Config.load(tmp_path / "run")
+    told = found[1]["fit"]["settings"]
+    assert config.balance == 0.9, "what is said on the command line counts"
+    for name in set(told) - {"balance"}:
+        assert getattr(config, name) == told[name]
+    assert main([*command, *settings, "--arch", "custom"]) == 2
+    assert "for tiny, not for custom" in capsys.readouterr().err
 
 
 def test_the_budget_is_kept(

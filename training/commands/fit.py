@@ -12,7 +12,13 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("fit", help="train a network; started again, it goes on")
     add_material(parser)
     parser.add_argument("--run", type=Path, help="run folder (default: below --work, by name)")
-    parser.add_argument("--arch", default="mobilenet_v2")
+    parser.add_argument("--arch", help="default: that of --settings, or mobilenet_v2")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="TUNE.JSON",
+        help="what tune found; a setting that is also given here is taken from here",
+    )
     parser.add_argument(
         "--weights",
         metavar="PATH",
@@ -44,9 +50,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--freeze-until", metavar="LAYER", help="hold the layers up to this one")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--balance", type=float, default=0.5)
-    parser.add_argument("--adjust", type=float, default=1.0)
-    parser.add_argument("--prior", type=float, default=0.5)
+    parser.add_argument("--balance", type=float, help="default: 0.5")
+    parser.add_argument("--mix", type=float, default=0.0, help="blend views by Beta(MIX, MIX)")
+    parser.add_argument("--adjust", type=float, help="default: 1")
     parser.add_argument("--seed", type=int, default=7)
     parser.set_defaults(command=run)
 
@@ -61,10 +67,18 @@ def _side_from(text: str) -> tuple[int, int]:
 
 def run(options: argparse.Namespace) -> None:
     from training.architectures import choose_weights
+    from training.features import Backbone
     from training.run import fit, open_further, open_material
+    from training.settings import Tuned
 
-    weights = choose_weights(options.arch, options.weights)
-    name = f"{options.arch}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
+    tuned = Tuned.load(options.settings, "fit") if options.settings else None
+    settings = {"arch": options.arch or "mobilenet_v2"} | dict(tuned.settings if tuned else {})
+    weights = choose_weights(settings["arch"], options.weights)
+    if tuned:
+        tuned.check(options.arch, Backbone(settings["arch"], weights).weights_sha256())
+    given = {name: getattr(options, name) for name in ("balance", "adjust")}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    name = f"{settings['arch']}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
     folder = options.run or options.work / name
     material = open_material(
         options.data, split_path(options), options.pack, options.work / "cache"
@@ -75,7 +89,6 @@ def run(options: argparse.Namespace) -> None:
         options.pack,
         weights,
         [open_further(other, material) for other in options.also],
-        arch=options.arch,
         side=options.side,
         parts=("fit", "validation") if options.with_validation else ("fit",),
         train_sides=tuple(options.train_side),
@@ -86,9 +99,8 @@ def run(options: argparse.Namespace) -> None:
         freeze_until=options.freeze_until,
         batch=options.batch,
         learning_rate=options.learning_rate,
-        balance=options.balance,
-        adjust=options.adjust,
-        prior=options.prior,
+        mix=options.mix,
         seed=options.seed,
+        **settings,
     )
     print(f"trained: {folder}")
