@@ -16,14 +16,23 @@ cv2.setNumThreads(0)
 Pixels = NDArray[np.integer[Any] | np.floating[Any]]  # what OpenCV says it returns
 
 FIELD = (0.65, 1.15)  # how much of the picture's side a view shows
+WHOLE = (1.0, 1.0)  # as it is served
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def augment(picture: Picture, rng: np.random.Generator, side: int) -> Picture:
-    """One random view of a prepared picture: ``uint8`` of shape ``(side, side, 3)``."""
+def augment(
+    picture: Picture,
+    rng: np.random.Generator,
+    side: int,
+    field: tuple[float, float] = FIELD,
+) -> Picture:
+    """One random view of a prepared picture: ``uint8`` of shape ``(side, side, 3)``.
+
+    ``field`` bounds how much of the picture's side it shows.
+    """
     turned = cv2.warpAffine(
         picture,
-        _turn(picture.shape[0], rng, side),
+        _turn(picture.shape[0], rng, side, field),
         (side, side),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,  # so that a turned picture has no black corners
@@ -36,10 +45,12 @@ def augment(picture: Picture, rng: np.random.Generator, side: int) -> Picture:
     return view.astype(np.uint8, copy=False)
 
 
-def _turn(size: int, rng: np.random.Generator, side: int) -> NDArray[np.float64]:
+def _turn(
+    size: int, rng: np.random.Generator, side: int, field: tuple[float, float]
+) -> NDArray[np.float64]:
     """View -> picture, ``(2, 3)``: any rotation, a flip, nearer or farther, a little stretch."""
     angle, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.1)
-    scale = np.exp(rng.uniform(*np.log(FIELD))) * size / side
+    scale = np.exp(rng.uniform(*np.log(field))) * size / side
     flip = rng.choice((-1.0, 1.0))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag([flip * scale * stretch, scale / stretch])

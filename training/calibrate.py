@@ -1,6 +1,6 @@
 """What the calibration lesions decide: temperature, risk cuts, conformal quantiles.
 
-Everything is fitted on the served procedure (four rotations averaged after the temperature) and
+Everything is fitted on the served procedure (all views averaged after the temperature) and
 by lesion: a lesion photographed six times weighs as much as one photographed once.
 """
 
@@ -35,7 +35,7 @@ class Calibration:
 
 
 def served_probabilities(logits: Floats, temperature: float) -> Doubles:
-    """``(n, 4, c)`` logits -> ``(n, c)`` probabilities, exactly as the engine averages them."""
+    """``(n, v, c)`` logits of all views -> ``(n, c)`` probabilities, averaged as served."""
     mean: Doubles = calibrated(logits.astype(np.float64), temperature).mean(axis=1)
     return mean
 

@@ -6,7 +6,7 @@ recognised, a stage only where the configuration has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,20 @@ def write_card(
 def _summary(bundle: Bundle, metrics: Numbers) -> str:
     config = bundle.manifest.training["config"]
     tuned = f"{config['epochs']} epochs of fine-tuning" if config["epochs"] else "backbone frozen"
+    if config.get("started_from"):
+        tuned += " after those of an earlier run"
     return (
-        f"Network `{config['arch']}` at {bundle.side} pixels, {tuned}, four rotations averaged. "
+        f"Network `{config['arch']}` at {bundle.side} pixels, {tuned}, {_views(bundle.fields)}. "
         f"On the test part ({metrics['n']} pictures of {metrics['lesions']} lesions): balanced "
         f"accuracy {shown(metrics, 'bmca')}, AUC malignant against benign "
         f"{shown(metrics, 'malignancy_auc')}, melanoma AUC {shown(metrics, 'melanoma_auc')}, "
         f"macro AUC {shown(metrics, 'macro_auc')}.\n\n{_honesty(metrics)}\n"
     )
+
+
+def _views(fields: Sequence[float]) -> str:
+    shares = ", ".join(f"{field:.0%}" for field in fields)
+    return f"four rotations averaged, each at {shares} of the side"
 
 
 def _honesty(metrics: Numbers) -> str:

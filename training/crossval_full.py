@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from mlservice.engine.assess import ROTATIONS, rotations
+from mlservice.engine.assess import views, views_of_one
 from mlservice.engine.types import Floats, Picture
 from training.architectures import Weights
 from training.config import Config
@@ -63,7 +64,7 @@ def full_score(
         trained = own.part(config.parts, config.side).targets
         put_prior_back(network, config.prior, log_prior(trained, config.labels))
         aside, held = (own.part(part, like.side).pictures for part in ("calibration", "test"))
-        return _logits(network, aside), _logits(network, held)
+        return _logits(network, aside, like.fields), _logits(network, held, like.fields)
 
     return score
 
@@ -83,12 +84,14 @@ def _as_split(split: Split, rows: tuple[Row, ...], fold: Fold) -> Split:
     return replace(split, parts=parts)
 
 
-def _logits(network: keras.Model, pictures: Picture) -> Floats:
-    """``(n, 4, c)``: of the four rotations, as served."""
+def _logits(network: keras.Model, pictures: Picture, fields: Sequence[float]) -> Floats:
+    """``(n, v, c)``: of all views, as served."""
     logits = keras.Model(network.input, network.output["logits"])
     found = [
-        logits.predict_on_batch(rotations(list(pictures[start : start + CHUNK])).astype(np.float32))
+        logits.predict_on_batch(
+            views(list(pictures[start : start + CHUNK]), fields).astype(np.float32)
+        )
         for start in tqdm(range(0, len(pictures), CHUNK), "score")
     ]
     together = np.concatenate(found)
-    return together.reshape(len(pictures), ROTATIONS, -1)
+    return together.reshape(len(pictures), views_of_one(fields), -1)

@@ -19,7 +19,7 @@ from mlservice.engine import (
     check_golden,
     open_predictor,
 )
-from mlservice.engine.assess import ROTATIONS, assess_scores, calibrated, rotations
+from mlservice.engine.assess import assess_scores, calibrated, views, views_of_one
 from training.bootstrap import RESAMPLES
 from training.data import Row, read_table
 from training.judged import Judged
@@ -58,11 +58,11 @@ def full_name(bundle: Bundle) -> str:
 def judge(bundle: Bundle, predictor: Predictor, rows: Sequence[Row], declared: Modality) -> Judged:
     """Assess the pictures of ``rows``, all declared as taken by ``declared``."""
     assessed: list[PictureAssessment] = []
-    raw = []
+    raw, each = [], views_of_one(bundle.fields)
     for pictures in _prepared(rows, bundle.side):
-        scores = predictor.predict(rotations(pictures))
+        scores = predictor.predict(views(pictures, bundle.fields))
         for number in range(len(pictures)):
-            own = scores[ROTATIONS * number : ROTATIONS * (number + 1)]
+            own = scores[each * number : each * (number + 1)]
             assessed.append(assess_scores(bundle, own, declared, threshold=bundle.threshold))
             logits = np.stack([one.logits for one in own]).astype(np.float64)
             raw.append(calibrated(logits, 1.0).mean(0))

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from mlservice.engine import (
     open_predictor,
     preprocess_hash,
 )
-from mlservice.engine.assess import calibrated, rotations
+from mlservice.engine.assess import calibrated, views
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
 from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
@@ -156,7 +156,7 @@ def _fitted(
     size = int(network.output["embedding"].shape[1])
     predictor = LitertPredictor(folder / FILES.litert, config.side, len(config.labels), size)
     held = material.part("calibration", config.side)
-    scores = score(predictor, held.pictures)
+    scores = score(predictor, held.pictures, config.fields)
     lesions = [row.lesion_id for row in material.rows_of("calibration")]
     prior = log_prior(material.part(config.parts, config.side).targets, config.labels)
     points = operating_points(
@@ -167,8 +167,8 @@ def _fitted(
     outside = fit_outside(predictor, material, config, scores.embeddings, others)
     outside.statistics.save(folder / FILES.statistics)
     manifest = _manifest(material, config, folder, best.calibration, outside)
-    manifest.training["prior"] = {"share": best.share, "tried": [told(point) for point in points]}
-    return manifest, outside
+    chosen = {"share": best.share, "tried": [told(point) for point in points]}
+    return replace(manifest, training={**manifest.training, "prior": chosen}), outside
 
 
 def _manifest(
@@ -193,6 +193,7 @@ def _manifest(
         ood_cut=outside.distance_cut,
         not_skin_cut=outside.not_skin_cut,
         no_lesion_cut=outside.no_lesion_cut,
+        fields=config.fields,
         files=FILES,
         sha256={},
         training=_history(material, config),
@@ -273,7 +274,7 @@ def _examine(
 def _parity(bundle: Bundle, predictor: Predictor, material: Material) -> float:
     """Largest difference of a probability between Keras and LiteRT on validation pictures."""
     pictures = material.part("validation", bundle.side).pictures[:PARITY_PICTURES]
-    batch = rotations(list(pictures))
+    batch = views(list(pictures), bundle.fields)
     size = bundle.manifest.embedding_size
     reference = KerasPredictor(bundle.keras_path, bundle.side, len(bundle.labels), size)
     both = [

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.metrics import recall_score
 from tqdm import tqdm
 
 from mlservice.engine.types import Floats
+from training.augment import WHOLE
 from training.config import Config
 from training.errors import TrainingError
 from training.fit import AdjustedCrossEntropy, Part, batches, drawing_shares
@@ -90,8 +92,13 @@ def _stages(config: Config) -> Iterator[tuple[int, int]]:
 
 
 def _settling(part: Part, shares: Floats, config: Config) -> Iterator[Floats]:
-    """Views as in training, of the size that is served."""
-    views = batches(part, shares, config, config.side, first=2**31)
+    """Views of the size and the field that are served, unblended, classes drawn as in training.
+
+    Nearer views would tell of larger marks than the network trained on (smaller pictures) or will
+    see.
+    """
+    plain = replace(config, mix=0.0)
+    views = batches(part, shares, plain, config.side, first=2**31, field=WHOLE)
     return (pictures for pictures, _ in itertools.islice(views, SETTLING))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlservice.engine.types import Floats, Picture
-from training.augment import augment
+from training.augment import FIELD, augment
 from training.config import Config
 from training.errors import TrainingError
 
@@ -47,7 +47,12 @@ def drawing_shares(targets: NDArray[np.int64], labels: Sequence[str], power: flo
 
 
 def batches(
-    part: Part, shares: Floats, config: Config, side: int, first: int = 0
+    part: Part,
+    shares: Floats,
+    config: Config,
+    side: int,
+    first: int = 0,
+    field: tuple[float, float] = FIELD,
 ) -> Iterator[tuple[Floats, Floats]]:
     """Endless batches of random views of the fitting part, classes drawn as ``shares`` say.
 
@@ -64,7 +69,7 @@ def batches(
     def make(number: int) -> tuple[Floats, Floats]:
         rng = np.random.default_rng((config.seed, number))
         chosen = rng.choice(len(weights), config.batch, p=weights)
-        views = [augment(part.pictures[i], rng, side) for i in chosen]
+        views = [augment(part.pictures[i], rng, side, field) for i in chosen]
         pixels, truth = (
             np.stack(views).astype(np.float32),
             one_hot(part.targets[chosen], len(shares)),
@@ -85,8 +90,9 @@ def mixed(
 
     The shares come from Beta(``mix``, ``mix``); a view always keeps the larger one.
     """
-    share = rng.beta(mix, mix, len(pixels)).astype(np.float32)
-    own, other = np.maximum(share, 1 - share), rng.permutation(len(pixels))
+    share = rng.beta(mix, mix, len(pixels))
+    own: Floats = np.maximum(share, 1 - share).astype(np.float32)
+    other = rng.permutation(len(pixels))
     weight = own[:, None, None, None]
     blended: Floats = weight * pixels + (1 - weight) * pixels[other]
     shared: Floats = own[:, None] * truth + (1 - own[:, None]) * truth[other]

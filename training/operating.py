@@ -56,7 +56,7 @@ def operating_points(
     harmful: Sequence[str],
     prior: Floats,
 ) -> list[Point]:
-    """A point for each of :data:`SHARES`. ``logits`` ``(n, 4, c)`` are without any prior."""
+    """A point for each of :data:`SHARES`. ``logits``: ``(n, v, c)``, all views, without prior."""
     weights = lesion_weights(lesions)
     columns = [labels.index(name) for name in harmful]
     benign = ~np.isin(targets, columns)

@@ -82,7 +82,7 @@ class Bench:
     config: Config
 
     def embeddings(self, pictures: Picture) -> Floats:
-        return score(self.predictor, pictures).embeddings
+        return score(self.predictor, pictures, self.config.fields).embeddings
 
     def pieces(self, part: str, masks: Path) -> Pieces:
         """Plain skin and its twins, from pictures of one part of the split."""

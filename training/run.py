@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,13 @@ def fit(
     pack: str,
     weights: Weights,
     further: Sequence[Material] = (),
+    start: Path | None = None,
     **options: Any,
 ) -> Config:
-    """Train a network and keep it in ``run``; go on where an earlier call was stopped."""
+    """Train a network and keep it in ``run``; go on where an earlier call was stopped.
+
+    With ``start``, a finished run, its weights are trained further, with a schedule of their own.
+    """
     labels, harmful = pack_labels(pack)
     config = Config(
         pack=pack,
@@ -97,7 +101,12 @@ def fit(
         also=tuple((other.name, other.split.data_hash) for other in further),
         **options,
     )
-    network = _begin(run, config, weights)
+    if start:
+        config = _going_on(config, start)
+    network = _begin(run, config, None if start else weights)
+    if start and not (run / HEAD).exists():
+        network.load_weights(start / NETWORK)
+        network.save_weights(run / HEAD)
     own = material.part(config.parts, config.side)
     part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
     _fit_head_once(network, part, run, config, pretrained=weights is not None)
@@ -107,6 +116,26 @@ def fit(
         fine_tune(network, part, config, run, held)
     network.save_weights(run / NETWORK)
     return config
+
+
+def _going_on(config: Config, start: Path) -> Config:
+    """``config`` with where ``start`` came from; raises :class:`TrainingError` if it may not."""
+    earlier = Config.load(start)
+    for name in ("arch", "side", "labels", "split_hash"):
+        if getattr(earlier, name) != getattr(config, name):
+            raise TrainingError(f"The run {start.name!r} was made with another {name}.")
+    if not (start / NETWORK).is_file():
+        raise TrainingError(_unfinished(start))
+    return replace(
+        config,
+        weights_sha256=earlier.weights_sha256,
+        weights=earlier.weights,
+        started_from=file_sha256(start / NETWORK),
+    )
+
+
+def _unfinished(run: Path) -> str:
+    return f"The run {run.name!r} has no {NETWORK}: its training never finished."
 
 
 def _begin(run: Path, config: Config, weights: Weights) -> keras.Model:
@@ -150,7 +179,7 @@ def load_network(run: Path, config: Config) -> keras.Model:
     """The trained network of a run; raises :class:`TrainingError` when it never finished."""
     path = run / NETWORK
     if not path.is_file():
-        raise TrainingError(f"The run {run.name!r} has no {NETWORK}: its training never finished.")
+        raise TrainingError(_unfinished(run))
     network = build(config.arch, len(config.labels), config.side)
     network.load_weights(path)
     return network

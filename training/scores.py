@@ -1,4 +1,4 @@
-"""A network's answers as serving asks for them: four rotations of every picture."""
+"""A network's answers as serving asks for them: every view of every picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlservice.engine import Picture, Predictor
-from mlservice.engine.assess import ROTATIONS, rotations
+from mlservice.engine.assess import views, views_of_one
 from mlservice.engine.types import Floats
 
 
@@ -18,23 +18,25 @@ from mlservice.engine.types import Floats
 class Scores:
     """Raw answers for ``n`` pictures, ``c`` labels, embeddings of size ``d``."""
 
-    logits: Floats  # (n, 4, c)
-    embeddings: Floats  # (n, d): mean of the four rotations'
+    logits: Floats  # (n, v, c), of all views
+    embeddings: Floats  # (n, d): mean of the views'
 
 
-def score(predictor: Predictor, pictures: Picture, chunk: int = 16) -> Scores:
+def score(
+    predictor: Predictor, pictures: Picture, fields: Sequence[float], chunk: int = 16
+) -> Scores:
     """Score prepared pictures ``(n, side, side, 3)`` with the network that is served."""
     raw = [
         answer
         for start in tqdm(range(0, len(pictures), chunk), "score")
-        for answer in predictor.predict(rotations(list(pictures[start : start + chunk])))
+        for answer in predictor.predict(views(list(pictures[start : start + chunk]), fields))
     ]
     logits = np.stack([one.logits for one in raw])
     embeddings = np.stack([one.embedding for one in raw])
-    n, d = len(pictures), embeddings.shape[1]
+    n, d, each = len(pictures), embeddings.shape[1], views_of_one(fields)
     return Scores(
-        logits.reshape(n, ROTATIONS, -1),
-        embeddings.reshape(n, ROTATIONS, d).mean(axis=1, dtype=np.float32),
+        logits.reshape(n, each, -1),
+        embeddings.reshape(n, each, d).mean(axis=1, dtype=np.float32),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlservice.engine.bundle import Bundle
+from mlservice.engine.preprocess import closer
 from mlservice.engine.statistics import GATE_ORDER
 from mlservice.engine.types import (
     Floats,
@@ -108,10 +109,20 @@ def no_disease(confidence: float, threshold: float) -> bool:
     return confidence < threshold
 
 
-def rotations(pictures: Sequence[Picture]) -> Picture:
-    """Every picture turned by 0, 90, 180, 270 degrees, in one batch of ``4 n``."""
-    turned = [np.rot90(p, quarter) for p in pictures for quarter in range(ROTATIONS)]
-    return np.ascontiguousarray(np.stack(turned))
+def views(pictures: Sequence[Picture], fields: Sequence[float]) -> Picture:
+    """What the network sees of each picture, in one batch of ``n`` times :func:`views_of_one`.
+
+    Every picture turned by 0, 90, 180, 270 degrees, each of them at every one of ``fields``.
+    """
+    seen = []
+    for picture in pictures:
+        nearer = [closer(picture, field) for field in fields]
+        seen += [np.rot90(near, quarter) for quarter in range(ROTATIONS) for near in nearer]
+    return np.ascontiguousarray(np.stack(seen))
+
+
+def views_of_one(fields: Sequence[float]) -> int:
+    return ROTATIONS * len(fields)
 
 
 def calibrated(logits: Doubles, temperature: float) -> Doubles:
@@ -132,7 +143,7 @@ def assess(
 ) -> list[PictureAssessment]:
     """Score ``pictures`` (each ``(side, side, 3)``) and say what the computer makes of each.
 
-    One call of the network holds the four rotations of every picture. ``threshold`` is the
+    One call of the network holds the views of every picture. ``threshold`` is the
     configured 80 % rule, the bundle's by default. Returns as many results as pictures, in their
     order, or raises :class:`PredictError`.
     """
@@ -140,14 +151,15 @@ def assess(
         raise PredictError("Each picture needs its declared modality.")
     if not pictures:
         return []
-    scores = predictor.predict(rotations(pictures))
-    if len(scores) != ROTATIONS * len(pictures):
+    each = views_of_one(bundle.fields)
+    scores = predictor.predict(views(pictures, bundle.fields))
+    if len(scores) != each * len(pictures):
         raise PredictError(
-            f"The network gave {len(scores)} answers to {ROTATIONS * len(pictures)} questions."
+            f"The network gave {len(scores)} answers to {each * len(pictures)} questions."
         )
     cut = bundle.threshold if threshold is None else threshold
     return [
-        assess_scores(bundle, scores[ROTATIONS * i : ROTATIONS * (i + 1)], kind, threshold=cut)
+        assess_scores(bundle, scores[each * i : each * (i + 1)], kind, threshold=cut)
         for i, kind in enumerate(declared)
     ]
 
@@ -155,10 +167,14 @@ def assess(
 def assess_scores(
     bundle: Bundle, scores: Sequence[RawScores], declared: Modality, *, threshold: float
 ) -> PictureAssessment:
-    """What the scores of one picture's four rotations mean."""
+    """What the scores of one picture's :func:`views` mean.
+
+    What a rotation says is the mean over its fields, what the picture says the mean over all.
+    """
     logits = np.stack([raw.logits for raw in scores]).astype(np.float64)
     embedding: Floats = np.stack([raw.embedding for raw in scores]).mean(axis=0, dtype=np.float32)
-    turned = calibrated(logits, bundle.temperature)
+    seen = calibrated(logits, bundle.temperature)
+    turned: Doubles = seen.reshape(ROTATIONS, -1, len(bundle.labels)).mean(axis=1)
     risks = [float(risk) for risk in turned[:, _harmful(bundle)].sum(1)]
     mean: Doubles = turned.mean(axis=0)
     risk = float(mean[_harmful(bundle)].sum())

@@ -58,6 +58,7 @@ class Manifest:
     sha256: Mapping[str, str]
     training: Mapping[str, Any]  # data hash, split hash, seed, versions, the whole config
     no_lesion_cut: float | None = None  # None: made without outlines, never says "no lesion"
+    fields: tuple[float, ...] = (1.0,)  # shares of the side at which each rotation is looked at
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -73,6 +74,7 @@ class Manifest:
         try:
             raw["labels"], raw["harmful"] = tuple(raw["labels"]), tuple(raw["harmful"])
             raw["files"] = Files(**raw["files"])
+            raw["fields"] = tuple(raw.get("fields", (1.0,)))
             manifest = cls(**raw)
         except (KeyError, TypeError) as error:
             raise BundleError(
@@ -100,6 +102,8 @@ class Manifest:
             raise BundleError("The temperature or the risk cuts make no sense.")
         if not 0 < self.threshold <= 1:
             raise BundleError(f"The threshold {self.threshold} is not above 0 and at most 1.")
+        if not self.fields or not all(0 < field <= 1 for field in self.fields):
+            raise BundleError(f"The fields {list(self.fields)} are not above 0 and at most 1.")
         if self.no_lesion_cut is not None and not 0 < self.no_lesion_cut <= 1:
             raise BundleError(f"The cut for no lesion, {self.no_lesion_cut}, makes no sense.")
 
@@ -140,6 +144,11 @@ class Bundle:
     @property
     def version(self) -> str:
         return self.manifest.version
+
+    @property
+    def fields(self) -> tuple[float, ...]:
+        """Shares of a picture's side at which each of its rotations is looked at."""
+        return self.manifest.fields
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class Predictor(Protocol):
 class PictureAssessment:
     """Everything the computer says about one picture; stored, never edited.
 
-    ``probabilities`` are calibrated (softmax of logits / T, averaged over four rotations) and
+    ``probabilities`` are calibrated (softmax of logits / T, averaged over the views) and
     unrounded. ``label`` is ``None`` exactly when ``no_disease``; ``no_disease`` is exactly
     ``confidence < threshold``. ``tier`` is the *picture's* tier: answers may raise it later.
     ``reasons`` are stable codes, most urgent first: ``risk_r95``, ``risk_r99``,

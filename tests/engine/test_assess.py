@@ -17,7 +17,7 @@ from mlservice.engine import (
     RawScores,
     assess,
 )
-from mlservice.engine.assess import assess_scores, calibrated, conformal_set, rotations
+from mlservice.engine.assess import assess_scores, calibrated, conformal_set, views
 
 
 def raw(bundle: Bundle, probabilities: Sequence[float]) -> RawScores:
@@ -73,11 +73,31 @@ def test_the_rule_does_not_hide_the_risk(bundle: Bundle) -> None:
     assert found.reasons[0] == "risk_r95"
 
 
-def test_rotations_are_the_four_quarter_turns(pictures: list[Picture]) -> None:
-    turned = rotations(pictures[:2])
+def test_views_are_the_four_quarter_turns(pictures: list[Picture]) -> None:
+    turned = views(pictures[:2], (1.0,))
     assert turned.shape == (8, 224, 224, 3)
     assert np.array_equal(turned[0], pictures[0])
     assert np.array_equal(np.rot90(turned[5], -1), pictures[1])
+
+
+def test_views_from_nearer_show_the_middle_larger() -> None:
+    picture = np.full((80, 80, 3), 200, np.uint8)
+    picture[30:50, 30:50] = 60
+    seen = views([picture], (1.0, 0.5))
+    assert seen.shape == (8, 80, 80, 3)
+    assert np.array_equal(seen[2], np.rot90(picture))
+    dark = (seen < 130).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(dark[::2], 1 / 16, rtol=1e-6)
+    np.testing.assert_allclose(dark[1::2], 1 / 4, rtol=0.05)
+
+
+def test_a_rotation_says_the_mean_of_its_fields(bundle: Bundle) -> None:
+    near = Bundle(bundle.folder, replace(bundle.manifest, fields=(1.0, 0.7)), bundle.statistics)
+    risks = [0.1, 0.3, 0.2, 0.4, 0.1, 0.1, 0.5, 0.7]
+    scores = [raw(bundle, spread(bundle, mel=p, bcc=0.001, akiec=0.001)) for p in risks]
+    found = assess_scores(near, scores, Modality.DERMOSCOPIC, threshold=0.8)
+    assert found.rotation_risks == pytest.approx((0.202, 0.302, 0.102, 0.602), abs=1e-6)
+    assert found.risk == pytest.approx(0.302, abs=1e-6)
 
 
 def test_a_picture_turned_by_hand_is_assessed_alike(

@@ -108,6 +108,8 @@ def _set(**values: object) -> Callable[[dict[str, Any]], None]:
         (_set(temperature=0), "make no sense"),
         (_set(r95=0.1, r99=0.2), "make no sense"),
         (_set(threshold=1.5), "threshold 1.5"),
+        (_set(fields=[1.0, 0.0]), "fields"),
+        (_set(fields=[]), "fields"),
         (_set(embedding_size=17), "centres"),
         (_set(surprise=1), "surprise"),
         (lambda manifest: manifest.pop("r95"), "r95"),

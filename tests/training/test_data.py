@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlservice.packs import load_pack
-from training.augment import augment
+from training.augment import WHOLE, augment
 from training.cli import main
 from training.data import read_folder, read_table
 from training.errors import TrainingError
@@ -176,6 +176,14 @@ def test_a_view_is_another_picture_of_the_same_kind() -> None:
         augment(picture, np.random.default_rng(1), 56),
         augment(picture, np.random.default_rng(1), 56),
     )
+
+
+def test_a_whole_view_shows_a_mark_as_large_as_it_is() -> None:
+    picture = np.full((64, 64, 3), 200, np.uint8)
+    picture[20:44, 20:44] = 60
+    rng = np.random.default_rng(5)
+    shares = [(augment(picture, rng, 128, WHOLE) < 140).mean() for _ in range(10)]
+    np.testing.assert_allclose(shares, (24 / 64) ** 2, rtol=0.1)
 
 
 def test_the_command_says_it_in_one_line(few: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is no
 
 import keras
 
+from mlservice.engine.bundle import file_sha256
 from training import finetune
 from training.cli import main
 from training.config import Config
@@ -104,6 +105,30 @@ def test_killed_after_its_last_epoch_it_ends_the_same(drawn: Path, work: Path) -
     fit(drawn, work, "late", "--epochs", "2")
     for first, second in zip(whole, weights(run), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = fit(drawn, work, "first", "--epochs", "2")
+    before = weights(first)
+    further = fit(drawn, work, "further", "--from", str(first), "--epochs", "1")
+    config = Config.load(further)
+    assert config.started_from == file_sha256(first / "network.weights.h5")
+    assert [entry["epoch"] for entry in history(further)] == [1]
+    begun = build("tiny", 7, 64)
+    begun.load_weights(further / "head.weights.h5")
+    for own, there in zip(begun.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(own, there)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, weights(further), strict=True))
+
+    arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
+    capsys.readouterr()
+    assert main([*arguments, "--from", str(first), "--side", "32"]) == 2
+    assert "'first' was made with another side" in capsys.readouterr().err
+    assert main([*arguments, "--from", str(work / "nowhere")]) == 2
+    assert "'nowhere' is not a run" in capsys.readouterr().err.replace(str(work) + "/", "")
+    assert not (work / "no").exists()
 
 
 def test_killed_while_it_writes_an_epoch_it_goes_on_from_the_one_before(
@@ -237,7 +262,7 @@ def test_blended_views_keep_most_of_themselves_and_share_their_labels_alike() ->
     np.testing.assert_array_equal(truth, told)
 
     rng = np.random.default_rng(3)
-    pixels = np.repeat(np.float32([0, 100])[:, None, None, None], 3, axis=3)
+    pixels = np.repeat(np.array([0, 100], np.float32)[:, None, None, None], 3, axis=3)
     blended, labels = mixed(pixels, np.eye(2, dtype=np.float32), 0.4, rng)
     np.testing.assert_allclose(blended[:, 0, 0, 0], 100 * labels[:, 1], atol=1e-4)
 

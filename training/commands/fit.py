@@ -25,6 +25,13 @@ def add(commands: Commands) -> None:
         help="file with the pretrained backbone, or `none` for random weights "
         "(default: what Keras downloads for --arch)",
     )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="RUN",
+        help="go on from the weights of a finished run, with a schedule of their own",
+    )
     parser.add_argument("--frozen", action="store_true", help="train the head only")
     parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
     parser.add_argument("--side", type=int, default=224, help="of the pictures when served")
@@ -73,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
 
     tuned = Tuned.load(options.settings, "fit") if options.settings else None
     settings = {"arch": options.arch or "mobilenet_v2"} | dict(tuned.settings if tuned else {})
-    weights = choose_weights(settings["arch"], options.weights)
+    weights = None if options.start else choose_weights(settings["arch"], options.weights)
     if tuned:
         tuned.check(options.arch, Backbone(settings["arch"], weights).weights_sha256())
     given = {name: getattr(options, name) for name in ("balance", "adjust")}
@@ -89,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
         options.pack,
         weights,
         [open_further(other, material) for other in options.also],
+        options.start,
         side=options.side,
         parts=("fit", "validation") if options.with_validation else ("fit",),
         train_sides=tuple(options.train_side),
