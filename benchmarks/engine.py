@@ -23,6 +23,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from mlservice.engine import Bundle, Modality, assess, open_predictor, prepare, shipped
+from mlservice.engine.assess import views_of_one
 from mlservice.packs.skin.drawing import draw
 
 IMAGES = 16
@@ -50,8 +51,8 @@ def ratio(name: str, ours: Task, reference: Task, images: int, pairs: int) -> di
     }
 
 
-def batched(path: Path, side: int, size: int) -> Task:
-    """:data:`IMAGES` forwards in batches of ``size``, LiteRT resized to it once."""
+def batched(path: Path, side: int, size: int, forwards: int = IMAGES) -> Task:
+    """``forwards`` in batches of ``size``, LiteRT resized to it once."""
     interpreter = Interpreter(str(path), num_threads=len(os.sched_getaffinity(0)))
     index = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(index, [size, side, side, 3])
@@ -59,7 +60,7 @@ def batched(path: Path, side: int, size: int) -> Task:
     batch = np.random.default_rng(0).integers(0, 255, (size, side, side, 3)).astype(np.float32)
 
     def run() -> None:
-        for _ in range(IMAGES // size):
+        for _ in range(forwards // size):
             interpreter.set_tensor(index, batch)
             interpreter.invoke()
 
@@ -107,13 +108,13 @@ def measure(pairs: int) -> list[dict[str, Any]]:
         for size in (4, 8, 16)
     ]
     predictor = open_predictor(bundle, "cpu")
-    picture = prepare(draw(1), bundle.side)
+    picture, each = prepare(draw(1), bundle.side), views_of_one(bundle.fields)
     found.append(
         ratio(
-            "assess four pictures (16 forwards) against 16 bare forwards",
-            lambda: assess(predictor, bundle, [picture] * 4, [Modality.DERMOSCOPIC] * 4),
-            single,
-            IMAGES,
+            f"assess a picture ({each} forwards) against {each} bare forwards",
+            lambda: [assess(predictor, bundle, [picture], [Modality.DERMOSCOPIC]) for _ in "four"],
+            batched(bundle.litert_path, bundle.side, 1, 4 * each),
+            4,
             pairs,
         )
     )

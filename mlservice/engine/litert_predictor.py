@@ -12,9 +12,9 @@ import numpy as np
 
 from mlservice.engine.types import BundleError, Floats, Picture, PredictError, RawScores
 
-# The four rotations of one picture. They run one after another: a batch of four is at most a
-# little faster on two cores (benchmarks/engine.py), and alone a picture's result is the same to
-# the bit whatever else is in its batch.
+# Forwards run one after another: a batch of four is at most a little faster on two cores
+# (benchmarks/engine.py), and alone a picture's result is the same to the bit whatever else is in
+# its batch.
 BATCH_SIZE = 4
 
 

@@ -34,8 +34,8 @@ def test_the_prior_is_how_common_each_class_is() -> None:
 def test_every_share_is_measured_and_the_prior_costs_balanced_accuracy(
     points: list[Point],
 ) -> None:
-    assert [point.share for point in points] == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert points[0].bmca > points[-1].bmca + 0.05
+    assert [point.share for point in points] == [-0.25, 0.0, 0.25, 0.5, 0.75, 1.0]
+    assert points[1].bmca > points[-1].bmca + 0.05
     for point in points:
         assert 0 <= point.benign_above_r95 <= 1 - point.benign_below_r99 + 1e-9 <= 1 + 1e-9
 
