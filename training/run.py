@@ -25,7 +25,7 @@ from training.pretrained import IMAGENET
 from training.split import PARTS, Split, guard_also, make_split, open_split
 
 NETWORK = "network.weights.h5"
-HEAD = "head.weights.h5"
+HEAD = "head.weights.h5"  # where fine-tuning begins
 VALIDATION = "validation"
 NORM_PICTURES = 256
 
@@ -103,13 +103,16 @@ def fit(
     )
     if start:
         config = _going_on(config, start)
-    network = _begin(run, config, None if start else weights)
-    if start and not (run / HEAD).exists():
-        network.load_weights(start / NETWORK)
-        network.save_weights(run / HEAD)
+    network = _begin(run, config, weights)
     own = material.part(config.parts, config.side)
     part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
-    _fit_head_once(network, part, run, config, pretrained=weights is not None)
+    if not (run / HEAD).exists():
+        if start:
+            network.load_weights(start / NETWORK)
+        else:
+            _fit_head(network, part, config, pretrained=weights is not None)
+        network.save_weights(run / HEAD)
+    network.load_weights(run / HEAD)
     if config.epochs:
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
@@ -159,20 +162,13 @@ def _joined(parts: Sequence[Part]) -> Part:
     )
 
 
-def _fit_head_once(
-    network: keras.Model, part: Part, run: Path, config: Config, *, pretrained: bool
-) -> None:
-    """The first stage, read from ``run`` where it has been there before."""
-    head = run / HEAD
-    if head.exists():
-        network.load_weights(head)
-        return
+def _fit_head(network: keras.Model, part: Part, config: Config, *, pretrained: bool) -> None:
+    """The first stage: the last layer, on the features of the others as they are."""
     if pretrained:
         order = np.random.default_rng(config.seed).permutation(len(part.targets))
         rescale_norms(network, part.pictures[order[:NORM_PICTURES]])
     features = embed(network, part.pictures)
     network.get_layer("logits").set_weights(train_head(features, part.targets, config).weights)
-    network.save_weights(head)
 
 
 def load_network(run: Path, config: Config) -> keras.Model:

@@ -72,15 +72,15 @@ class Manifest:
                 f"{path.parent.name}/{path.name} is not readable: {error}."
             ) from error
         try:
-            raw["labels"], raw["harmful"] = tuple(raw["labels"]), tuple(raw["harmful"])
+            lists = {"labels", "harmful", "fields"} & raw.keys()
+            raw |= {name: tuple(raw[name]) for name in lists}
             raw["files"] = Files(**raw["files"])
-            raw["fields"] = tuple(raw.get("fields", (1.0,)))
             manifest = cls(**raw)
+            manifest.check()
         except (KeyError, TypeError) as error:
             raise BundleError(
                 f"{path.parent.name}/{path.name} lacks or misnames an entry: {error}."
             ) from error
-        manifest.check()
         return manifest
 
     def check(self) -> None:

@@ -101,10 +101,11 @@ class PictureAssessment:
     ``probabilities`` are calibrated (softmax of logits / T, averaged over the views) and
     unrounded. ``label`` is ``None`` exactly when ``no_disease``; ``no_disease`` is exactly
     ``confidence < threshold``. ``tier`` is the *picture's* tier: answers may raise it later.
-    ``reasons`` are stable codes, most urgent first: ``risk_r95``, ``risk_r99``,
-    ``out_of_distribution``, ``unstable``, ``modality_unproven``, ``modality_mismatch``,
-    ``not_skin``, ``no_lesion``. Of a picture whose ``modality`` does not show a mark, the scores
-    mean nothing: they are kept, and no class may be named from them.
+    ``rotation_risks`` are means over the bundle's fields. ``reasons`` are stable codes, most
+    urgent first: ``risk_r95``, ``risk_r99``, ``out_of_distribution``, ``unstable``,
+    ``modality_unproven``, ``modality_mismatch``, ``not_skin``, ``no_lesion``. Of a picture whose
+    ``modality`` does not show a mark, the scores mean nothing: they are kept, and no class may be
+    named from them.
     """
 
     probabilities: Mapping[str, float]

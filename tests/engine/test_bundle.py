@@ -112,6 +112,8 @@ def _set(**values: object) -> Callable[[dict[str, Any]], None]:
         (_set(threshold=1.5), "threshold 1.5"),
         (_set(fields=[1.0, 0.0]), "fields"),
         (_set(fields=[]), "fields"),
+        (_set(fields=["whole"]), "lacks or misnames"),
+        (_set(temperature="warm"), "lacks or misnames"),
         (_set(embedding_size=17), "centres"),
         (_set(surprise=1), "surprise"),
         (lambda manifest: manifest.pop("r95"), "r95"),

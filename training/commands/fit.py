@@ -19,13 +19,14 @@ def add(commands: Commands) -> None:
         metavar="TUNE.JSON",
         help="what tune found; a setting that is also given here is taken from here",
     )
-    parser.add_argument(
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
         "--weights",
         metavar="PATH",
         help="file with the pretrained backbone, or `none` for random weights "
         "(default: what Keras downloads for --arch)",
     )
-    parser.add_argument(
+    begin.add_argument(
         "--from",
         dest="start",
         type=Path,
