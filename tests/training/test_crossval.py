@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is no
 
 from training import features
 from training.cli import main
+from training.config import Config
 from training.crossval import Cases, Fold, cross_validate, lesion_groups, make_folds, spread
 from training.data import read_folder
 from training.errors import TrainingError
@@ -309,3 +311,15 @@ def test_a_whole_run_is_repeated_in_every_fold(
     configs = [json.loads((fold / "config.json").read_text()) for fold in folds]
     assert configs[0]["split_hash"] != configs[1]["split_hash"]
     assert {config["epochs"] for config in configs} == {1}
+
+
+def test_a_run_that_goes_on_from_another_is_not_repeated(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [*TINY, "--train-side", "32", "--epochs", "1", "--batch", "16"]
+    assert main(["fit", str(drawn), "--work", str(work), "--run", str(work / "one"), *small]) == 0
+    replace(Config.load(work / "one"), started_from="0" * 64).save(work / "two")
+    capsys.readouterr()
+    command = ["crossval", str(drawn), "--work", str(work), "-k", "2"]
+    assert main([*command, "--full", str(work / "two")]) == 2
+    assert "goes on from another one" in capsys.readouterr().err

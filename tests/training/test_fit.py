@@ -129,6 +129,9 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
     assert main([*arguments, "--from", str(work / "nowhere")]) == 2
     assert "'nowhere' is not a run" in capsys.readouterr().err.replace(str(work) + "/", "")
     assert not (work / "no").exists()
+    with pytest.raises(SystemExit):
+        main([*arguments, "--from", str(first), "--weights", "none"])
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_killed_while_it_writes_an_epoch_it_goes_on_from_the_one_before(
