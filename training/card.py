@@ -62,6 +62,8 @@ def _summary(bundle: Bundle, metrics: Numbers) -> str:
     tuned = f"{config['epochs']} epochs of fine-tuning" if config["epochs"] else "backbone frozen"
     if config.get("started_from"):
         tuned += " after those of an earlier run"
+    if config.get("teachers"):
+        tuned += f", taught by {len(config['teachers'])} more besides the labels"
     return (
         f"Network `{config['arch']}` at {bundle.side} pixels, {tuned}, {_views(bundle.fields)}. "
         f"On the test part ({metrics['n']} pictures of {metrics['lesions']} lesions): balanced "

@@ -34,6 +34,7 @@ class Config:
     epochs: int = 20  # of fine-tuning; 0 keeps the backbone frozen
     patience: int = 0  # epochs without a better validation part until it stops; 0: never
     freeze_until: str | None = None  # this layer and all before it keep their weights
+    precision: str = "float32"  # of the arithmetic in training; the weights are always float32
     norms: str = "batch"  # statistics of batch normalisation: of each "batch", or "held"
     batch: int = 32
     learning_rate: float = 3e-4
@@ -44,6 +45,8 @@ class Config:
     ema: float = 0.998
     balance: float = 0.5  # pictures are drawn by class size to this power: 1 as is, 0 all alike
     mix: float = 0.0  # two views are blended by Beta(mix, mix); 0: none are
+    teachers: tuple[str, ...] = ()  # SHA-256 of the networks whose answers train beside the labels
+    teach: float = 0.0  # share of the label that is the teachers'
     adjust: float = 1.0  # share of the log of the drawn classes' prior taken out of the logits
     # Share of the log of the classes' own prior put back into a head over frozen features (`tune`,
     # `crossval`). For a bundle, `export` chooses it: training.operating.

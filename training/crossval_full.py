@@ -51,6 +51,8 @@ def full_score(
         raise TrainingError("The run was trained on further folders too; --full cannot repeat it.")
     if like.started_from:
         raise TrainingError("The run goes on from another one; --full cannot repeat that.")
+    if like.teachers:
+        raise TrainingError("The run had teachers, who saw every fold; --full cannot repeat that.")
     begun = frozen_config(material.split, like.pack, Backbone(like.arch, weights))
     if (begun.weights, begun.weights_sha256) != (like.weights, like.weights_sha256):
         raise TrainingError("The run began from other --weights than these.")

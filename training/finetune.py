@@ -6,7 +6,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from mlservice.engine.types import Floats
 from training.augment import WHOLE
 from training.config import Config
 from training.errors import TrainingError
-from training.fit import AdjustedCrossEntropy, Part, batches, drawing_shares
+from training.fit import (
+    JIT,
+    AdjustedCrossEntropy,
+    Part,
+    TaughtCrossEntropy,
+    batches,
+    drawing_shares,
+)
 from training.network import at_side, freeze, norms, settle_norms, walk
 
 BACKUP = "backup"
@@ -33,9 +41,16 @@ MOMENTUM = 0.99
 
 
 def fine_tune(
-    network: keras.Model, part: Part, config: Config, run: Path, held: Part | None
+    network: keras.Model,
+    part: Part,
+    config: Config,
+    run: Path,
+    held: Part | None,
+    teachers: Sequence[keras.Model] = (),
 ) -> None:
     """Train every layer after ``config.freeze_until``.
+
+    What ``teachers`` say of a view is ``config.teach`` of its label.
 
     ``held``, the validation part, is looked at once an epoch and decides when to stop if
     ``config.patience`` says so. Killed and started again with the same ``run`` it goes on from
@@ -44,14 +59,15 @@ def fine_tune(
     if config.patience and held is None:
         raise TrainingError("Stopping early needs a validation part that does not train.")
     shares = drawing_shares(part.targets, config.labels, config.balance)
-    small = at_side(network, config.arch, len(config.labels), None)
-    freeze(small, config.freeze_until)
-    trainee = _trainee(small, config)
+    with _precision(config.precision):
+        small = at_side(network, config.arch, len(config.labels), None)
+        freeze(small, config.freeze_until)
+        trainee = _trainee(small, config, teachers)
     steps = max(1, len(part.targets) // config.batch)
     trainee.compile(
         optimizer=_optimizer(config, steps),
-        loss=AdjustedCrossEntropy(shares, config),
-        jit_compile=False,  # measured on CPU: 13 times slower with it
+        loss=(TaughtCrossEntropy if teachers else AdjustedCrossEntropy)(shares, config),
+        jit_compile=JIT,
     )
     keep = keras.callbacks.BackupAndRestore(
         str(run / BACKUP),
@@ -78,10 +94,11 @@ def fine_tune(
     trainee.optimizer.finalize_variable_values(trainee.trainable_variables)
     if config.patience:
         small.load_weights(run / BEST)
-    _reseed(trainee, config.seed, config.epochs)
-    if config.norms == "batch":
-        settle_norms(small, _settling(part, shares, config))
     network.set_weights(small.get_weights())
+    if config.norms == "batch":  # in full precision, as it will be served
+        freeze(network, config.freeze_until)
+        _reseed(network, config.seed, config.epochs)
+        settle_norms(network, _settling(part, shares, config))
 
 
 def _stages(config: Config) -> Iterator[tuple[int, int]]:
@@ -102,15 +119,48 @@ def _settling(part: Part, shares: Floats, config: Config) -> Iterator[Floats]:
     return (pictures for pictures, _ in itertools.islice(views, SETTLING))
 
 
-def _trainee(network: keras.Model, config: Config) -> keras.Model:
-    """Pictures of any side -> logits, with dropout before the dense layer."""
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers made inside compute by ``policy``, one of Keras's: `mixed_bfloat16` suits GPUs."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _trainee(
+    network: keras.Model, config: Config, teachers: Sequence[keras.Model] = ()
+) -> keras.Model:
+    """Pictures of any side -> logits, with dropout before the dense layer.
+
+    With ``teachers`` their mean logits follow, ``(n, 2c)``.
+    """
     pixels = keras.Input((None, None, 3))
     for layer in norms(network):
         layer.momentum = MOMENTUM
     mode = {"batch": None, "held": False}[config.norms]
     pooled = network(pixels, training=mode)["embedding"]
     pooled = keras.layers.Dropout(config.dropout, seed=config.seed, name=DROPOUT)(pooled)
-    return keras.Model(pixels, network.get_layer("logits")(pooled))
+    own = network.get_layer("logits")(pooled)
+    if not teachers:
+        return keras.Model(pixels, own)
+    said = [_asked(teacher, number)(pixels) for number, teacher in enumerate(teachers)]
+    taught = keras.ops.mean(keras.ops.stack(said), 0)
+    return keras.Model(pixels, keras.ops.concatenate([own, taught], -1))
+
+
+def _asked(teacher: keras.Model, number: int) -> keras.Model:
+    """A teacher as it serves, for views of any side, its logits alone.
+
+    Under a name of its own: one may be of the same architecture as another.
+    """
+    labels = teacher.output["logits"].shape[-1]
+    whole = at_side(teacher, teacher.name, labels, None)
+    whole.trainable = False
+    pixels = keras.Input((None, None, 3))
+    return keras.Model(pixels, whole(pixels, training=False)["logits"], name=f"teacher_{number}")
 
 
 def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlservice.engine.types import Floats
 from training.config import Config
-from training.fit import AdjustedCrossEntropy, drawing_shares, one_hot
+from training.fit import JIT, AdjustedCrossEntropy, drawing_shares, one_hot
 
 BATCH = 128
 Watch = Callable[[int, "Head"], None]
@@ -69,7 +69,7 @@ def train_head(
             weight_decay=config.weight_decay,
         ),
         loss=AdjustedCrossEntropy(shares, config),
-        jit_compile=False,
+        jit_compile=JIT,
     )
     model.fit(
         features,

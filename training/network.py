@@ -32,7 +32,8 @@ def build(arch: str, labels: int, side: int | None, weights: Weights = None) -> 
     if weights is not None:
         take_weights(arch, keras.Model(pixels, maps), weights)
     pooled = keras.layers.GlobalAveragePooling2D(name="embedding")(maps)
-    logits = keras.layers.Dense(labels, name="logits")(pooled)
+    # In full precision also where the rest is not: a probability hangs on their differences.
+    logits = keras.layers.Dense(labels, name="logits", dtype="float32")(pooled)
     outputs = {"logits": logits, "embedding": pooled, "feature_map": maps}
     return keras.Model(pixels, outputs, name=arch)
 

@@ -83,11 +83,13 @@ def fit(
     weights: Weights,
     further: Sequence[Material] = (),
     start: Path | None = None,
+    teachers: Sequence[Path] = (),
     **options: Any,
 ) -> Config:
     """Train a network and keep it in ``run``; go on where an earlier call was stopped.
 
     With ``start``, a finished run, its weights are trained further, with a schedule of their own.
+    ``teachers`` are finished runs, whose answers are ``teach`` of every label.
     """
     labels, harmful = pack_labels(pack)
     config = Config(
@@ -99,8 +101,10 @@ def fit(
         weights_sha256=file_sha256(weights) if isinstance(weights, Path) else None,
         weights=IMAGENET if weights == IMAGENET else None,
         also=tuple((other.name, other.split.data_hash) for other in further),
+        teachers=tuple(file_sha256(_finished(one)) for one in teachers),
         **options,
     )
+    taught_by = [_teacher(one, config) for one in teachers]
     if start:
         config = _going_on(config, start)
     network = _begin(run, config, weights)
@@ -116,7 +120,7 @@ def fit(
     if config.epochs:
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
-        fine_tune(network, part, config, run, held)
+        fine_tune(network, part, config, run, held, taught_by)
     network.save_weights(run / NETWORK)
     return config
 
@@ -127,18 +131,35 @@ def _going_on(config: Config, start: Path) -> Config:
     for name in ("arch", "side", "labels", "split_hash"):
         if getattr(earlier, name) != getattr(config, name):
             raise TrainingError(f"The run {start.name!r} was made with another {name}.")
-    if not (start / NETWORK).is_file():
-        raise TrainingError(_unfinished(start))
     return replace(
         config,
         weights_sha256=earlier.weights_sha256,
         weights=earlier.weights,
-        started_from=file_sha256(start / NETWORK),
+        started_from=file_sha256(_finished(start)),
     )
 
 
-def _unfinished(run: Path) -> str:
-    return f"The run {run.name!r} has no {NETWORK}: its training never finished."
+def _teacher(run: Path, config: Config) -> keras.Model:
+    """A trained network that may teach; raises :class:`TrainingError` if it may not.
+
+    What it learned from decides what the taught network knows, so it must not have learned from
+    more.
+    """
+    earlier = Config.load(run)
+    for name in ("labels", "split_hash"):
+        if getattr(earlier, name) != getattr(config, name):
+            raise TrainingError(f"The teacher {run.name!r} was made with another {name}.")
+    if not {*earlier.parts} <= {*config.parts} or not {*earlier.also} <= {*config.also}:
+        raise TrainingError(f"The teacher {run.name!r} saw pictures that are not to train here.")
+    return load_network(run, earlier)
+
+
+def _finished(run: Path) -> Path:
+    """The trained weights of ``run``; raises :class:`TrainingError` when there are none yet."""
+    path = run / NETWORK
+    if not path.is_file():
+        raise TrainingError(f"The run {run.name!r} has no {NETWORK}: its training never finished.")
+    return path
 
 
 def _begin(run: Path, config: Config, weights: Weights) -> keras.Model:
@@ -173,9 +194,7 @@ def _fit_head(network: keras.Model, part: Part, config: Config, *, pretrained: b
 
 def load_network(run: Path, config: Config) -> keras.Model:
     """The trained network of a run; raises :class:`TrainingError` when it never finished."""
-    path = run / NETWORK
-    if not path.is_file():
-        raise TrainingError(_unfinished(run))
+    path = _finished(run)
     network = build(config.arch, len(config.labels), config.side)
     network.load_weights(path)
     return network

@@ -323,3 +323,6 @@ def test_a_run_that_goes_on_from_another_is_not_repeated(
     command = ["crossval", str(drawn), "--work", str(work), "-k", "2"]
     assert main([*command, "--full", str(work / "two")]) == 2
     assert "goes on from another one" in capsys.readouterr().err
+    replace(Config.load(work / "one"), teachers=("0" * 64,)).save(work / "two")
+    assert main([*command, "--full", str(work / "two")]) == 2
+    assert "had teachers" in capsys.readouterr().err

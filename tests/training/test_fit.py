@@ -19,7 +19,7 @@ from training import finetune
 from training.cli import main
 from training.config import Config
 from training.errors import LeakError, TrainingError
-from training.fit import Part, batches, drawing_shares, mixed
+from training.fit import Part, TaughtCrossEntropy, batches, drawing_shares, mixed
 from training.network import build, norms, rescale_norms, settle_norms
 from training.operating import log_prior, put_prior_back
 from training.run import load_network, open_further, open_material
@@ -132,6 +132,67 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
     with pytest.raises(SystemExit):
         main([*arguments, "--from", str(first), "--weights", "none"])
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_a_run_learns_what_its_teachers_say_of_the_same_view(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masters = [
+        fit(drawn, work, f"master{seed}", "--epochs", "2", "--seed", str(seed)) for seed in (1, 2)
+    ]
+    before = [weights(master) for master in masters]
+    given = ["--epochs", "3", "--teacher", *map(str, masters), "--teach"]
+    taught, whole = (fit(drawn, work, f"taught{share}", *given, share) for share in ("0.5", "1"))
+    config = Config.load(whole)
+    assert config.teachers == tuple(file_sha256(one / "network.weights.h5") for one in masters)
+    assert (config.teach, Config.load(masters[0]).teach) == (1.0, 0.0)
+    for master, old in zip(masters, before, strict=True):
+        for own, there in zip(old, weights(master), strict=True):
+            np.testing.assert_array_equal(own, there)
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(*map(weights, (taught, whole)), strict=True)
+    )
+
+    arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
+    capsys.readouterr()
+    (whole / "network.weights.h5").unlink()
+    assert main([*arguments, "--teacher", str(whole)]) == 2
+    assert "its training never finished" in capsys.readouterr().err
+    everything = fit(drawn, work, "sees-more", "--epochs", "1", "--with-validation")
+    assert main([*arguments, "--teacher", str(everything)]) == 2
+    assert "'sees-more' saw pictures that are not to train here" in capsys.readouterr().err
+    assert not (work / "no").exists()
+
+
+def test_a_taught_label_is_part_the_teachers_word() -> None:
+    config = Config("skin", ("a", "b", "c"), ("a",), "", "", 1, label_smoothing=0.1, teach=0.75)
+    shares = np.array([0.2, 0.3, 0.5], np.float32)
+    rng = np.random.default_rng(4)
+    own, taught = rng.normal(size=(2, 6, 3))
+    truth = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+
+    def shifted(logits: np.ndarray) -> np.ndarray:
+        raised = np.exp(logits) * shares
+        found: np.ndarray = raised / raised.sum(1, keepdims=True)
+        return found
+
+    wanted = 0.25 * (0.9 * truth + 0.1 / 3) + 0.75 * shifted(taught)
+    expected = -(wanted * np.log(shifted(own))).sum(1).mean()
+    found = TaughtCrossEntropy(shares, config)(
+        truth.astype(np.float32), np.hstack([own, taught]).astype(np.float32)
+    )
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_shorter_arithmetic_trains_weights_of_full_length(drawn: Path, work: Path) -> None:
+    short = fit(drawn, work, "short", "--epochs", "2", "--precision", "mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+    found = weights(short)
+    assert {weight.dtype for weight in found} == {np.dtype(np.float32)}
+    full = weights(fit(drawn, work, "full", "--epochs", "2"))
+    assert any(not np.array_equal(a, b) for a, b in zip(found, full, strict=True))
+    for one, other in zip(found, full, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.2)
 
 
 def test_killed_while_it_writes_an_epoch_it_goes_on_from_the_one_before(

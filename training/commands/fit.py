@@ -52,7 +52,25 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="train on the validation part too, once the settings are chosen",
     )
+    parser.add_argument(
+        "--teacher",
+        dest="teachers",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="finished runs whose answers train beside the labels",
+    )
+    parser.add_argument(
+        "--teach", type=float, default=0.7, help="share of a label that is the teachers'"
+    )
     parser.add_argument("--patience", type=int, default=0, help="epochs; 0: no early stopping")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "mixed_bfloat16"),
+        default="float32",
+        help="of the arithmetic in training; the shorter one pays on GPUs",
+    )
     parser.add_argument("--norms", choices=("batch", "held"), default="batch")
     parser.add_argument("--ema", type=float, default=0.998, help="of the averaged weights")
     parser.add_argument("--freeze-until", metavar="LAYER", help="hold the layers up to this one")
@@ -98,6 +116,9 @@ def run(options: argparse.Namespace) -> None:
         weights,
         [open_further(other, material) for other in options.also],
         options.start,
+        options.teachers,
+        teach=options.teach if options.teachers else 0.0,
+        precision=options.precision,
         side=options.side,
         parts=("fit", "validation") if options.with_validation else ("fit",),
         train_sides=tuple(options.train_side),
