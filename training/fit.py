@@ -9,7 +9,7 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import keras
@@ -66,25 +66,41 @@ def batches(
     Oversampling happens here, after the split and inside ``fit`` only. Batch number ``first`` and
     all that follow are the same in every run with the same seed; a few are made ahead.
     """
-    counts = np.bincount(part.targets, minlength=len(shares))
-    weights = (shares / counts)[part.targets].astype(np.float64)
-    weights /= weights.sum()
-
-    def make(number: int) -> tuple[Floats, Floats]:
-        rng = np.random.default_rng((config.seed, number))
-        chosen = rng.choice(len(weights), config.batch, p=weights)
-        views = [augment(part.pictures[i], rng, side, field) for i in chosen]
-        pixels, truth = (
-            np.stack(views).astype(np.float32),
-            one_hot(part.targets[chosen], len(shares)),
-        )
-        return mixed(pixels, truth, config.mix, rng) if config.mix else (pixels, truth)
-
+    chances = _chances(part, shares)
     with ThreadPoolExecutor(WORKERS) as pool:
-        ahead = deque(pool.submit(make, first + number) for number in range(AHEAD))
+
+        def ask(number: int) -> Future[tuple[Floats, Floats]]:
+            return pool.submit(batch, part, chances, config, side, number, field)
+
+        ahead = deque(ask(first + number) for number in range(AHEAD))
         for number in itertools.count(first + AHEAD):
             yield ahead.popleft().result()
-            ahead.append(pool.submit(make, number))
+            ahead.append(ask(number))
+
+
+def _chances(part: Part, shares: Floats) -> NDArray[np.float64]:
+    """``(n,)``: how likely each picture is the next."""
+    counts = np.bincount(part.targets, minlength=len(shares))
+    weights = (shares / counts)[part.targets].astype(np.float64)
+    chances: NDArray[np.float64] = weights / weights.sum()
+    return chances
+
+
+def batch(
+    part: Part,
+    chances: NDArray[np.float64],
+    config: Config,
+    side: int,
+    number: int,
+    field: tuple[float, float],
+) -> tuple[Floats, Floats]:
+    """Batch ``number`` of :func:`batches`, whoever makes it and when."""
+    rng = np.random.default_rng((config.seed, number))
+    chosen = rng.choice(len(chances), config.batch, p=chances)
+    views = [augment(part.pictures[i], rng, side, field) for i in chosen]
+    pixels = np.stack(views).astype(np.float32)
+    truth = one_hot(part.targets[chosen], len(config.labels))
+    return mixed(pixels, truth, config.mix, rng) if config.mix else (pixels, truth)
 
 
 def mixed(
