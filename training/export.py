@@ -71,14 +71,18 @@ def export(
     *,
     work: Path,
     others: Others | None = None,
+    fields: tuple[float, ...] | None = None,
     resamples: int = RESAMPLES,
 ) -> Bundle:
     """Make the bundle ``folder`` (``<pack>-<version>``) from ``run``, check it and measure it.
 
-    In ``work`` it is noted that the test part was opened. Raises :class:`TrainingError`, and
+    ``fields`` are served instead of the run's: its training does not hang on them. In ``work`` it
+    is noted that the test part was opened. Raises :class:`TrainingError`, and
     :class:`~mlservice.engine.BundleError` where what was made does not serve as it should.
     """
     config = Config.load(run)
+    if fields:
+        config = replace(config, fields=fields)
     if config.split_hash != material.split.hash:
         raise TrainingError(f"The run {run.name!r} was trained on another split.")
     if config.labels != material.labels:

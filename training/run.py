@@ -128,7 +128,7 @@ def fit(
 def _going_on(config: Config, start: Path) -> Config:
     """``config`` with where ``start`` came from; raises :class:`TrainingError` if it may not."""
     earlier = Config.load(start)
-    for name in ("arch", "side", "labels", "split_hash"):
+    for name in ("arch", "labels", "split_hash"):
         if getattr(earlier, name) != getattr(config, name):
             raise TrainingError(f"The run {start.name!r} was made with another {name}.")
     return replace(

@@ -24,7 +24,10 @@ from training.network import build, norms, rescale_norms, settle_norms
 from training.operating import log_prior, put_prior_back
 from training.run import load_network, open_further, open_material
 
-SMALL = ["--arch", "tiny", "--side", "64", "--train-side", "32", "64@2", "--batch", "16"]
+SMALL = [
+    *("--arch", "tiny", "--side", "64", "--train-side", "32", "64@2"),
+    *("--batch", "16", "--head-epochs", "8"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +127,8 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
 
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
     capsys.readouterr()
-    assert main([*arguments, "--from", str(first), "--side", "32"]) == 2
-    assert "'first' was made with another side" in capsys.readouterr().err
+    assert main([*arguments, "--from", str(first), "--arch", "custom"]) == 2
+    assert "'first' was made with another arch" in capsys.readouterr().err
     assert main([*arguments, "--from", str(work / "nowhere")]) == 2
     assert "'nowhere' is not a run" in capsys.readouterr().err.replace(str(work) + "/", "")
     assert not (work / "no").exists()

@@ -40,7 +40,10 @@ from training.openings import open_test_part
 from training.release import gate_verdict
 from training.tables import shown
 
-SMALL = ["--arch", "tiny", "--side", "32", "--train-side", "32", "--epochs", "3", "--batch", "16"]
+SMALL = [
+    *("--arch", "tiny", "--side", "32", "--train-side", "32", "--epochs", "3"),
+    *("--batch", "16", "--head-epochs", "20"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def made(drawn: Path, work: Path, outside: tuple[Path, Path], outlines: Path) ->
     arguments = ["export", str(drawn), str(work / "run"), "--work", str(work), "--version", "9"]
     arguments += ["--out", str(work), "--phone", str(phone), "--not-skin", str(things)]
     arguments += ["--masks", str(outlines)]
-    assert main([*arguments, "--resamples", "20"]) == 0
+    assert main([*arguments, "--resamples", "20", "--fields", "1", "0.8"]) == 0
     return Bundle.load(work / "skin-9")
 
 
@@ -117,6 +120,18 @@ def test_the_bundle_explains_itself(made: Bundle, work: Path) -> None:
     assert made.metrics["outside"]["n_phone"] == 4
     assert made.metrics["outside"]["no_lesion"]["n_pairs"] > 0
     assert made.manifest.no_lesion_cut is not None
+
+
+def test_it_serves_the_fields_it_was_asked_for(
+    made: Bundle, drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert made.fields == (1.0, 0.8)
+    assert Config.load(work / "run").fields == (1.0, 0.85, 0.7)
+    assert made.manifest.training["config"]["fields"] == [1.0, 0.8]
+    assert "each at 100%, 80% of the side" in made.card_path.read_text()
+    with pytest.raises(SystemExit):
+        main(["export", str(drawn), str(work / "run"), "--version", "3", "--fields", "1.2"])
+    assert "1.2 is not a share of the side" in capsys.readouterr().err
 
 
 def test_the_card_says_what_the_run_knows_and_no_more(made: Bundle) -> None:

@@ -17,6 +17,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--version", type=_version, required=True, help="2, or 2.1: the bundle is PACK-VERSION"
     )
+    parser.add_argument(
+        "--fields",
+        type=_field,
+        nargs="+",
+        metavar="SHARE",
+        help="of the side, seen by the views that are averaged (default: the run's)",
+    )
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
     parser.add_argument("--not-skin", type=Path, help="folder of other photos, likewise")
@@ -35,6 +42,12 @@ def _version(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 2, or 2.1")
     return text
+
+
+def _field(text: str) -> float:
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share of the side, above 0 to 1")
+    return float(text)
 
 
 def _masks(options: argparse.Namespace) -> Path | None:
@@ -64,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
             options.out / f"{options.pack}-{options.version}",
             work=options.work,
             others=others,
+            fields=tuple(options.fields) if options.fields else None,
             resamples=options.resamples,
         )
     except EngineError as error:

@@ -76,6 +76,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--freeze-until", metavar="LAYER", help="hold the layers up to this one")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--head-epochs", type=int, help="of the last layer alone (default: 60)")
     parser.add_argument("--balance", type=float, help="default: 0.5")
     parser.add_argument("--mix", type=float, default=0.0, help="blend views by Beta(MIX, MIX)")
     parser.add_argument("--adjust", type=float, help="default: 1")
@@ -102,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
     weights = None if options.start else choose_weights(settings["arch"], options.weights)
     if tuned:
         tuned.check(options.arch, Backbone(settings["arch"], weights).weights_sha256())
-    given = {name: getattr(options, name) for name in ("balance", "adjust")}
+    given = {name: getattr(options, name) for name in ("head_epochs", "balance", "adjust")}
     settings |= {name: value for name, value in given.items() if value is not None}
     name = f"{settings['arch']}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
     folder = options.run or options.work / name
