@@ -63,7 +63,7 @@ def _summary(bundle: Bundle, metrics: Numbers) -> str:
     if config.get("started_from"):
         tuned += " after those of an earlier run"
     if config.get("teachers"):
-        tuned += f", taught by {len(config['teachers'])} more besides the labels"
+        tuned += f", taught by {len(config['teachers'])} other networks beside the labels"
     return (
         f"Network `{config['arch']}` at {bundle.side} pixels, {tuned}, {_views(bundle.fields)}. "
         f"On the test part ({metrics['n']} pictures of {metrics['lesions']} lesions): balanced "

@@ -130,9 +130,7 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _trainee(
-    network: keras.Model, config: Config, teachers: Sequence[keras.Model] = ()
-) -> keras.Model:
+def _trainee(network: keras.Model, config: Config, teachers: Sequence[keras.Model]) -> keras.Model:
     """Pictures of any side -> logits, with dropout before the dense layer.
 
     With ``teachers`` their mean logits follow, ``(n, 2c)``.

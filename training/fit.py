@@ -22,9 +22,9 @@ from training.augment import FIELD, augment
 from training.config import Config
 from training.errors import TrainingError
 
-WORKERS = max(2, os.cpu_count() or 2)  # threads that make views
-AHEAD = WORKERS + 6  # batches
-# TensorFlow is 13 times slower with it (measured on CPU), JAX many times without.
+WORKERS = min(16, max(2, os.cpu_count() or 2))  # threads that make views
+AHEAD = WORKERS + 6  # batches that are made before they are asked for
+# TensorFlow is 13 times slower with it (measured on CPU); JAX is made for it.
 JIT = keras.backend.backend() == "jax"
 
 
@@ -70,7 +70,7 @@ def batches(
     with ThreadPoolExecutor(WORKERS) as pool:
 
         def ask(number: int) -> Future[tuple[Floats, Floats]]:
-            return pool.submit(batch, part, chances, config, side, number, field)
+            return pool.submit(_batch, part, chances, config, side, number, field)
 
         ahead = deque(ask(first + number) for number in range(AHEAD))
         for number in itertools.count(first + AHEAD):
@@ -86,7 +86,7 @@ def _chances(part: Part, shares: Floats) -> NDArray[np.float64]:
     return chances
 
 
-def batch(
+def _batch(
     part: Part,
     chances: NDArray[np.float64],
     config: Config,

@@ -101,12 +101,12 @@ def fit(
         weights_sha256=file_sha256(weights) if isinstance(weights, Path) else None,
         weights=IMAGENET if weights == IMAGENET else None,
         also=tuple((other.name, other.split.data_hash) for other in further),
-        teachers=tuple(file_sha256(_finished(one)) for one in teachers),
         **options,
     )
-    taught_by = [_teacher(one, config) for one in teachers]
     if start:
         config = _going_on(config, start)
+    if teachers:
+        config = _taught(config, teachers)
     network = _begin(run, config, weights)
     own = material.part(config.parts, config.side)
     part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
@@ -120,6 +120,7 @@ def fit(
     if config.epochs:
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
+        taught_by = [load_network(one, Config.load(one)) for one in teachers]
         fine_tune(network, part, config, run, held, taught_by)
     network.save_weights(run / NETWORK)
     return config
@@ -127,10 +128,9 @@ def fit(
 
 def _going_on(config: Config, start: Path) -> Config:
     """``config`` with where ``start`` came from; raises :class:`TrainingError` if it may not."""
-    earlier = Config.load(start)
-    for name in ("arch", "labels", "split_hash"):
-        if getattr(earlier, name) != getattr(config, name):
-            raise TrainingError(f"The run {start.name!r} was made with another {name}.")
+    earlier = _earlier(start, config)
+    if earlier.arch != config.arch:
+        raise TrainingError(f"The run {start.name!r} was made with another arch.")
     return replace(
         config,
         weights_sha256=earlier.weights_sha256,
@@ -139,19 +139,29 @@ def _going_on(config: Config, start: Path) -> Config:
     )
 
 
-def _teacher(run: Path, config: Config) -> keras.Model:
-    """A trained network that may teach; raises :class:`TrainingError` if it may not.
+def _taught(config: Config, teachers: Sequence[Path]) -> Config:
+    """``config`` with its teachers; raises :class:`TrainingError` if one may not teach."""
+    if not config.epochs:
+        raise TrainingError("Teachers need fine-tuning: a head alone is trained without them.")
+    for teacher in teachers:
+        arch = _earlier(teacher, config).arch
+        for _, side in config.train_sides:
+            check_side(arch, side)
+    return replace(config, teachers=tuple(file_sha256(_finished(one)) for one in teachers))
 
-    What it learned from decides what the taught network knows, so it must not have learned from
-    more.
+
+def _earlier(run: Path, config: Config) -> Config:
+    """The configuration of ``run``; raises :class:`TrainingError` if ``config`` cannot build on it.
+
+    What the earlier network learned from the later one knows, so it must not have been more.
     """
     earlier = Config.load(run)
     for name in ("labels", "split_hash"):
         if getattr(earlier, name) != getattr(config, name):
-            raise TrainingError(f"The teacher {run.name!r} was made with another {name}.")
+            raise TrainingError(f"The run {run.name!r} was made with another {name}.")
     if not {*earlier.parts} <= {*config.parts} or not {*earlier.also} <= {*config.also}:
-        raise TrainingError(f"The teacher {run.name!r} saw pictures that are not to train here.")
-    return load_network(run, earlier)
+        raise TrainingError(f"The run {run.name!r} saw pictures that are not to train here.")
+    return earlier
 
 
 def _finished(run: Path) -> Path:

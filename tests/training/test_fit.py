@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def history(run: Path) -> list[dict[str, Any]]:
     return noted
 
 
+def die_after(epoch: int) -> Callable[..., None]:
+    """What a kill does to :class:`finetune._Watch` at the end of ``epoch``, counted from 0."""
+    kept = finetune._Watch.on_epoch_end
+
+    def on_epoch_end(self: Any, at: int, logs: Any = None) -> None:
+        if at == epoch:
+            raise KeyboardInterrupt
+        kept(self, at, logs)
+
+    return on_epoch_end
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     drawn: Path, work: Path
 ) -> None:
@@ -76,15 +89,8 @@ def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
     drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     whole = fit(drawn, work, f"whole{epoch}", "--epochs", "4")
-
-    def die(self: Any, at: int, logs: Any = None) -> None:
-        if at == epoch:
-            raise KeyboardInterrupt
-        kept(self, at, logs)
-
-    kept = finetune._Watch.on_epoch_end
     with monkeypatch.context() as patched:
-        patched.setattr(finetune._Watch, "on_epoch_end", die)
+        patched.setattr(finetune._Watch, "on_epoch_end", die_after(epoch))
         with pytest.raises(KeyboardInterrupt):
             fit(drawn, work, f"killed{epoch}", "--epochs", "4")
     again = fit(drawn, work, f"killed{epoch}", "--epochs", "4")
@@ -97,7 +103,7 @@ def test_the_running_statistics_keep_up_with_the_weights() -> None:
     """MobileNetV2 as Keras makes it would be watched with statistics a thousand steps old."""
     network = build("mobilenet_v2", 7, None)
     assert norms(network)[0].momentum > 0.99
-    finetune._trainee(network, config())
+    finetune._trainee(network, config(), ())
     assert {layer.momentum for layer in norms(network)} == {finetune.MOMENTUM}
 
 
@@ -129,6 +135,8 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
     capsys.readouterr()
     assert main([*arguments, "--from", str(first), "--arch", "custom"]) == 2
     assert "'first' was made with another arch" in capsys.readouterr().err
+    smaller = fit(drawn, work, "smaller", "--from", str(first), "--epochs", "1", "--side", "32")
+    assert (Config.load(first).side, Config.load(smaller).side) == (64, 32)
     assert main([*arguments, "--from", str(work / "nowhere")]) == 2
     assert "'nowhere' is not a run" in capsys.readouterr().err.replace(str(work) + "/", "")
     assert not (work / "no").exists()
@@ -137,9 +145,7 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
     assert "not allowed with argument" in capsys.readouterr().err
 
 
-def test_a_run_learns_what_its_teachers_say_of_the_same_view(
-    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_learns_what_its_teachers_say_of_the_same_view(drawn: Path, work: Path) -> None:
     masters = [
         fit(drawn, work, f"master{seed}", "--epochs", "2", "--seed", str(seed)) for seed in (1, 2)
     ]
@@ -156,15 +162,44 @@ def test_a_run_learns_what_its_teachers_say_of_the_same_view(
         not np.array_equal(a, b) for a, b in zip(*map(weights, (taught, whole)), strict=True)
     )
 
+
+def test_killed_while_it_is_taught_it_ends_the_same(
+    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["--epochs", "3", "--teacher", str(fit(drawn, work, "master", "--epochs", "1"))]
+    whole = fit(drawn, work, "taught", *given)
+    with monkeypatch.context() as patched:
+        patched.setattr(finetune._Watch, "on_epoch_end", die_after(1))
+        with pytest.raises(KeyboardInterrupt):
+            fit(drawn, work, "taught-killed", *given)
+    again = fit(drawn, work, "taught-killed", *given)
+    assert [entry["epoch"] for entry in history(again)] == [1, 2, 3]
+    for first, second in zip(weights(whole), weights(again), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_what_a_run_may_not_build_on_is_refused(
+    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
-    capsys.readouterr()
-    (whole / "network.weights.h5").unlink()
-    assert main([*arguments, "--teacher", str(whole)]) == 2
-    assert "its training never finished" in capsys.readouterr().err
-    everything = fit(drawn, work, "sees-more", "--epochs", "1", "--with-validation")
-    assert main([*arguments, "--teacher", str(everything)]) == 2
-    assert "'sees-more' saw pictures that are not to train here" in capsys.readouterr().err
-    assert not (work / "no").exists()
+    everything = str(fit(drawn, work, "sees-more", "--epochs", "1", "--with-validation"))
+    unfinished = work / "unfinished"
+    replace(Config.load(Path(everything)), parts=("fit",)).save(unfinished)
+    for options, said in (
+        (["--teacher", everything], "'sees-more' saw pictures that are not to train here"),
+        (["--from", everything], "'sees-more' saw pictures that are not to train here"),
+        (["--teacher", str(unfinished)], "its training never finished"),
+        (["--teacher", str(work / "nowhere")], "is not a run"),
+        (["--with-validation", "--teacher", everything, "--frozen"], "Teachers need fine-tuning"),
+        (["--teach", "0.5"], "--teach needs a --teacher"),
+    ):
+        capsys.readouterr()
+        assert main([*arguments, *options]) == 2
+        assert said in capsys.readouterr().err
+        assert not (work / "no").exists()
+    with pytest.raises(SystemExit):
+        main([*arguments, "--teacher", everything, "--teach", "1.5"])
+    assert "1.5 is not a share" in capsys.readouterr().err
 
 
 def test_a_taught_label_is_part_the_teachers_word() -> None:

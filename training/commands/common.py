@@ -40,6 +40,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """An argument above 0 and at most 1."""
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share, above 0 and at most 1")
+    return float(text)
+
+
 def split_path(options: argparse.Namespace) -> Path:
     path: Path = options.split or options.work / "split.json"
     return path

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from training.commands.common import Commands, add_material, add_resamples, split_path
+from training.commands.common import Commands, add_material, add_resamples, share, split_path
 from training.errors import TrainingError
 
 
@@ -19,10 +19,10 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--fields",
-        type=_field,
+        type=share,
         nargs="+",
         metavar="SHARE",
-        help="of the side, seen by the views that are averaged (default: the run's)",
+        help="of the side that each view shows when served (default: the run's)",
     )
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
@@ -42,12 +42,6 @@ def _version(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 2, or 2.1")
     return text
-
-
-def _field(text: str) -> float:
-    if not 0 < float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share of the side, above 0 to 1")
-    return float(text)
 
 
 def _masks(options: argparse.Namespace) -> Path | None:

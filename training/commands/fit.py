@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.common import Commands, add_material, split_path
+from training.commands.common import Commands, add_material, share, split_path
+
+TEACH = 0.7
 
 
 def add(commands: Commands) -> None:
@@ -62,7 +64,7 @@ def add(commands: Commands) -> None:
         help="finished runs whose answers train beside the labels",
     )
     parser.add_argument(
-        "--teach", type=float, default=0.7, help="share of a label that is the teachers'"
+        "--teach", type=share, help="share of a label that is the teachers' (default: 0.7)"
     )
     parser.add_argument("--patience", type=int, default=0, help="epochs; 0: no early stopping")
     parser.add_argument(
@@ -94,10 +96,13 @@ def _side_from(text: str) -> tuple[int, int]:
 
 def run(options: argparse.Namespace) -> None:
     from training.architectures import choose_weights
+    from training.errors import TrainingError
     from training.features import Backbone
     from training.run import fit, open_further, open_material
     from training.settings import Tuned
 
+    if options.teach and not options.teachers:
+        raise TrainingError("--teach needs a --teacher.")
     tuned = Tuned.load(options.settings, "fit") if options.settings else None
     settings = {"arch": options.arch or "mobilenet_v2"} | dict(tuned.settings if tuned else {})
     weights = None if options.start else choose_weights(settings["arch"], options.weights)
@@ -118,7 +123,7 @@ def run(options: argparse.Namespace) -> None:
         [open_further(other, material) for other in options.also],
         options.start,
         options.teachers,
-        teach=options.teach if options.teachers else 0.0,
+        teach=(options.teach or TEACH) if options.teachers else 0.0,
         precision=options.precision,
         side=options.side,
         parts=("fit", "validation") if options.with_validation else ("fit",),
