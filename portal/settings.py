@@ -233,6 +233,8 @@ MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 # How long a claimed batch may take before another worker may have it, and how often it is tried.
 SCORING_LEASE = timedelta(seconds=env.int("SCORING_LEASE_SECONDS", default=20))
 SCORING_ATTEMPTS = 3
+# Where a test or a benchmark wants a process to die; see diagnoses/failpoints.py.
+FAILPOINT = env.str("FAILPOINT", default="")
 UNDO_SIGNATURE = timedelta(seconds=10)
 # The disease area new cases are asked in; the ones there are, are the folders of mlservice/packs.
 PACK = env.str("PACK", default="skin")

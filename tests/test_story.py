@@ -14,10 +14,11 @@ from playwright.sync_api import Page, expect
 
 from diagnoses.models import Case
 from notifications.models import Event, Message
+from portal.machine.stack import Stack
 from tests.browser import DESKTOP, PHONE, Opened, fits, log_in, picture
 from tests.cases import jpeg
 from tests.cast import PASSWORD, Cast, build_cast
-from tests.stack import Stack, eventually
+from tests.stack import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
+from diagnoses import failpoints
 from diagnoses.models import Case, Lesion, Photo, Scoring, photo_path
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
@@ -39,14 +40,17 @@ def submit(patient: User, submission: Submission) -> Case:
     try:
         for new in submission.photos:
             photos.append(_stored(case_id, new))
+        failpoints.reach("after_files")
         with transaction.atomic():
-            return _register(case_id, patient, pack, submission, photos)
+            case = _register(case_id, patient, pack, submission, photos)
     except BaseException as error:
         _forget_files(case_id, photos)
         if isinstance(error, IntegrityError):
             # The other click of a double click may have come first.
             return _first_click(patient, submission, error)
         raise
+    failpoints.reach("after_submit")
+    return case
 
 
 def _forget_files(case_id: uuid.UUID, photos: list[Photo]) -> None:

@@ -20,9 +20,10 @@ from knox.models import AuthToken
 from diagnoses.models import Case, Prediction, Scoring
 from notifications.models import Event, Message
 from portal.machine.servers import Redis, free_port
+from portal.machine.stack import Stack
 from tests.cases import jpeg, submitted
 from tests.cast import build_cast
-from tests.stack import Stack, database_url, eventually
+from tests.stack import database_url, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)

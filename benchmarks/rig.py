@@ -1,0 +1,129 @@
+"""A whole portal to measure: servers with fsync on, people, pictures, and processes to start.
+
+The benchmark process sets Django up on the same database, so that it can fill the queue and read
+what became of it; the web server and the workers are processes of their own, as in production.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from PIL import Image
+
+from mlservice.packs.skin.drawing import draw
+from portal.machine import processes
+from portal.machine.servers import Postgres, Redis
+from portal.machine.stack import Stack
+
+SMALL, LARGE = (600, 450), (4000, 3000)  # HAM10000's, and a phone's 12 megapixels
+KINDS = ("nv", "mel", "bkl", "vasc", "bcc", "df", "akiec")
+PASSWORD = "benchmarks-only-0"  # noqa: S105 - of people that live as long as the benchmark
+
+
+def drawn(count: int, size: tuple[int, int] = SMALL, quality: int = 90) -> list[bytes]:
+    """``count`` different JPEGs of drawn marks, of ``size`` pixels, sharp enough to be taken."""
+    files = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        picture = draw(number + 1, kind=KINDS[number % len(KINDS)], size=(1200, 900))
+        picture.resize(size, Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=quality)
+        files.append(buffer.getvalue())
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A patient who submits, with the token for it."""
+
+    email: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Token {self.token}"}
+
+
+class Rig:
+    """A context manager. ``with Rig() as rig: rig.stack.start("web", "inference")``."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="lentigo-bench-"))
+        self.logs = self.folder / "logs"
+        self.postgres = Postgres(self.folder / "pg", self.logs)
+        self.redis = Redis(self.folder / "redis", self.logs)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._closing.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        for server in (self.postgres, self.redis):
+            self._closing.callback(server.stop)
+            server.start()
+        env = self._environment()
+        os.environ.update(env)
+        self._prepare()
+        self.stack = Stack(self.logs, env)
+        self._closing.callback(self.stack.stop)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        from django.db import connections
+
+        connections.close_all()
+        self._closing.close()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PYTHONUNBUFFERED": "1",
+            "DEBUG": "0",
+            "SECRET_KEY": "of-a-benchmark-that-nobody-else-can-reach-0123456789",
+            "DATABASE_URL": self.postgres.url(),
+            "REDIS_URL": self.redis.url(),
+            "DATA_DIR": str(self.folder),
+            "MEDIA_ROOT": str(self.folder / "media"),
+            "STATIC_ROOT": str(self.folder / "static"),
+            "EMAIL_URL": f"filemail:///{self.folder / 'mail'}",
+            "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+            "TWILIO_AUTH_TOKEN": "0" * 32,
+            "TWILIO_WHATSAPP_FROM": "+15005550006",
+        }
+
+    def _prepare(self) -> None:
+        import django
+
+        for step in (("migrate",), ("createcachetable",), ("collectstatic",), ("register_model",)):
+            more = ("--noinput",) if step[0] in {"migrate", "collectstatic"} else ()
+            subprocess.run(processes.command(("django", *step, *more, "--verbosity=0")), check=True)
+        django.setup()
+
+    def senders(self, count: int) -> list[Sender]:
+        """New patients who agreed to everything. Many, because each may send 120 cases a minute."""
+        from knox.models import AuthToken
+
+        from accounts import people
+        from accounts.models import Consent, User
+
+        found = []
+        clinic = people.default_clinic()
+        first = User.objects.count()
+        for number in range(first, first + count):
+            email = f"sender{number}@bench.lentigo"
+            user = User.objects.create_user(email=email, password=PASSWORD, clinic=clinic)
+            for kind in Consent.Kind:
+                people.give_consent(user, kind)
+            found.append(Sender(email, AuthToken.objects.create(user)[1]))
+        return found
