@@ -1,8 +1,11 @@
 """Claim what is due, score it, report to the workflow. Runs in the inference worker only.
 
 Rows are the queue. A claim leases rows with ``FOR UPDATE SKIP LOCKED`` under a fresh fencing
-token, by the database's clock. While one batch computes the next forms by itself; there is no
-timed window.
+token, by the database's clock. One batch goes through three steps, and only the first and the last
+speak to the database, so that the middle one of another batch can run meanwhile:
+
+:func:`take` leases rows and has their pictures prepared, :func:`predict` runs the network,
+:func:`settle` files what came out or gives the rows back.
 """
 
 from __future__ import annotations
@@ -11,57 +14,101 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby
-from typing import Any
+from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import people
 from accounts.models import Consent
-from diagnoses import workflow
-from diagnoses.models import Photo, Prediction, Scoring
-from mlservice.engine import (
-    EngineError,
-    Modality,
-    Picture,
-    PictureAssessment,
-    PictureError,
-    Tier,
-    assess,
-    prepare,
-)
+from diagnoses import failpoints, workflow
+from diagnoses.models import Photo, Scoring
+from diagnoses.prediction import Timing, prediction_of
+from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
+from mlservice.engine.assess import views_of_one
+from mlservice.engine.decoders import Decoder, InThisProcess, Pending
 from mlservice.models import ModelVersion
 from mlservice.serving import Served, Shelf
 
 logger = logging.getLogger(__name__)
 
-CASES_AT_ONCE = 8  # claimed together; the engine splits into what pays on its device
+# Claimed together where one forward at a time is as fast as many: a claim costs the database as
+# much as a case, and a killed worker or an urgent newcomer waits for no more than this.
+CASES_AT_ONCE = 4
 BACKOFF = timedelta(seconds=2)  # times the attempts made
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One claimed row with the pictures the network will see."""
+    """One claimed row with the photos the network will see."""
 
     scoring: Scoring
     photos: Sequence[Photo]
-    pictures: Sequence[Picture]
     declared: Sequence[Modality]
+    pictures: Sequence[Pending]
 
 
-def score_next(shelf: Shelf, holder: int | None = None) -> int:
-    """Claim one batch and settle it; returns how many rows were claimed."""
-    give_up_exhausted()
-    claimed = claim(servable(shelf), holder)
-    for version_id, rows in groupby(claimed, key=lambda row: row.model_version_id):
-        served = shelf.loaded[version_id]
-        _score(served, list(rows))
-    return len(claimed)
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one model version, leased together."""
+
+    served: Served
+    jobs: Sequence[Job]
+    claimed: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether it holds a row that failed before: nothing else may be in hand with it."""
+        return any(job.scoring.attempts > 1 for job in self.jobs)
+
+
+@dataclass
+class Outcome:
+    """What became of a batch: results by the row's key, and what went wrong."""
+
+    results: dict[int, Sequence[PictureAssessment]] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    timing: Timing = field(default_factory=dict)
+
+
+def score_next(shelf: Shelf, holder: int | None = None, decoder: Decoder | None = None) -> int:
+    """Take one batch, score it and settle it; returns how many rows were claimed."""
+    batch = take(shelf, decoder or InThisProcess(), holder)
+    if batch is None:
+        return 0
+    settle(batch, predict(batch))
+    return batch.claimed
+
+
+# --- Taking --------------------------------------------------------------------------------------
+
+
+def take(
+    shelf: Shelf, decoder: Decoder, holder: int | None = None, *, more: bool = False
+) -> Batch | None:
+    """Claim a batch and have its pictures prepared; ``None`` where nothing is due here.
+
+    ``more``: another batch is in hand already. Then only rows that never failed are taken.
+    """
+    versions = servable(shelf)
+    at_most = max((_pays(shelf.loaded[pk]) for pk in versions), default=CASES_AT_ONCE)
+    rows = claim(versions, holder, at_most, fresh_only=more)
+    if not rows:
+        return None
+    failpoints.reach("after_claim")
+    served = shelf.loaded[rows[0].model_version_id]
+    agreed = people.who_agreed((row.case.patient_id for row in rows), Consent.Kind.COMPUTER_CHECK)
+    jobs = []
+    for row in rows:
+        if row.case.patient_id in agreed:
+            jobs.append(_job(row, served, decoder))
+        else:
+            workflow.give_up(row, "consent taken back", reason="no_consent")
+    return Batch(served, jobs, len(rows))
 
 
 def servable(shelf: Shelf) -> list[int]:
@@ -70,31 +117,134 @@ def servable(shelf: Shelf) -> list[int]:
     return [version.pk for version in wanted if shelf.get(version)]
 
 
+def _pays(served: Served) -> int:
+    """How many cases (of one photo) fill what the engine computes at once."""
+    forwards = views_of_one(served.bundle.fields)
+    return max(CASES_AT_ONCE, -(-served.predictor.batch_size // forwards))
+
+
 def claim(
-    versions: Iterable[int], holder: int | None = None, at_most: int = CASES_AT_ONCE
+    versions: Iterable[int],
+    holder: int | None = None,
+    at_most: int = CASES_AT_ONCE,
+    *,
+    fresh_only: bool = False,
 ) -> list[Scoring]:
-    """Lease what is due, urgent and oldest first. A row on its second try goes alone."""
+    """Lease what is due, urgent and oldest first, all of one version.
+
+    A row on its second try goes alone: it may be what ended the first. With ``fresh_only`` it
+    stays where it is, and so does everything behind it, until nothing else is in hand.
+    """
     with transaction.atomic():
         due = (
             Scoring.objects.due()
             .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
             .select_related("case__patient", "model_version")
+            .prefetch_related("case__photos")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("priority", "run_after", "pk")
         )
         rows = list(due[:at_most])
         retried = [row for row in rows if row.attempts]
-        rows = retried[:1] or rows
-        token = uuid.uuid4()
-        Scoring.objects.filter(pk__in=[row.pk for row in rows]).update(
-            token=token,
-            holder=holder,
-            lease_until=Now() + settings.SCORING_LEASE,
-            attempts=F("attempts") + 1,
+        if retried:
+            rows = [] if fresh_only else retried[:1]
+        rows = [row for row in rows if row.model_version_id == rows[0].model_version_id]
+        if rows:
+            _lease(rows, holder)
+    return rows
+
+
+def _lease(rows: Sequence[Scoring], holder: int | None) -> None:
+    token = uuid.uuid4()
+    Scoring.objects.filter(pk__in=[row.pk for row in rows]).update(
+        token=token,
+        holder=holder,
+        lease_until=Now() + settings.SCORING_LEASE,
+        attempts=F("attempts") + 1,
+    )
+    for row in rows:
+        row.token, row.attempts = token, row.attempts + 1
+
+
+def _job(row: Scoring, served: Served, decoder: Decoder) -> Job:
+    pack = row.case.pack
+    photos = [
+        photo
+        for photo in row.case.photos.all()
+        if pack.photo_kind(photo.kind).scored and not photo.sent_anyway
+    ]
+    declared = [Modality(pack.photo_kind(photo.kind).modality) for photo in photos]
+    pictures = [decoder.prepare(Path(photo.file.path), served.bundle.side) for photo in photos]
+    return Job(row, photos, declared, pictures)
+
+
+# --- Predicting ----------------------------------------------------------------------------------
+
+
+def predict(batch: Batch) -> Outcome:
+    """Run the network over a batch; asks no database, and raises nothing that a picture causes."""
+    outcome, started = Outcome(), time.perf_counter()
+    ready = []
+    for job in batch.jobs:
+        try:
+            ready.append((job, [pending.result() for pending in job.pictures]))
+        except PictureError as error:
+            outcome.errors[job.scoring.pk] = f"photo unreadable: {error}"
+    failpoints.reach("after_decode")
+    decoded = time.perf_counter()
+    try:
+        results = assess(
+            batch.served.predictor,
+            batch.served.bundle,
+            [picture for _, pictures in ready for picture in pictures],
+            [kind for job, _ in ready for kind in job.declared],
+            # All rows of a batch name one version, so they share its configured threshold.
+            threshold=batch.jobs[0].scoring.model_version.threshold if batch.jobs else None,
         )
-        for row in rows:
-            row.token, row.attempts = token, row.attempts + 1
-    return sorted(rows, key=lambda row: row.model_version_id)
+    except EngineError as error:
+        outcome.errors |= {job.scoring.pk: str(error) for job, _ in ready}
+        return outcome
+    failpoints.reach("after_predict")
+    for job, pictures in ready:
+        outcome.results[job.scoring.pk] = results[: len(pictures)]
+        results = results[len(pictures) :]
+    outcome.timing = {
+        "decode_ms": round((decoded - started) * 1000, 1),  # waited for, beside other work
+        "predict_ms": round((time.perf_counter() - decoded) * 1000, 1),
+        "batch": len(ready),
+    }
+    return outcome
+
+
+# --- Settling ------------------------------------------------------------------------------------
+
+
+def settle(batch: Batch, outcome: Outcome) -> None:
+    """File every result; give every row back that has none. One row's trouble is its own.
+
+    Raises :class:`OperationalError` or :class:`InterfaceError` while the database is away: call it
+    again with the same outcome. What was filed already is then refused by its token.
+    """
+    for job in batch.jobs:
+        if error := outcome.errors.get(job.scoring.pk):
+            logger.error("Scoring %s failed: %s", job.scoring.pk, error)
+            release(job.scoring, error)
+            continue
+        try:
+            _file(batch.served, job, outcome.results[job.scoring.pk], outcome.timing)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DatabaseError, ValueError) as trouble:
+            logger.exception("Scoring %s could not be filed", job.scoring.pk)
+            release(job.scoring, str(trouble))
+
+
+def _file(served: Served, job: Job, results: Sequence[PictureAssessment], timing: Timing) -> None:
+    """One case's result to the workflow."""
+    view = prediction_of(served, job.scoring, job.photos, results, timing)
+    if not workflow.attach(job.scoring, view):
+        logger.warning("Scoring %s was no longer ours; its late answer is refused", job.scoring.pk)
+    failpoints.reach("after_commit")
 
 
 def release(row: Scoring, error: str) -> None:
@@ -108,6 +258,14 @@ def release(row: Scoring, error: str) -> None:
     )
 
 
+def hand_back(batch: Batch) -> None:
+    """Return a batch nobody has begun: no attempt was made, so none is counted."""
+    for job in batch.jobs:
+        Scoring.objects.waiting().filter(pk=job.scoring.pk, token=job.scoring.token).update(
+            token=None, holder=None, lease_until=None, attempts=F("attempts") - 1
+        )
+
+
 def give_up_exhausted() -> int:
     """Rows tried often enough, by workers that failed or died, go to the doctors unscored."""
     spent = Scoring.objects.due().filter(attempts__gte=settings.SCORING_ATTEMPTS)
@@ -115,144 +273,3 @@ def give_up_exhausted() -> int:
     for row in given_up:
         logger.error("Gave up scoring %s after %s attempts", row.pk, row.attempts)
     return len(given_up)
-
-
-def _score(served: Served, rows: list[Scoring]) -> None:
-    """Predict one version's rows in one go; a failure gives every row back."""
-    started = time.perf_counter()
-    jobs = [job for row in rows if (job := _job(row, served.bundle.side))]
-    decoded = time.perf_counter()
-    try:
-        results = assess(
-            served.predictor,
-            served.bundle,
-            [picture for job in jobs for picture in job.pictures],
-            [kind for job in jobs for kind in job.declared],
-            # All rows of a group name one version, so they share its configured threshold.
-            threshold=rows[0].model_version.threshold,
-        )
-    except EngineError as error:
-        logger.exception("A batch of %s could not be scored", len(jobs))
-        for job in jobs:
-            release(job.scoring, str(error))
-        return
-    timing = {
-        "decode_ms": round((decoded - started) * 1000, 1),
-        "predict_ms": round((time.perf_counter() - decoded) * 1000, 1),
-        "batch": len(jobs),
-    }
-    position = 0
-    for job in jobs:
-        own = results[position : position + len(job.pictures)]
-        position += len(job.pictures)
-        try:
-            _file(served, job, own, timing)
-        except (DatabaseError, ValueError) as error:
-            # One row's trouble is its own: its batch-mates are filed all the same.
-            logger.exception("Scoring %s could not be filed", job.scoring.pk)
-            release(job.scoring, str(error))
-
-
-def _file(
-    served: Served, job: Job, results: Sequence[PictureAssessment], timing: dict[str, Any]
-) -> None:
-    """One case's result to the workflow."""
-    if not workflow.attach(job.scoring, prediction_of(served, job, results, timing)):
-        logger.warning("Scoring %s was no longer ours; its late answer is refused", job.scoring.pk)
-
-
-def _job(row: Scoring, side: int) -> Job | None:
-    """Read and prepare a row's scored photos; None where that cannot or may not be."""
-    if not people.has_consent(row.case.patient, Consent.Kind.COMPUTER_CHECK):
-        workflow.give_up(row, "consent taken back", reason="no_consent")
-        return None
-    pack = row.case.pack
-    photos = [
-        photo
-        for photo in row.case.photos.all()
-        if pack.photo_kind(photo.kind).scored and not photo.sent_anyway
-    ]
-    declared = [Modality(pack.photo_kind(photo.kind).modality) for photo in photos]
-    try:
-        pictures = [prepare(_content(photo), side) for photo in photos]
-    except (PictureError, OSError) as error:
-        logger.exception("A photo of scoring %s cannot be read", row.pk)
-        release(row, f"photo unreadable: {error}")
-        return None
-    return Job(row, photos, pictures, declared)
-
-
-def _content(photo: Photo) -> bytes:
-    with photo.file.open("rb") as file:
-        content: bytes = file.read()
-    return content
-
-
-def prediction_of(
-    served: Served, job: Job, results: Sequence[PictureAssessment], timing: dict[str, Any]
-) -> Prediction:
-    """The unsaved prediction of a case: the picture with the highest risk decides.
-
-    Its tier is the most urgent of all pictures': a second photo never calms the first.
-    """
-    worst = max(range(len(results)), key=lambda i: (_known(results[i]), results[i].risk))
-    tier = Tier.GREEN
-    for one in results:
-        tier = tier.raised_to(one.tier)
-    decides = replace(results[worst], tier=tier)
-    reasons = list(dict.fromkeys(r for one in [decides, *results] for r in one.reasons))
-    return Prediction(
-        photo=job.photos[worst],
-        model_version_id=job.scoring.model_version_id,
-        probabilities=dict(decides.probabilities),
-        top_label=decides.top_label,
-        confidence=decides.confidence,
-        threshold=job.scoring.model_version.threshold,
-        no_disease=decides.no_disease,
-        label=(decides.label or "") if _known(decides) else "",
-        risk=min(decides.risk, 1.0),
-        picture_tier=decides.tier.value,
-        reasons=reasons,
-        stable=all(one.stable for one in results),
-        out_of_distribution=any(one.out_of_distribution for one in results),
-        distance=decides.distance,
-        modality=decides.modality.value,
-        conformal_set=list(decides.conformal_set),
-        embedding=decides.embedding.astype("<f4").tobytes(),
-        photos=[_short(photo, one) for photo, one in zip(job.photos, results, strict=True)],
-        receipt=_receipt(served, timing),
-    )
-
-
-def _known(result: PictureAssessment) -> bool:
-    """Whether the picture shows anything the network learned of."""
-    return result.modality.shows_a_mark
-
-
-def _short(photo: Photo, result: PictureAssessment) -> dict[str, Any]:
-    return {
-        "photo": str(photo.pk),
-        "sha256": photo.sha256,
-        "risk": result.risk,
-        "top_label": result.top_label,
-        "confidence": result.confidence,
-        "tier": result.tier.value,
-        "rotation_risks": list(result.rotation_risks),
-        "modality": result.modality.value,
-    }
-
-
-def _receipt(served: Served, timing: dict[str, Any]) -> dict[str, Any]:
-    """What anybody needs to compute the same numbers again."""
-    bundle = served.bundle
-    return {
-        "model": bundle.version,
-        "weights_sha256": bundle.weights_hash,
-        "manifest_sha256": bundle.manifest_hash,
-        "preprocess_sha256": bundle.manifest.preprocess_hash,
-        "temperature": bundle.temperature,
-        "r95": bundle.r95,
-        "r99": bundle.r99,
-        "device": served.predictor.name,
-        **timing,
-    }

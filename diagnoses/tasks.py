@@ -10,7 +10,6 @@ from django.conf import settings
 
 from diagnoses import drafts, inference, worker, workflow
 from diagnoses.models import Scoring
-from mlservice.serving import Shelf
 from notifications.wake import wake
 
 INFERENCE_QUEUE = settings.CELERY_TASK_ROUTES["diagnoses.score_due"]["queue"]
@@ -18,13 +17,9 @@ INFERENCE_QUEUE = settings.CELERY_TASK_ROUTES["diagnoses.score_due"]["queue"]
 
 @shared_task(name="diagnoses.score_due")
 def score_due() -> None:
-    """Work is waiting. In the inference worker: tell its thread; anywhere else: do it here."""
-    if thread := worker.running():
-        thread.wake()
-        return
-    shelf = Shelf()
-    while inference.score_next(shelf):
-        pass
+    """Work is waiting: wake this process's clerk. Without one the rows wait for who has one."""
+    if clerk := worker.running():
+        clerk.wake()
 
 
 @shared_task(name="diagnoses.sweep")
@@ -52,5 +47,5 @@ def _start_scoring(sender: Any, **_: Any) -> None:
 
 @worker_shutdown.connect
 def _stop_scoring(**_: Any) -> None:
-    if thread := worker.running():
-        thread.stop(timeout=settings.SCORING_LEASE.total_seconds())
+    if clerk := worker.running():
+        clerk.stop(timeout=settings.SCORING_LEASE.total_seconds())

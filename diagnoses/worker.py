@@ -1,16 +1,27 @@
-"""The inference worker's own thread: woken by Celery's messages, looking by itself every second.
+"""The inference worker: a clerk, who alone speaks to the database, and the network beside it.
 
-Celery (``--pool=solo``) stays responsive, a dead Redis costs latency only, and the network is
-used by one thread. The worker holds a PostgreSQL advisory lock on a connection of its own; when
-the process dies the lock goes with it, and the next worker frees its rows within a second.
+The clerk claims rows, has their pictures prepared in child processes and files what comes out;
+the network computes meanwhile. So a batch is being decoded and another filed while a third one
+keeps the processor busy, and no row waits for a window to fill.
+
+Celery (``--pool=solo``) stays responsive and carries wake-up calls; the clerk also looks by itself
+every second, so a dead Redis costs latency only. It holds a PostgreSQL advisory lock on a
+connection of its own: when the process dies the lock goes with it, and the next worker frees its
+rows within a second. Whatever stands still too long is ended by a watchdog, and the rows come back
+all the same.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import queue
 import secrets
 import threading
+import time
+from collections.abc import Callable
 
+from django.conf import settings
 from django.db import (
     InterfaceError,
     OperationalError,
@@ -19,61 +30,196 @@ from django.db import (
     transaction,
 )
 
-from diagnoses.inference import score_next
+from diagnoses import inference, workflow
+from diagnoses.inference import Batch, Outcome
 from diagnoses.models import Scoring
-from mlservice import registry
+from mlservice import registry, reports
+from mlservice.engine.decoders import Decoders
 from mlservice.packs import available_packs
 from mlservice.serving import Shelf
 
 logger = logging.getLogger(__name__)
 
 POLL = 1.0  # seconds
+LATE_EVERY = 10.0  # seconds between two looks for cases that waited too long
+IN_HAND = 2  # batches: one in the network, one being prepared
+LOADING_SECONDS = 180.0  # a large network on a GPU takes a minute
 LOCK_CLASS = 0x1E46  # the first half of our advisory locks' keys; the second is the worker's
 
 
+class Network(threading.Thread):
+    """Computes one batch after the other, and knows nothing of the database."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        super().__init__(name="network", daemon=True)
+        self.done: queue.SimpleQueue[tuple[Batch, Outcome]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._in_hand: list[Batch] = []  # appended by the clerk, removed by the network
+        self._tell = tell
+        self._since = 0.0  # monotonic, of the batch being computed; 0 while there is none
+
+    def run(self) -> None:
+        while batch := self._waiting.get():
+            self._since = time.monotonic()
+            self.done.put((batch, self._outcome(batch)))
+            self._in_hand.remove(batch)
+            self._since = 0.0
+            self._tell()
+
+    def _outcome(self, batch: Batch) -> Outcome:
+        try:
+            return inference.predict(batch)
+        except Exception as error:  # whatever it was, these rows are given back and the next come
+            logger.exception("A batch of %s could not be scored", len(batch.jobs))
+            return Outcome(errors={job.scoring.pk: repr(error) for job in batch.jobs})
+
+    def give(self, batch: Batch) -> None:
+        self._in_hand.append(batch)
+        self._waiting.put(batch)
+
+    def take_back(self) -> list[Batch]:
+        """The batches not begun; they are the caller's again."""
+        batches = []
+        while not self._waiting.empty():
+            try:
+                batch = self._waiting.get_nowait()
+            except queue.Empty:  # begun just now
+                break
+            if batch is not None:
+                self._in_hand.remove(batch)
+                batches.append(batch)
+        return batches
+
+    def end(self) -> None:
+        self._waiting.put(None)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._in_hand)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another batch may come; never beside a row that failed before."""
+        in_hand = list(self._in_hand)
+        return len(in_hand) < IN_HAND and not any(batch.alone for batch in in_hand)
+
+    def stands_still(self, seconds: float) -> bool:
+        since = self._since
+        return bool(since) and time.monotonic() - since > seconds
+
+
 class InferenceWorker(threading.Thread):
-    """Scores until told to stop; never raises. One per process, see :func:`start`."""
+    """The clerk. Works until told to stop and never raises. One per process, see :func:`start`."""
 
     def __init__(self) -> None:
-        super().__init__(name="inference", daemon=True)
+        super().__init__(name="clerk", daemon=True)
         self.holder = secrets.randbelow(2**31 - 1) + 1
-        self.shelf = Shelf()
+        self.shelf = Shelf(before_loading=lambda: self._pet_the_watchdog(LOADING_SECONDS))
         self._woken = threading.Event()
         self._stopping = threading.Event()
+        self._network = Network(self._woken.set)
+        self._unfiled: list[tuple[Batch, Outcome]] = []
+        self._chores_at = self._report_at = self._late_at = 0.0  # monotonic: when due again
 
     def wake(self) -> None:
         self._woken.set()
 
     def stop(self, timeout: float) -> None:
-        """Finish the batch at hand, then end; its rows are settled, not left to the lease."""
+        """Finish the batch at hand, give back the next, then end; nothing is left to a lease."""
         self._stopping.set()
         self._woken.set()
         self.join(timeout)
 
     def run(self) -> None:
-        lock = WorkerLock(self.holder)
+        self._lock = WorkerLock(self.holder)  # here, because a connection belongs to a thread
+        self._decoders = Decoders()
+        self._decoders.warm_up()
+        self._network.start()
         while not self._stopping.is_set():
-            try:
-                close_old_connections()
-                lock.hold()
-                free_rows_of_the_dead()
-                self._load_active()
-                while score_next(self.shelf, self.holder) and not self._stopping.is_set():
-                    pass
-            except (OperationalError, InterfaceError) as error:
-                logger.warning("The database does not answer (%s); trying again", error)
-                close_old_connections()
-            except Exception:  # the thread must outlive any single failure; the lease returns rows
-                logger.exception("The inference loop failed; going on")
+            self._pet_the_watchdog()
+            self._guarded(self._turn)
             self._woken.wait(POLL)
             self._woken.clear()
-        lock.drop()
+        self._guarded(self._leave)
+        self._network.end()
+        self._decoders.close()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database does not answer (%s); trying again", error)
+            self._chores_at = 0.0
+            close_old_connections()
+        except Exception:  # the thread must outlive any single failure; the lease returns rows
+            logger.exception("The inference loop failed; going on")
+
+    def _pet_the_watchdog(self, seconds: float | None = None) -> None:
+        """Without this for so long the process ends, whoever holds the interpreter's lock.
+
+        Not while the network stands still: then the clerk lets it come to that.
+        """
+        limit = seconds or settings.SCORING_HANG.total_seconds()
+        if not self._network.stands_still(limit):
+            faulthandler.dump_traceback_later(limit, exit=True, file=2)  # standard error
+
+    def _turn(self) -> None:
+        """File what is done and claim what is due, until nothing is left or all hands are full."""
+        if time.monotonic() >= self._chores_at:
+            self._chores()
+        while not self._stopping.is_set():
+            self._file_what_is_done()
+            if not self._network.has_room:
+                return
+            batch = inference.take(self.shelf, self._decoders, self.holder, more=self._network.busy)
+            if batch is None:
+                return
+            self._network.give(batch)
+
+    def _file_what_is_done(self) -> None:
+        """Kept until it is filed: a database that comes back in time finds nothing missing."""
+        while not self._network.done.empty():
+            self._unfiled.append(self._network.done.get())
+        while self._unfiled:
+            batch, outcome = self._unfiled.pop(0)
+            try:
+                inference.settle(batch, outcome)
+            except (OperationalError, InterfaceError):
+                self._unfiled.insert(0, (batch, outcome))
+                raise
+
+    def _chores(self) -> None:
+        close_old_connections()
+        self._lock.hold()
+        free_rows_of_the_dead()
+        inference.give_up_exhausted()
+        self._load_active()
+        now = time.monotonic()
+        if now >= self._report_at:
+            reports.report(self.holder, self.shelf)
+            self._report_at = now + reports.EVERY
+        if now >= self._late_at:
+            workflow.pass_on_the_late()
+            self._late_at = now + LATE_EVERY
+        self._chores_at = now + POLL
 
     def _load_active(self) -> None:
         """Have the network ready before the first case asks for it."""
         for pack in available_packs():
-            if version := registry.active(pack):
+            version = registry.active(pack)
+            if version:
                 self.shelf.get(version)
+
+    def _leave(self) -> None:
+        for batch in self._network.take_back():
+            inference.hand_back(batch)
+        while self._network.busy and not self._network.stands_still(settings.SCORING_HANG.seconds):
+            self._woken.wait(POLL)
+            self._woken.clear()
+        self._file_what_is_done()
+        reports.leave(self.holder)
+        self._lock.drop()
 
 
 class WorkerLock:
@@ -118,7 +264,7 @@ _running: list[InferenceWorker] = []
 
 
 def start() -> InferenceWorker:
-    """Start this process's worker thread, once."""
+    """Start this process's worker, once."""
     if not _running:
         _running.append(InferenceWorker())
         _running[0].start()

@@ -57,3 +57,18 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pack} {self.version}"
+
+
+class WorkerReport(models.Model):
+    """What an inference worker last said of itself: which versions it serves, which it refuses.
+
+    Written by the worker every few seconds; one that has not been heard of lately says nothing.
+    """
+
+    worker = models.PositiveIntegerField(primary_key=True)  # as it holds its rows
+    heard_at = models.DateTimeField()
+    serves = models.JSONField(default=list)  # primary keys of versions
+    refuses = models.JSONField(default=dict)  # by primary key, as a string: why, in a sentence
+
+    def __str__(self) -> str:
+        return f"inference worker {self.worker}"

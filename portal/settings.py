@@ -233,6 +233,8 @@ MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 # How long a claimed batch may take before another worker may have it, and how often it is tried.
 SCORING_LEASE = timedelta(seconds=env.int("SCORING_LEASE_SECONDS", default=20))
 SCORING_ATTEMPTS = 3
+# A worker that stands still this long ends itself: its rows come back, and it starts anew.
+SCORING_HANG = timedelta(seconds=env.int("SCORING_HANG_SECONDS", default=20))
 # Where a test or a benchmark wants a process to die; see diagnoses/failpoints.py.
 FAILPOINT = env.str("FAILPOINT", default="")
 UNDO_SIGNATURE = timedelta(seconds=10)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
+from diagnoses import failpoints
 from diagnoses.models import UNSCORED_SHOWS_AFTER, Case, Prediction, Scoring
 from diagnoses.states import Status, WorkflowError
 from diagnoses.triage import by_answers
@@ -42,6 +43,7 @@ def attach(scoring: Scoring, prediction: Prediction) -> bool:
         note(case, "checked", None, tier=urgency.tier.value)
         if case.is_open and scoring.purpose == Scoring.Purpose.LIVE:
             _show(case, prediction, urgency.tier)
+        failpoints.reach("before_commit")
     return True
 
 

@@ -1,0 +1,148 @@
+"""Pictures prepared outside the process that holds the network, in children with limits.
+
+A decoder reads bytes that strangers chose. Here a picture that crashes it, keeps it busy for ever
+or fills the memory costs one child, which is started again; the network's process goes on, and
+while it computes the next pictures are being prepared.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooSlow
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pebble import ProcessExpired, ProcessPool
+
+from mlservice.engine.preprocess import prepare
+from mlservice.engine.types import Picture, PictureError
+
+SECONDS = 5.0  # a 50-megapixel JPEG takes a fifth of one
+MEMORY = 512 << 20  # bytes on top of what a child needs to start
+_PR_SET_PDEATHSIG = 1
+
+
+class Pending(Protocol):
+    """A picture that is being prepared."""
+
+    def result(self) -> Picture:
+        """Wait for it: ``uint8`` of shape ``(side, side, 3)``, or :class:`PictureError`."""
+        ...
+
+
+class Decoder(Protocol):
+    """Whoever prepares a picture file, now or soon."""
+
+    def prepare(self, path: Path, side: int) -> Pending: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A picture prepared when it is asked for, in this process: for tests and small tools."""
+
+    path: Path
+    side: int
+
+    def result(self) -> Picture:
+        return prepare(self.path, self.side)
+
+
+class InThisProcess:
+    """No children, no limits."""
+
+    def prepare(self, path: Path, side: int) -> Pending:
+        return Ready(path, side)
+
+
+class Decoders:
+    """Child processes that prepare pictures, in the order they were asked to."""
+
+    def __init__(self, processes: int | None = None, seconds: float = SECONDS) -> None:
+        """``processes`` is one for every four cores by default: the others are the network's."""
+        cores = len(os.sched_getaffinity(0))
+        self.seconds = seconds
+        self._pool = ProcessPool(
+            max_workers=processes or max(1, cores // 4),
+            initializer=_limit,
+            # Not forked: this process has threads and, with the network, locks of its own.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def prepare(self, path: Path, side: int) -> Pending:
+        """Begin; ``path`` is read by the child."""
+        return _Asked(self._pool.schedule(_prepare, args=[path, side], timeout=self.seconds), self)
+
+    def warm_up(self) -> None:
+        """Start the children now, so that the first picture need not wait for them."""
+        self._pool.schedule(os.getpid)
+
+    def close(self) -> None:
+        """End the children, whatever they are at."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    future: Future[Picture]
+    decoders: Decoders
+
+    def result(self) -> Picture:
+        try:
+            return self.future.result()
+        except TooSlow:
+            raise PictureError(
+                f"Preparing the picture took more than {self.decoders.seconds:.0f} seconds."
+            ) from None
+        except ProcessExpired as end:
+            raise PictureError(
+                f"The picture ended the process that prepared it (exit code {end.exitcode})."
+            ) from None
+        except MemoryError:
+            raise PictureError(
+                f"Preparing the picture took more than {MEMORY >> 20} MB of memory."
+            ) from None
+
+
+def _limit() -> None:
+    """In each child: a cap on memory, no core dumps, and no life after the network's process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Whoever asks the worker to stop asks the worker; it ends its children itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _prepare(path: Path, side: int) -> Picture:
+    if "DECODE_POISON" in os.environ:
+        _poison(path)
+    return prepare(path, side)
+
+
+def _poison(path: Path) -> None:
+    """Stand in for a picture that nobody has found yet, so that tests can see what it does.
+
+    ``DECODE_POISON`` is ``SHA256:crash``, ``SHA256:loop`` or ``SHA256:memory``: what happens to a
+    child that prepares the file with this content.
+    """
+    content, action = os.environ["DECODE_POISON"].split(":")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != content:
+        return
+    if action == "crash":
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    held = []
+    while True:
+        if action == "memory":
+            held.append(bytearray(16 << 20))
