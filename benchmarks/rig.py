@@ -11,11 +11,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from PIL import Image
 
@@ -127,3 +130,65 @@ class Rig:
                 people.give_consent(user, kind)
             found.append(Sender(email, AuthToken.objects.create(user)[1]))
         return found
+
+    def queue(self, sender: Sender, photos: Sequence[bytes], count: int) -> list[str]:
+        """Submit ``count`` cases of one dermoscopic photo each, in turn; the stored files' paths.
+
+        Through the workflow, not over HTTP: what is measured begins with a filled queue.
+        """
+        from accounts.models import User
+        from diagnoses import intake, workflow
+
+        patient = User.objects.get(email=sender.email)
+        clean = [intake.clean(io.BytesIO(content)) for content in photos]
+        paths = []
+        for number in range(count):
+            photo = workflow.NewPhoto("dermoscopic", clean[number % len(clean)])
+            submission = workflow.Submission(
+                pack_name="skin", site="back", photos=[photo], answers={}, submit_key=uuid4()
+            )
+            case = workflow.submit(patient, submission)
+            paths.append(case.photos.get().file.path)
+        return paths
+
+    def raw_loop(self) -> RawLoop:
+        """The reference: the same forwards for each picture, and nothing around them."""
+        return RawLoop()
+
+
+class RawLoop:
+    """Decode, resize, forward; no Django, no PostgreSQL, no Celery. In this process, all cores."""
+
+    def __init__(self) -> None:
+        from mlservice.engine import Bundle, open_predictor, shipped
+
+        self.bundle = Bundle.load(shipped("skin"))
+        self.predictor = open_predictor(self.bundle, "cpu")
+
+    def seconds(self, paths: Sequence[str]) -> float:
+        """How long it takes for these files, one after the other."""
+        from mlservice.engine import prepare
+        from mlservice.engine.assess import views
+
+        started = time.perf_counter()
+        for path in paths:
+            picture = prepare(Path(path), self.bundle.side)
+            self.predictor.predict(views([picture], self.bundle.fields))
+        return time.perf_counter() - started
+
+
+def committed() -> int:
+    """How many predictions there are."""
+    from diagnoses.models import Prediction
+
+    return Prediction.objects.count()
+
+
+def seconds_until(predictions: int, limit: float = 600.0) -> float:
+    """Wait until that many predictions are committed; how long it took."""
+    started = time.perf_counter()
+    while committed() < predictions:
+        if time.perf_counter() - started > limit:
+            raise TimeoutError(f"{committed()} of {predictions} predictions in {limit:.0f} s")
+        time.sleep(0.02)
+    return time.perf_counter() - started

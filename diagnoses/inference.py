@@ -77,6 +77,7 @@ class Outcome:
 
 def score_next(shelf: Shelf, holder: int | None = None, decoder: Decoder | None = None) -> int:
     """Take one batch, score it and settle it; returns how many rows were claimed."""
+    load_wanted(shelf)
     batch = take(shelf, decoder or InThisProcess(), holder)
     if batch is None:
         return 0
@@ -94,9 +95,8 @@ def take(
 
     ``more``: another batch is in hand already. Then only rows that never failed are taken.
     """
-    versions = servable(shelf)
-    at_most = max((_pays(shelf.loaded[pk]) for pk in versions), default=CASES_AT_ONCE)
-    rows = claim(versions, holder, at_most, fresh_only=more)
+    at_most = max((_pays(served) for served in shelf.loaded.values()), default=CASES_AT_ONCE)
+    rows = claim(shelf.loaded, holder, at_most, fresh_only=more)
     if not rows:
         return None
     failpoints.reach("after_claim")
@@ -111,10 +111,10 @@ def take(
     return Batch(served, jobs, len(rows))
 
 
-def servable(shelf: Shelf) -> list[int]:
-    """Versions with work waiting whose bundle is loaded and proven here; others are not claimed."""
-    wanted = ModelVersion.objects.filter(scorings__in=Scoring.objects.due()).distinct()
-    return [version.pk for version in wanted if shelf.get(version)]
+def load_wanted(shelf: Shelf) -> None:
+    """Load and prove what rows wait for; what is refused is not claimed."""
+    for version in ModelVersion.objects.filter(scorings__in=Scoring.objects.due()).distinct():
+        shelf.get(version)
 
 
 def _pays(served: Served) -> int:

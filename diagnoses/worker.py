@@ -194,7 +194,7 @@ class InferenceWorker(threading.Thread):
         self._lock.hold()
         free_rows_of_the_dead()
         inference.give_up_exhausted()
-        self._load_active()
+        self._load_versions()
         now = time.monotonic()
         if now >= self._report_at:
             reports.report(self.holder, self.shelf)
@@ -204,12 +204,13 @@ class InferenceWorker(threading.Thread):
             self._late_at = now + LATE_EVERY
         self._chores_at = now + POLL
 
-    def _load_active(self) -> None:
-        """Have the network ready before the first case asks for it."""
+    def _load_versions(self) -> None:
+        """Have the networks ready before the first case asks for them."""
         for pack in available_packs():
             version = registry.active(pack)
             if version:
                 self.shelf.get(version)
+        inference.load_wanted(self.shelf)
 
     def _leave(self) -> None:
         for batch in self._network.take_back():

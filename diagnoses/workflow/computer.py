@@ -29,8 +29,10 @@ def attach(scoring: Scoring, prediction: Prediction) -> bool:
     out and somebody else has the row.
     """
     with transaction.atomic():
-        # The case first, as in the patient's moves: two orders would be a deadlock.
-        case = Case.objects.select_for_update().get(pk=scoring.case_id)
+        # The case first, as in the patient's moves: two orders would be a deadlock. With whom it
+        # takes to tell of it: this runs beside the network, and every query costs both.
+        locked = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
+        case = locked.get(pk=scoring.case_id)
         if not _settle(scoring, error=""):
             return False
         urgency = by_answers(case.pack, case.answers).joined_with(
@@ -60,10 +62,12 @@ def _show(case: Case, prediction: Prediction, tier: Tier) -> None:
     if case.clinic.release_policy == Clinic.Release.AT_ONCE:
         # Where the view is held a sooner date would give the tier away; the order stays urgent.
         due = min(due, case.submitted_at + answer_within(case.clinic, tier))
-    Case.objects.filter(pk=case.pk).update(tier=tier.value, risk=prediction.risk, answer_due_at=due)
+    seen = {"tier": tier.value, "risk": prediction.risk, "answer_due_at": due}
     if case.status == Status.REGISTERED:
-        move(case, Status.PARTIAL, "to_doctors", None)
+        move(case, Status.PARTIAL, "to_doctors", None, **seen)
         tell_checked(case)
+    else:
+        Case.objects.filter(pk=case.pk).update(**seen)
 
 
 def give_up(scoring: Scoring, error: str, reason: str = "failed") -> bool:

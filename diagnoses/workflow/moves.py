@@ -11,13 +11,15 @@ from diagnoses.models import Case, CaseEvent, Review
 from diagnoses.states import MOVES, Moved, Status
 from mlservice.engine.types import Tier
 
+COLUMNS = {"signed_at", "signed_by", "tier", "risk", "answer_due_at"}
+
 
 def move(case: Case, to: str, kind: str, actor: User | None, **changes: object) -> None:
     """One legal move as a compare-and-set; raises :class:`Moved` when somebody was first.
 
     ``changes`` that are columns of the case are written with it, the others go to the event.
     """
-    columns = {k: v for k, v in changes.items() if k in {"signed_at", "signed_by"}}
+    columns = {k: v for k, v in changes.items() if k in COLUMNS}
     old = case.status
     legal = to in MOVES[old]
     moved = legal and Case.objects.filter(pk=case.pk, status=old).update(status=to, **columns)

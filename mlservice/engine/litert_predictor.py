@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -12,30 +13,58 @@ import numpy as np
 
 from mlservice.engine.types import BundleError, Floats, Picture, PredictError, RawScores
 
-# Forwards run one after another: a batch of four is at most a little faster on two cores
-# (benchmarks/engine.py), and alone a picture's result is the same to the bit whatever else is in
-# its batch.
-BATCH_SIZE = 4
+# Forwards are of one picture: larger ones are no faster on a CPU (benchmarks/engine.py), and alone
+# a picture's result is the same to the bit whatever else is in its batch. Each interpreter keeps a
+# copy of the weights, so a large machine gives several threads to each.
+MOST_LANES = 8
 
 
 class LitertPredictor:
-    """One LiteRT network; ``predict`` loops a fixed batch of one picture.
+    """One LiteRT network on all cores: an interpreter for each, which take picture after picture.
 
-    A lock guards the interpreter, which is not safe to share between threads.
+    Several threads inside one forward have to wait for each other at every layer, and all of them
+    for whichever shares its core with other work (a decoder, the database); a forward of its own on
+    each core waits for nobody. A lock keeps two callers apart.
     """
 
     def __init__(
         self, path: Path, side: int, labels: int, embedding: int, threads: int | None = None
     ) -> None:
         """Load ``path``; raises :class:`BundleError` when it is not such a network."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        self.batch_size = BATCH_SIZE
         self.threads = threads or len(os.sched_getaffinity(0))
+        lanes = min(self.threads, MOST_LANES)
+        self.batch_size = lanes
         self.name = f"litert-{version('ai-edge-litert')} cpu"
         self._side, self._lock = side, Lock()
+        each = self.threads // lanes
+        self._lanes = [_Lane(path, side, labels, embedding, each) for _ in range(lanes)]
+        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
+
+    def predict(self, batch: Picture) -> list[RawScores]:
+        """Score ``(n, side, side, 3)`` ``uint8``; raises :class:`PredictError`."""
+        check_batch(batch, self._side)
+        scores: list[RawScores | None] = [None] * len(batch)
+        numbers = iter(range(len(batch)))  # whoever is free takes the next; next() is atomic
+
+        def work(lane: _Lane) -> None:
+            for number in numbers:
+                scores[number] = lane.forward(batch[number])
+
+        with self._lock:
+            for done in [self._pool.submit(work, lane) for lane in self._lanes]:
+                done.result()
+        return check_scores([raw for raw in scores if raw is not None])
+
+
+class _Lane:
+    """One interpreter, for one thread at a time."""
+
+    def __init__(self, path: Path, side: int, labels: int, embedding: int, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._side = side
         try:
-            self._interpreter: Any = Interpreter(str(path), num_threads=self.threads)
+            self._interpreter: Any = Interpreter(str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"The network {path.name!r} cannot be loaded: {error}.") from error
@@ -43,14 +72,7 @@ class LitertPredictor:
         self._logits = self._output("logits", labels, path.name)
         self._embedding = self._output("embedding", embedding, path.name)
 
-    def predict(self, batch: Picture) -> list[RawScores]:
-        """Score ``(n, side, side, 3)`` ``uint8``; raises :class:`PredictError`."""
-        check_batch(batch, self._side)
-        with self._lock:
-            scores = [self._forward(picture) for picture in batch]
-        return check_scores(scores)
-
-    def _forward(self, picture: Picture) -> RawScores:
+    def forward(self, picture: Picture) -> RawScores:
         self._interpreter.set_tensor(self._input, picture[None].astype(np.float32))
         try:
             self._interpreter.invoke()

@@ -81,7 +81,7 @@ def test_a_lease_that_ran_out_is_claimed_again_alone(cast: Cast, version: ModelV
 def test_only_versions_this_worker_can_serve(cast: Cast, version: ModelVersion) -> None:
     submitted(cast.ana)
     assert claim([]) == []
-    assert inference.servable(Shelf()) == [], "its bundle does not exist: refused, not claimed"
+    assert score_next(Shelf()) == 0, "its bundle does not exist: refused, not claimed"
     assert Scoring.objects.get().attempts == 0
 
 
