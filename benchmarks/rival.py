@@ -8,13 +8,15 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from benchmarks.load import CONNECTIONS, in_closed_loop, post
 from benchmarks.measuring import ROOT, Figure, ratio, say
@@ -23,6 +25,7 @@ from portal.machine.child import Child
 from portal.machine.servers import free_port, wait_until
 from portal.machine.stack import answers
 
+TRIES = 3  # of each setting, while others use the machine too
 _START_SECONDS = 180.0  # TensorFlow twice on two busy cores
 
 
@@ -117,10 +120,42 @@ class Rival:
         return answers(f"http://127.0.0.1:{self._port}{self.kind.health}")
 
     def stop(self) -> None:
+        """Politely, then whatever is left of its own processes."""
         if self._child is not None:
+            self.go_on()
+            family = self._family()
             self._child.stop()
-            self._child.send_kill()  # whatever it left of its own workers
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             self._child = None
+
+    def pause(self) -> None:
+        """Hold it while others are measured: an idle LitServe takes a core by looking for work."""
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def go_on(self) -> None:
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def _family(self) -> list[psutil.Process]:
+        """The process and all that came of it; a group would not hold BentoML's, which leave it."""
+        with suppress(psutil.NoSuchProcess):
+            if self._child is not None:
+                first = psutil.Process(self._child.pid)
+                return [first, *first.children(recursive=True)]
+        return []
+
+    def turn(self, photos: Sequence[bytes]) -> float:
+        """Photos a second, of a rival that was paused and is again afterwards."""
+        self.go_on()
+        try:
+            return self.per_second(photos)
+        finally:
+            self.pause()
 
     def per_second(self, photos: Sequence[bytes]) -> float:
         """Photos a second, from the first POST to the last answer."""
@@ -132,18 +167,16 @@ class Rival:
         )
         return len(photos) / seconds
 
-    def start_at_its_best(self, photos: Sequence[bytes], *, tune: bool = True) -> None:
-        """Try every candidate with these photos, and go on with the fastest."""
-        candidates = self.kind.candidates if tune else self.kind.candidates[:1]
-        for settings in candidates:
+    def tune(self, photos: Sequence[bytes]) -> None:
+        """Try every candidate with these photos, and settle for the fastest."""
+        for settings in self.kind.candidates:
             self.start(settings)
             self.per_second(photos)  # warm
-            self.tried[str(settings)] = max(self.per_second(photos) for _ in "twice")
+            self.tried[str(settings)] = max(self.per_second(photos) for _ in range(TRIES))
             say(f"{self.kind.name}, {settings}: {self.tried[str(settings)]:.2f}/s")
-        best = max(candidates, key=lambda settings: self.tried[str(settings)])
-        if best != self.settings:
-            self.start(best)
-            self.per_second(photos)
+        best = max(self.kind.candidates, key=lambda settings: self.tried[str(settings)])
+        self.stop()
+        self.settings = best
 
 
 class CeleryRival(Rival):
@@ -170,13 +203,15 @@ class CeleryRival(Rival):
 def at_their_best(
     stack: ExitStack, rivals: Sequence[Rival], photos: Sequence[Sequence[bytes]], *, tune: bool
 ) -> dict[str, Any]:
-    """Tune one after the other, nobody else running, then start all; what was tried, as JSON."""
+    """Tune one after the other, then start and pause all; what was tried and what won, as JSON."""
     for rival, some in zip(rivals, photos, strict=True):
-        stack.enter_context(rival).start_at_its_best(some, tune=tune)
-        rival.stop()
+        stack.enter_context(rival).settings = rival.kind.candidates[0]
+        if tune:
+            rival.tune(some)
     for rival, some in zip(rivals, photos, strict=True):
         rival.start(rival.settings)
         rival.per_second(some)
+        rival.pause()
     return {rival.kind.name: {"tried": rival.tried, "won": str(rival.settings)} for rival in rivals}
 
 

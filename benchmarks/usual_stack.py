@@ -64,6 +64,7 @@ def run(options: Namespace) -> Report:
     report = Report("P4", "The portal ÷ the usual stack (photos a second, 600×450)")
     report.notes = [
         f"{options.connections} connections; the client's processor time is on the same cores.",
+        "Rivals are paused while another is measured; the portal's processes are not.",
         "Celery's tasks are sent to Redis directly, without a web server before it.",
         "Cold model: only the model is loaded for each request, TensorFlow was imported before.",
     ]
@@ -81,7 +82,7 @@ def run(options: Namespace) -> Report:
         portal.per_second(photos[: options.connections])
         tasks = {"the portal": lambda: portal.per_second(photos)}
         for rival, some in zip(rivals, shares, strict=True):
-            tasks[rival.kind.name] = lambda rival=rival, some=some: rival.per_second(some)  # type: ignore[misc]  # mypy cannot infer a defaulted lambda
+            tasks[rival.kind.name] = lambda rival=rival, some=some: rival.turn(some)  # type: ignore[misc]  # mypy cannot infer a defaulted lambda
         found = in_turn(tasks, options.pairs)
     report.figures = compared(found, TARGETS)
     report.detail = {"photos a second": found, "settings": settings, "versions": versions}
