@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
@@ -107,7 +106,7 @@ def _settle(scoring: Scoring, *, error: str) -> bool:
     return bool(
         Scoring.objects.waiting()
         .filter(pk=scoring.pk, token=scoring.token)
-        .update(settled_at=timezone.now(), lease_until=None, token=None, holder=None, error=error)
+        .update(settled_at=Now(), lease_until=None, token=None, holder=None, error=error)
     )
 
 
