@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "             HOST=0.0.0.0 lets a phone on the same network in"
 	@echo "make test [ARGS=…]   run the tests; ARGS go to pytest"
 	@echo "make lint    style, types, and who may import whom"
+	@echo "make bench [NAME=…] [ARGS=…]   measure NAME, or everything; ARGS go to the benchmark"
 	@echo "make lock    work out requirements/*.txt again (needs uv)"
 	@echo "make clean   remove the virtual environment and the caches, never the data"
 
@@ -31,6 +32,12 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Without NAME: each of them, as benchmarks/__main__.py lists them.
+bench: $(VENV)/.bench
+	@for name in $(or $(NAME),$$($(PYTHON) -c 'from benchmarks.__main__ import NAMES; print(*NAMES)')); do \
+	  $(PYTHON) -m benchmarks $$name $(ARGS) || exit; \
+	done
+
 # --- The virtual environment --------------------------------------------------------------------
 # Stamps: a second run finds them and starts at once; a changed lock installs again.
 
@@ -39,6 +46,9 @@ $(VENV)/.demo: requirements/demo.txt | $(PYTHON)
 $(VENV)/.dev: requirements/dev.txt | $(PYTHON)
 	$(call install,dev)
 	@touch $(VENV)/.demo
+# Beside what dev brings: the pins agree, so one environment holds both.
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(call install,bench)
 
 define install
 	@echo "Installing requirements/$(1).txt into $(VENV) …"
@@ -73,6 +83,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 lock:
 	$(COMPILE) --extra dev -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt --extra bench -o requirements/bench.txt
 	$(COMPILE) -c requirements/dev.txt -o requirements/serve.txt
 	$(COMPILE) -c requirements/dev.txt --extra machine -o requirements/demo.txt
 	$(COMPILE) -c requirements/dev.txt --extra train -o requirements/train.txt
