@@ -1,27 +1,24 @@
 """What the engine costs: forwards by batch size, and preparing a picture, as ratios.
 
-``python -m benchmarks.engine [--pairs 7]`` prints a table and JSON. Every figure is measured in
-turn with its reference (A B A B …) in one run, so that a busy machine slows both.
+Every figure is measured in turn with its reference (A B A B …) in one run, so that a busy machine
+slows both. Above 1, ours is the faster.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from benchmarks.measuring import Figure, Report, ratio
 from mlservice.engine import Bundle, Modality, assess, open_predictor, prepare, shipped
 from mlservice.engine.assess import views_of_one
 from mlservice.packs.skin.drawing import draw
@@ -37,18 +34,15 @@ def seconds(task: Task) -> float:
     return time.perf_counter() - start
 
 
-def ratio(name: str, ours: Task, reference: Task, images: int, pairs: int) -> dict[str, Any]:
-    """Median and spread of ``reference time / ours``: above 1, ours is the faster."""
+def compare(name: str, ours: Task, reference: Task, images: int, pairs: int) -> list[Figure]:
+    """The reference's time divided by ours, and what ours takes for an image."""
     ours(), reference()
     times = [(seconds(ours), seconds(reference)) for _ in range(pairs)]
-    ratios = np.array([other / own for own, other in times])
-    return {
-        "name": name,
-        "ms_per_image": 1000 * float(np.median([own for own, _ in times])) / images,
-        "ratio": float(np.median(ratios)),
-        "spread": [float(ratios.min()), float(ratios.max())],
-        "pairs": pairs,
-    }
+    alone = 1000 * median([own for own, _ in times]) / images
+    return [
+        ratio(name, [other for _, other in times], [own for own, _ in times]),
+        Figure(f"{name}: ours", alone, unit="ms"),
+    ]
 
 
 def batched(path: Path, side: int, size: int, forwards: int = IMAGES) -> Task:
@@ -94,11 +88,20 @@ def full_decode(contents: list[bytes], side: int) -> Task:
     return run
 
 
-def measure(pairs: int) -> list[dict[str, Any]]:
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def run(options: argparse.Namespace) -> Report:
+    figures = [figure for comparison in measure(options.pairs) for figure in comparison]
+    return Report("engine", "what the engine costs, each against the plain way", figures)
+
+
+def measure(pairs: int) -> list[list[Figure]]:
     bundle = Bundle.load(shipped("skin"))
     single = batched(bundle.litert_path, bundle.side, 1)
     found = [
-        ratio(
+        compare(
             f"forward, batch {size} against batch 1",
             batched(bundle.litert_path, bundle.side, size),
             single,
@@ -110,7 +113,7 @@ def measure(pairs: int) -> list[dict[str, Any]]:
     predictor = open_predictor(bundle, "cpu")
     picture, each = prepare(draw(1), bundle.side), views_of_one(bundle.fields)
     found.append(
-        ratio(
+        compare(
             f"assess a picture ({each} forwards) against {each} bare forwards",
             lambda: [assess(predictor, bundle, [picture], [Modality.DERMOSCOPIC]) for _ in "four"],
             batched(bundle.litert_path, bundle.side, 1, 4 * each),
@@ -121,7 +124,7 @@ def measure(pairs: int) -> list[dict[str, Any]]:
     for size in ((600, 450), (4000, 3000)):
         contents = [jpeg(size)] * REPEATS
         found.append(
-            ratio(
+            compare(
                 f"prepare a {size[0]}x{size[1]} JPEG against decoding it whole",
                 lambda contents=contents: [prepare(content, bundle.side) for content in contents],  # type: ignore[misc]  # mypy cannot infer a defaulted lambda
                 full_decode(contents, bundle.side),
@@ -130,35 +133,3 @@ def measure(pairs: int) -> list[dict[str, Any]]:
             )
         )
     return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=7)
-    pairs = max(5, parser.parse_args().pairs)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    libraries = {name: version(name) for name in ("ai-edge-litert", "numpy", "pillow")}
-    found = measure(pairs)
-    for row in found:
-        low, high = row["spread"]
-        print(
-            f"{row['name']:62} {row['ms_per_image']:8.2f} ms/image   "
-            f"x{row['ratio']:.2f} ({low:.2f}-{high:.2f})"
-        )
-    print(
-        json.dumps(
-            {
-                "commit": commit,
-                "python": platform.python_version(),
-                "cores": len(os.sched_getaffinity(0)),
-                "versions": libraries,
-                "figures": found,
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()

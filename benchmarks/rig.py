@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+import psutil
 from PIL import Image
 
 from mlservice.packs.skin.drawing import draw
@@ -151,9 +152,29 @@ class Rig:
             paths.append(case.photos.get().file.path)
         return paths
 
+    def processor_seconds(self) -> dict[str, float]:
+        """Processor time used so far by each part: what a throughput is made of."""
+        parts = {name: child for name, child in self.stack.children.items() if child.running}
+        parts["postgres"] = self.postgres.child
+        found: dict[str, float] = {}
+        for name, child in parts.items():
+            process = psutil.Process(child.pid)
+            found[name] = _used(process)
+            inside = "backends" if name == "postgres" else "decoders"
+            found[f"{name} {inside}"] = sum(_used(one) for one in process.children(recursive=True))
+        return found
+
     def raw_loop(self) -> RawLoop:
         """The reference: the same forwards for each picture, and nothing around them."""
         return RawLoop()
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # it ended between two looks
+        return 0.0
+    return float(times.user + times.system)
 
 
 class RawLoop:

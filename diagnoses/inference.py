@@ -42,7 +42,7 @@ CASES_AT_ONCE = 4
 BACKOFF = timedelta(seconds=2)  # times the attempts made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One claimed row with the photos the network will see."""
 
@@ -52,7 +52,7 @@ class Job:
     pictures: Sequence[Pending]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Rows of one model version, leased together."""
 

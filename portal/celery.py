@@ -14,3 +14,4 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # waker's) `current_app` would be a nameless app that speaks to a local AMQP broker.
 app.set_default()
 app.autodiscover_tasks()
+app.autodiscover_tasks(["portal"], related_name="clock")  # in workers only

@@ -12,7 +12,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from mlservice import registry
+from mlservice import registry, reports
 
 _BROKER_SECONDS = 0.5
 
@@ -30,12 +30,15 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     """200 when a case could be taken, 503 with the reasons otherwise. No personal data.
 
     A dead broker is told, and is no reason: cases are rows, and the workers look for themselves.
+    Nor is it one that no inference worker is there: cases are taken, and go to the doctors
+    unscored when they have waited too long.
     """
     reasons = _database_reasons()
     body: dict[str, Any] = {
         "status": "not ready" if reasons else "ready",
         "reasons": reasons,
         "broker": "answers" if _broker_answers() else "does not answer",
+        "inference_workers": _workers(),
     }
     if reasons:
         response = JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -54,9 +57,19 @@ def _database_reasons() -> list[str]:
             return ["no model version is active"]
         if not registry.is_there(version):
             return ["the active model version's files are not those that were registered"]
+        if refusal := reports.refusal(version):
+            return [f"the inference workers refuse the active model version: {refusal}"]
     except DatabaseError:
         return ["the database does not answer"]
     return []
+
+
+def _workers() -> int | None:
+    """How many were heard of lately; ``None`` while the database does not answer."""
+    try:
+        return reports.workers()
+    except DatabaseError:
+        return None
 
 
 def _broker_answers() -> bool:

@@ -123,7 +123,11 @@ DATABASES = {
             "pool": {
                 "min_size": 1,
                 "max_size": env.int("DATABASE_POOL", default=10),
-                "timeout": 10,
+                # Who waits longer is told to come again, and every one who waits has the pool try
+                # anew: left to itself it would wait ever longer before it asks a database that is
+                # back by now.
+                "timeout": 5,
+                "reconnect_timeout": 2,
             },
         },
     }

@@ -87,6 +87,6 @@ def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - must n
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         body = render_to_string("503.html")
         unavailable = HttpResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
-        unavailable["Retry-After"] = "30"
+        unavailable["Retry-After"] = "5"
         return unavailable
     return HttpResponse(render_to_string("500.html"), status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
 from PIL import Image
 
 from accounts.models import User
@@ -123,15 +126,13 @@ def scored(case: Case, **changes: Any) -> Case:
 
 def claimed(case: Case) -> Scoring:
     """The case's waiting queue row, leased as a worker would."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     scoring = Scoring.objects.waiting().get(case=case)
-    scoring.token = uuid.uuid4()
-    scoring.lease_until = timezone.now() + timedelta(seconds=20)
-    scoring.attempts += 1
-    scoring.save()
+    Scoring.objects.filter(pk=scoring.pk).update(
+        token=uuid.uuid4(),
+        lease_until=Now() + settings.SCORING_LEASE,
+        attempts=F("attempts") + 1,
+    )
+    scoring.refresh_from_db()
     return scoring
 
 

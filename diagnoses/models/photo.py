@@ -46,6 +46,10 @@ class Photo(models.Model):
 
     class Meta:
         ordering: ClassVar = ["created_at", "pk"]
+        constraints: ClassVar = [
+            # What a prediction's foreign key points to: never another case's picture.
+            models.UniqueConstraint(fields=["id", "case"], name="photo_of_its_case"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} photo"

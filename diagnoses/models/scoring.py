@@ -62,6 +62,24 @@ class Scoring(models.Model):
                 | Q(lease_until__isnull=False, token__isnull=False),
                 name="scoring_lease_has_a_token",
             ),
+            models.CheckConstraint(
+                condition=Q(settled_at=None) | Q(lease_until=None, token=None, holder=None),
+                name="scoring_settled_holds_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(token=None) | Q(attempts__gte=1), name="scoring_leased_was_tried"
+            ),
+            models.CheckConstraint(
+                condition=Q(holder=None) | Q(token__isnull=False),
+                name="scoring_holder_has_a_lease",
+            ),
+            models.UniqueConstraint(
+                fields=["case"],
+                condition=Q(settled_at=None, purpose="live"),
+                name="scoring_one_live_waiting",
+            ),
+            # What a prediction's foreign key points to, see Prediction.
+            models.UniqueConstraint(fields=["id", "case", "model_version"], name="scoring_whole"),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -74,7 +92,12 @@ class Scoring(models.Model):
 
 
 class Prediction(models.Model):
-    """What the computer said, whole, with its receipt. The database refuses to change it."""
+    """What the computer said, whole, with its receipt. The database refuses to change it.
+
+    Case and version stand here beside the queue row that names them, and the photo names the case
+    once more. Two foreign keys over several columns hold them together, which Django's models
+    cannot say (migration 0004): ``prediction_of_its_scoring``, ``prediction_of_its_photo``.
+    """
 
     scoring = models.OneToOneField(Scoring, models.PROTECT, related_name="prediction")
     case = models.ForeignKey(Case, models.PROTECT, related_name="predictions")

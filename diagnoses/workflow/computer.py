@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
@@ -70,6 +69,17 @@ def _show(case: Case, prediction: Prediction, tier: Tier) -> None:
         Case.objects.filter(pk=case.pk).update(**seen)
 
 
+def catch_up(case: Case) -> None:
+    """An open case again: it takes the view that came while it was signed, and nobody is left out.
+
+    A doctor may have signed before the computer had looked, and so before anybody was told.
+    """
+    view = case.prediction
+    if view is not None and case.tier is None:
+        _show(case, view, Tier(view.tier))
+    tell_checked(case)
+
+
 def give_up(scoring: Scoring, error: str, reason: str = "failed") -> bool:
     """The computer will not score this: the case goes to the doctors unscored, on top.
 
@@ -107,7 +117,7 @@ def _settle(scoring: Scoring, *, error: str) -> bool:
     return bool(
         Scoring.objects.waiting()
         .filter(pk=scoring.pk, token=scoring.token)
-        .update(settled_at=timezone.now(), lease_until=None, token=None, holder=None, error=error)
+        .update(settled_at=Now(), lease_until=None, token=None, holder=None, error=error)
     )
 
 

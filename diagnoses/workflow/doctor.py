@@ -12,6 +12,7 @@ from accounts import audit
 from accounts.models import User
 from diagnoses.models import Case, FirstReading, Review, ReviewUndo
 from diagnoses.states import Answer, Moved, NotYet, Status, WorkflowError
+from diagnoses.workflow.computer import catch_up
 from diagnoses.workflow.moves import about_case, about_review, move, note, too_late
 from diagnoses.workflow.telling import tell_signed
 from notifications import ledger
@@ -72,6 +73,7 @@ def undo_signature(case: Case, doctor: User) -> None:
         move(case, Status.PARTIAL, "signature_undone", doctor, signed_at=None, signed_by=None)
         ReviewUndo.objects.create(review=review, doctor=doctor)
         ledger.withdraw(Event.CASE_SIGNED, about_review(case, review))
+        catch_up(case)
 
 
 def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:

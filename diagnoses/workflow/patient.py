@@ -7,6 +7,7 @@ import uuid
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import audit, people
@@ -238,5 +239,5 @@ def withdraw(case: Case, patient: User) -> None:
     with transaction.atomic():
         move(case, Status.CANCELLED, "withdrawn", patient)
         Scoring.objects.waiting().filter(case=case).update(
-            settled_at=timezone.now(), lease_until=None, token=None, holder=None, error="withdrawn"
+            settled_at=Now(), lease_until=None, token=None, holder=None, error="withdrawn"
         )

@@ -18,12 +18,14 @@ from django.db.models import Count
 from knox.models import AuthToken
 
 from diagnoses.models import Case, Prediction, Scoring
+from diagnoses.states import NewPhoto
+from mlservice.models import ModelVersion
 from notifications.models import Event, Message
 from portal.machine.servers import Redis, free_port
 from portal.machine.stack import Stack
-from tests.cases import jpeg, submitted
+from tests.cases import jpeg, photo, submitted
 from tests.cast import build_cast
-from tests.stack import database_url, eventually
+from tests.stack import database_url, eventually, get
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +174,76 @@ def test_a_broker_that_dies_costs_latency_only(live_stack: Stack, tmp_path: Path
     cases.append(submitted(cast.ana))
     eventually(all_settled, 15, "scoring after the broker came back")
     assert_nothing_lost_or_doubled(cases)
+
+
+@pytest.mark.parametrize("place", ["after_claim", "after_decode", "after_predict"])
+def test_killed_at_a_named_place(live_stack: Stack, place: str) -> None:
+    """Two workers; the first dies there, the second has its rows within seconds."""
+    cast = build_cast()
+    live_stack.start("inference", FAILPOINT=f"{place}:2")
+    cases = [submitted(cast.ana) for _ in range(12)]
+    eventually(lambda: not live_stack.children["inference"].running, 30, "dying there")
+    assert Scoring.objects.waiting().filter(attempts=1).exists(), "it died with rows in its hands"
+    live_stack.start("inference-2")
+    eventually(all_settled, 60, "scoring what the dead one held")
+    assert_nothing_lost_or_doubled(cases)
+
+
+@pytest.mark.parametrize("place", ["before_commit", "after_commit"])
+def test_killed_around_the_commit(live_stack: Stack, place: str) -> None:
+    cast = build_cast()
+    live_stack.start("inference", FAILPOINT=f"{place}:3")
+    cases = [submitted(cast.ana) for _ in range(8)]
+    eventually(lambda: not live_stack.children["inference"].running, 30, "dying there")
+    assert Prediction.objects.count() == (2 if place == "before_commit" else 3)
+    live_stack.start("inference-2")
+    eventually(all_settled, 60, "scoring what the dead one held")
+    assert_nothing_lost_or_doubled(cases)
+
+
+def test_a_hung_batch_ends_the_process(live_stack: Stack) -> None:
+    cast = build_cast()
+    case = submitted(cast.ana)
+    live_stack.start("inference", FAILPOINT="after_decode:1:hang", SCORING_HANG_SECONDS="3")
+    eventually(lambda: not live_stack.children["inference"].running, 30, "the watchdog")
+    assert "Timeout" in live_stack.log("inference"), "it says where it stood"
+    live_stack.start("inference-2")
+    eventually(all_settled, 30, "scoring what the hung one held")
+    assert_nothing_lost_or_doubled([case])
+
+
+@pytest.mark.parametrize("action", ["crash", "memory"])
+def test_a_poison_photo_goes_to_the_doctors_and_the_worker_lives(
+    live_stack: Stack, action: str
+) -> None:
+    cast = build_cast()
+    hostile = submitted(cast.ana, photos=[NewPhoto("dermoscopic", photo(9, kind="mel"))])
+    mates = [submitted(cast.ana) for _ in range(3)]
+    poison = f"{hostile.photos.get().sha256}:{action}"
+    live_stack.start("inference", DECODE_POISON=poison)
+    pid = live_stack.children["inference"].pid
+    eventually(all_settled, 60, "giving the hostile one up")
+    row = Scoring.objects.get(case=hostile)
+    hostile.refresh_from_db()
+    assert (row.attempts, hostile.status, hostile.prediction) == (3, "partial", None)
+    assert live_stack.children["inference"].running
+    assert live_stack.children["inference"].pid == pid
+    assert max(Scoring.objects.filter(case__in=mates).values_list("attempts", flat=True)) == 1
+    assert Prediction.objects.count() == len(mates)
+
+
+def test_a_worker_says_what_it_refuses_and_claims_nothing(live_stack: Stack) -> None:
+    cast = build_cast()
+    live_stack.start("inference", "web")
+    assert get(f"{live_stack.url}/readyz").json()["inference_workers"] == 1
+    live_stack.stop("inference")
+    ModelVersion.objects.update(folder="no-such-folder")
+    case = submitted(cast.ana)
+    live_stack.begin("inference")
+    eventually(lambda: get(f"{live_stack.url}/readyz").status_code == 503, 30, "saying so")
+    eventually(lambda: "Refusing to serve" in live_stack.log("inference"), 30, "refusing")
+    assert Scoring.objects.get(case=case).attempts == 0
+    ModelVersion.objects.update(folder="skin-2")
+    eventually(all_settled, 40, "scoring once the files are back")
+    assert get(f"{live_stack.url}/readyz").status_code == 200
+    assert_nothing_lost_or_doubled([case])

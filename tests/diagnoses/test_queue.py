@@ -22,6 +22,7 @@ from diagnoses.models import Case, Photo, Prediction, Scoring
 from diagnoses.states import NewPhoto
 from mlservice import registry
 from mlservice.engine import shipped
+from mlservice.engine.decoders import InThisProcess
 from mlservice.models import ModelVersion
 from mlservice.serving import Shelf
 from tests.cases import a_model_version, photo, submitted
@@ -76,6 +77,55 @@ def test_a_lease_that_ran_out_is_claimed_again_alone(cast: Cast, version: ModelV
     assert again.case == first
     assert again.attempts == 2
     assert again.token != row.token
+
+
+def test_a_failed_row_waits_until_nothing_else_is_in_hand(
+    cast: Cast, version: ModelVersion
+) -> None:
+    """What ended one worker must not take a second batch with it."""
+    submitted(cast.ana)
+    [row] = claim([version.pk])
+    release(row, "decoder crashed")
+    Scoring.objects.update(run_after=Now())
+    submitted(cast.ana)
+    assert claim([version.pk], fresh_only=True) == [], "and none overtakes it for ever"
+    [alone] = claim([version.pk])
+    assert alone.pk == row.pk
+
+
+def test_a_batch_never_mixes_versions(cast: Cast, version: ModelVersion) -> None:
+    old = [submitted(cast.ana) for _ in range(2)]
+    ModelVersion.objects.filter(pk=version.pk).update(state=ModelVersion.State.RETIRED)
+    new = a_model_version(version="newer")
+    young = [submitted(cast.ana) for _ in range(2)]
+    both = [version.pk, new.pk]
+    assert [row.case for row in claim(both)] == old
+    assert [row.case for row in claim(both)] == young
+
+
+def test_a_batch_handed_back_was_no_attempt(cast: Cast, shelf: Shelf) -> None:
+    active_shipped(shelf)
+    submitted(cast.ana)
+    inference.load_wanted(shelf)
+    batch = inference.take(shelf, InThisProcess())
+    assert batch is not None
+    inference.hand_back(batch)
+    row = Scoring.objects.get()
+    assert (row.token, row.lease_until, row.attempts) == (None, None, 0)
+    assert score_next(shelf) == 1
+
+
+def test_a_view_is_filed_once_however_often_it_is_settled(cast: Cast, shelf: Shelf) -> None:
+    """The database went away with the answer to a commit: the clerk settles again."""
+    active_shipped(shelf)
+    submitted(cast.ana)
+    inference.load_wanted(shelf)
+    batch = inference.take(shelf, InThisProcess())
+    assert batch is not None
+    outcome = inference.predict(batch)
+    inference.settle(batch, outcome)
+    inference.settle(batch, outcome)
+    assert Prediction.objects.count() == 1
 
 
 def test_only_versions_this_worker_can_serve(cast: Cast, version: ModelVersion) -> None:

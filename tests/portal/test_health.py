@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
 
-from mlservice.models import ModelVersion
+from mlservice import registry, reports
+from mlservice.models import ModelVersion, WorkerReport
+from mlservice.serving import Refused, Served, Shelf
 from portal.machine.servers import free_port
 from tests.cases import a_model_version
 from tests.cast import Cast
@@ -28,7 +33,12 @@ def test_ready_with_tables_a_model_and_a_broker(client: Client) -> None:
     call_command("register_model", verbosity=0)
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "reasons": [], "broker": "answers"}
+    assert answer.json() == {
+        "status": "ready",
+        "reasons": [],
+        "broker": "answers",
+        "inference_workers": 0,
+    }
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -102,3 +112,21 @@ def test_health_holds_nothing_of_anybody(cast: Cast) -> None:
     for person in cast.everyone().values():
         assert person.email not in body
         assert person.name not in body
+
+
+def test_a_model_that_every_worker_refuses_is_a_reason(client: Client) -> None:
+    call_command("register_model", verbosity=0)
+    version = registry.active("skin")
+    assert version is not None
+    broken = Shelf(refused={version.pk: Refused("model.tflite is not what was registered.", 0.0)})
+    reports.report(1, broken)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "model.tflite is not what was registered" in answer.json()["reasons"][0]
+    assert answer.json()["inference_workers"] == 1
+
+    reports.report(2, Shelf(loaded={version.pk: cast("Served", None)}))
+    assert client.get("/readyz").status_code == 200, "another worker serves it"
+    reports.leave(2)
+    WorkerReport.objects.filter(worker=1).update(heard_at=Now() - reports.SILENT_AFTER)
+    assert client.get("/readyz").status_code == 200, "nobody has said anything lately"
