@@ -7,6 +7,7 @@ A benchmark is a module here with ``add_arguments(parser)`` and ``run(options)``
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
             import_module(f"benchmarks.{name}").add_arguments(one)
     options = parser.parse_args(arguments)
     options.pairs = max(LEAST_PAIRS, options.pairs)
+    # Asked to stop, it stops what it started too: a paused process would otherwise stay for ever.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     report = import_module(f"benchmarks.{options.name}").run(options)
     printed(report, as_json=options.json)
     return 0

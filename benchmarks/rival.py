@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 import statistics
 import sys
 import time
@@ -104,9 +105,11 @@ class Rival:
                 "RIVAL_PORT": str(self._port),
                 "PYTHONPATH": str(ROOT),
                 "PYTHONUNBUFFERED": "1",
+                "TMPDIR": str(self.logs),  # BentoML leaves a folder there for each request
                 "DO_NOT_TRACK": "1",
                 "BENTOML_DO_NOT_TRACK": "True",
             },
+            stop_signal=signal.SIGKILL,  # when the benchmark dies: a paused process hears no other
         )
         self._child.start()
         wait_until(lambda: self._ready(log), self._child, seconds=_START_SECONDS)
@@ -124,7 +127,9 @@ class Rival:
         if self._child is not None:
             self.go_on()
             family = self._family()
-            self._child.stop()
+            if family:
+                family[0].terminate()
+            self._child.wait(10)
             for process in family:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()

@@ -78,4 +78,5 @@ if __name__ == "__main__":
         port=port(),
         workers=settings.workers,
         access_log=False,
+        timeout_worker_healthcheck=120,  # while it loads or is paused a worker does not answer
     )

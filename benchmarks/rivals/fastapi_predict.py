@@ -28,6 +28,7 @@ if __name__ == "__main__":
         port=port(),
         workers=settings.workers,
         access_log=False,
+        timeout_worker_healthcheck=120,  # while it loads or is paused a worker does not answer
     )
 else:  # in the processes that serve, not in the one that starts them
     network = KerasNetwork(settings)
