@@ -2,7 +2,7 @@
 
 The oracle is a journal that the client keeps outside of the portal (``journal.py``): what was
 acknowledged, with its ``Idempotency-Key``. At the end it is compared with what the database and
-the phones hold (``audit.py``). Beside it the usual Celery set-ups, under the same injector.
+the phones hold (``audit.py``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from benchmarks.faults.outcome import Outcome
 from benchmarks.measuring import Figure, Report
 from benchmarks.rig import Rig
 
-RIVALS = ("plain_default", "acks_late", "celery_batches")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=18, help="of inference workers, in total")
@@ -25,12 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=3.0, help="cases a second that are sent")
     parser.add_argument("--only", default="", help=f"of {', '.join(FAULTS)}; with commas between")
     parser.add_argument("--short", action="store_true", help="as in the tests: once or twice each")
-    parser.add_argument(
-        "--rivals",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help=f"also {', '.join(RIVALS)}",
-    )
 
 
 def run(options: argparse.Namespace) -> Report:
@@ -38,11 +30,9 @@ def run(options: argparse.Namespace) -> Report:
     sizes = Sizes(options.kills, options.times, options.seconds, short=options.short)
     report = Report("R1", "lost and doubled when processes are killed (a client's journal)")
     with Rig() as rig:
-        from benchmarks.faults import ours, rivals  # they need Django set up
+        from benchmarks.faults import ours  # it needs Django set up
 
         found = {"ours": ours.suffer(rig, chosen, sizes, options.rate)}
-        if options.rivals:
-            found |= rivals.suffer(rig, RIVALS, options.only, sizes)
     for who, outcomes in found.items():
         report.detail[who] = {one.fault: one.as_json() for one in outcomes}
         report.figures += figures(who, outcomes)

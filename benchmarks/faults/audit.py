@@ -40,7 +40,9 @@ def _lost(taken: list[Entry], outcome: Outcome) -> list[Entry]:
     )
     by_id = {str(pk): n for pk, n in views.items()}
     status = {str(pk): at for pk, at in Case.objects.filter(pk__in=ids).values_list("pk", "status")}
-    whole = {str(photo.case_id) for photo in Photo.objects.filter(case__in=ids) if _is_there(photo)}
+    whole = {
+        str(photo.case_id) for photo in Photo.objects.filter(case__pk__in=ids) if _is_there(photo)
+    }
     lost = []
     for entry in taken:
         kept = entry.case in whole and status[entry.case] == Case.Status.PARTIAL

@@ -137,8 +137,8 @@ def activate(version: ModelVersion) -> None:
     ModelVersion.objects.filter(pk=version.pk).update(state=State.ACTIVE)
 
 
-def bad_bundle(house: House, clients: Clients, outcome: Outcome, times: int) -> None:
-    """Workers refuse to claim, readiness says why, and nothing is scored by it before the repair."""
+def bad_bundle(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
+    """Workers refuse to claim, readiness says why, nothing is scored by it before the repair."""
     good = registry.active("skin")
     assert good is not None  # noqa: S101 - the rig has registered it
     for name in list(DAMAGES)[:times]:
@@ -200,7 +200,7 @@ class Active:
 
 
 def version_switch(house: House, clients: Clients, outcome: Outcome, times: int) -> None:
-    """The shipped versions take turns; each prediction is by one that was active when it was due."""
+    """The shipped versions take turns; each prediction is by one active when it was due."""
     from mlservice.models import ModelVersion
 
     first = registry.active("skin")
@@ -236,7 +236,9 @@ def _each_names_one_that_was_active(
     acknowledged = {
         e.case: e.acknowledged or 0.0 for e in clients.journal.acknowledged(outcome.fault)
     }
-    made = Prediction.objects.filter(case__in=acknowledged).select_related("model_version", "case")
+    made = Prediction.objects.filter(case__pk__in=acknowledged).select_related(
+        "model_version", "case"
+    )
     used = set()
     for one in made:
         version, sent = one.model_version, one.case.submitted_at.timestamp()
