@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from uuid import UUID
 
 import requests
 from django.db.models import Count
@@ -34,7 +35,7 @@ def audit(house: House, clients: Clients, outcomes: Iterable[Outcome]) -> None:
 
 def _lost(taken: list[Entry], outcome: Outcome) -> list[Entry]:
     """Acknowledged, and not there whole with one prediction (poison: with the doctors, none)."""
-    ids = [entry.case for entry in taken]
+    ids = [UUID(entry.case) for entry in taken]
     views = dict(
         Case.objects.filter(pk__in=ids).annotate(n=Count("predictions")).values_list("pk", "n")
     )

@@ -11,7 +11,7 @@ DAMAGES, POISONS = 5, 3
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``counts``: what decides how often it happens: kills, times, damages, poisons, seconds."""
+    """``counts`` says what decides how often it happens; see ``Sizes.of``."""
 
     counts: str
     in_short: bool = True

@@ -11,6 +11,7 @@ from benchmarks.faults.clients import Clients
 from benchmarks.faults.house import SCORERS, WEBS, House, NotInTime
 from benchmarks.faults.outcome import Outcome
 from diagnoses.models import Photo
+from mlservice.models import WorkerReport
 
 HANG = 4  # seconds until the watchdog ends a worker that stands still
 LEASE = 3  # seconds, of the workers that are stopped past it
@@ -62,6 +63,7 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
         death = house.death_of(name, deaths)
         outcome.proof["ended_by_watchdog"] += int("Timeout (" in log.read_text(errors="replace"))
         orphaned = _orphans_of(house, death.at)
+        outcome.proof["orphaned_rows"] += len(orphaned)
         seen.moves_again(house, outcome, death.at - HANG)
         house.ready(name)
         house.until(seen.everything_settled_of(orphaned), 60, "the hung rows are scored")
@@ -73,12 +75,12 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
 
 def zombie(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
     """Stopped past its lease, then continued: somebody else has answered meanwhile."""
-    house.restart(*SCORERS, SCORING_LEASE_SECONDS=str(LEASE))
-    house.ready(*SCORERS)
+    holders = {name: _holder(house, name, SCORING_LEASE_SECONDS=str(LEASE)) for name in SCORERS}
     for number in range(times):
         name, deaths = SCORERS[number % 2], len(house.deaths)
         said = house.log(name).count(_LATE)
-        at, rows = _stop_with_rows(house, name)
+        at, rows = _stop_with_rows(house, name, holders[name])
+        outcome.proof["rows_in_its_hands"] += len(rows)
         seen.moves_again(house, outcome, at)
         house.until(seen.everything_settled_of(rows), 60, "somebody else has the rows")
         seen.taken_over(outcome, dict.fromkeys(rows, at))
@@ -88,20 +90,30 @@ def zombie(house: House, _clients: Clients, outcome: Outcome, times: int) -> Non
         outcome.must(len(house.deaths) == deaths, f"{name} did not live through it")
 
 
-def _stop_with_rows(house: House, name: str) -> tuple[float, set[int]]:
+def _holder(house: House, name: str, **env: str) -> int:
+    """Restart a worker; the number under which its new life holds rows."""
+    before = set(WorkerReport.objects.values_list("worker", flat=True))
+
+    def new() -> set[int]:
+        return set(WorkerReport.objects.values_list("worker", flat=True)) - before
+
+    house.restart(name, **env)
+    house.until(lambda: bool(new()), 60, f"{name} reports")
+    return new().pop()
+
+
+def _stop_with_rows(house: House, name: str, holder: int) -> tuple[float, set[int]]:
     """SIGSTOP at a moment when the worker has rows in its hands; when, and which."""
+    own = seen.leased().filter(holder=holder)
     for _ in range(50):
-        house.until(seen.leased().exists, 30, "a worker has something in hand")
+        house.until(lambda: own.all().exists(), 30, f"{name} has something in hand")
         house.send(name, signal.SIGSTOP)
         at = time.time()
-        before = seen.held()
-        house.pause(1.0)  # the other worker is through with a batch by then
-        now = seen.held()
-        rows = {row for row, token in before.items() if now.get(row) == token}
+        house.pause(0.2)  # a transaction that was on its way to the database is through
+        rows = set(own.values_list("pk", flat=True))
         if rows:
             return at, rows
         house.send(name, signal.SIGCONT)
-        house.pause(random.uniform(0, 0.5))  # noqa: S311 - no secret
     raise NotInTime(f"{name} was never stopped with rows in its hands")
 
 
@@ -125,9 +137,9 @@ def web_at_a_place(
     house.restart(name, FAILPOINT=f"{place}:1")
     killed = "was sent SIGKILL"
     house.until(lambda: house.log(name).count(killed) >= times, 60 + 10 * times, "requests kill")
-    outcome.proof["killed_processes"] += house.log(name).count(killed)
     clients.end()
     house.until(lambda: clients.idle, 60, "every sender was answered")
+    house.pause(1)  # until gunicorn has seen the last of them die
     outcome.proof["killed_processes"] = outcome.n = house.log(name).count(killed)
     for entry in clients.journal.of(outcome.fault):
         if entry.tries[0].status == 0 and entry.acknowledged:

@@ -9,7 +9,7 @@ from functools import partial
 
 from accounts import people
 from accounts.models import User
-from benchmarks.faults import kills, models, others, seen, servers
+from benchmarks.faults import bundles, kills, others, seen, servers, versions
 from benchmarks.faults.audit import audit
 from benchmarks.faults.catalogue import WEB_PLACES, WORKER_PLACES, Sizes
 from benchmarks.faults.clients import Clients
@@ -37,8 +37,8 @@ def _injections() -> dict[str, Injection]:
         "redis_down": servers.redis_down,
         "postgres_killed": servers.postgres_killed,
         "poison_photo": others.poison_photo,
-        "bad_bundle": models.bad_bundle,
-        "version_switch": models.version_switch,
+        "bad_bundle": bundles.bad_bundle,
+        "version_switch": versions.version_switch,
         "rolling_restart": others.rolling_restart,
     }
 
