@@ -37,7 +37,8 @@ class Figure:
 
 @dataclass
 class Report:
-    """What a benchmark found. ``detail`` holds whatever else its reader may want, as JSON."""
+    """What a benchmark found. ``detail`` holds whatever else its reader may want: keys of the JSON
+    beside these."""
 
     measure: str  # e.g. "P1"
     title: str
@@ -46,7 +47,8 @@ class Report:
     detail: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "machine": machine()}
+        told = asdict(self)
+        return {**told.pop("detail"), **told, "machine": machine()}
 
     def table(self) -> str:
         """For people."""

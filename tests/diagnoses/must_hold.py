@@ -1,0 +1,211 @@
+"""What must be true of the portal at any moment, whatever happened and in whatever order."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+
+from accounts.models import User
+from diagnoses import tasks
+from diagnoses.models import Case, Scoring
+from mlservice.engine.types import Modality, Tier
+from tests.diagnoses.story import Seen, Story
+
+JUDGED = {one.value for one in Modality if one.shows_a_mark}
+# Which status a case has after which event; the others move nothing.
+MOVED_BY = {
+    "submitted": "registered",
+    "to_doctors": "partial",
+    "unscored": "partial",
+    "signed": "final",
+    "signature_undone": "partial",
+    "amended": "amended",
+    "withdrawn": "cancelled",
+}
+
+
+# --- At any moment -------------------------------------------------------------------------------
+
+
+def an_acknowledged_case_is_there_with_its_picture(story: Story, seen: Seen) -> None:
+    assert seen.cases.keys() == story.cases.keys()
+    for pk, told in story.cases.items():
+        case = seen.cases[pk]
+        assert (case["patient_id"], case["submit_key"]) == (told.patient, told.form.submit_key)
+        [photo] = seen.of(pk, seen.photos)
+        assert default_storage.exists(photo["file"])
+
+
+def every_case_is_where_its_story_left_it(story: Story, seen: Seen) -> None:
+    for pk, told in story.cases.items():
+        assert seen.cases[pk]["status"] == told.status
+        moves = [MOVED_BY[e["kind"]] for e in seen.of(pk, seen.events) if e["kind"] in MOVED_BY]
+        assert moves[-1] == told.status, "the history says otherwise"
+
+
+def the_queue_is_what_its_story_made_of_it(story: Story, seen: Seen) -> None:
+    assert seen.queue.keys() == story.queue.keys()
+    for pk, work in story.queue.items():
+        row = seen.queue[pk]
+        assert (row["token"], row["holder"]) == (work.token, work.holder)
+        assert (row["attempts"], row["settled_at"] is not None) == (work.tries, work.settled)
+
+
+def a_row_is_waiting_or_leased_or_settled(story: Story, seen: Seen) -> None:
+    answered = {view["scoring_id"] for view in seen.predictions.values()}
+    for pk, row in seen.queue.items():
+        held = [row[name] is not None for name in ("token", "lease_until", "holder")]
+        assert held[0] == held[1] >= held[2], "token and lease together, and no holder without"
+        assert row["attempts"] >= held[0], "leased is tried"
+        assert row["attempts"] <= settings.SCORING_ATTEMPTS
+        if row["settled_at"] is not None:
+            assert not any(held)
+            assert (pk in answered) is (row["error"] == ""), "an answer, or a word why not"
+        else:
+            assert pk not in answered
+
+
+def a_case_waits_once_for_its_view(story: Story, seen: Seen) -> None:
+    for pk, case in seen.cases.items():
+        waiting = [row for row in seen.of(pk, seen.queue) if row["settled_at"] is None]
+        live = [row for row in waiting if row["purpose"] == "live"]
+        assert len(live) <= 1
+        if case["status"] == "registered":
+            assert case["computer_check"], "nobody waits for a computer they did not ask"
+            assert len(live) == 1, "or it would wait for nothing"
+        if case["status"] == "cancelled":
+            assert not waiting
+
+
+def a_view_is_one_and_of_its_own_case(story: Story, seen: Seen) -> None:
+    asked: Counter[Any] = Counter()
+    live: Counter[Any] = Counter()
+    for view in seen.predictions.values():
+        row = seen.queue[view["scoring_id"]]
+        assert view["case_id"] == row["case_id"]
+        assert view["model_version_id"] == row["model_version_id"]
+        assert seen.photos[view["photo_id"]]["case_id"] == row["case_id"]
+        asked[row["case_id"], row["model_version_id"], row["purpose"], row["round"]] += 1
+        live[row["case_id"]] += row["purpose"] == "live"
+    assert max(asked.values(), default=0) <= 1
+    assert {pk for pk, count in live.items() if count} == {
+        pk for pk, told in story.cases.items() if told.viewed
+    }
+    assert max(live.values(), default=0) <= 1
+
+
+def an_open_case_shows_its_view(story: Story, seen: Seen) -> None:
+    """The worklist is in the order of these two: a RED that is not written there is a RED lost."""
+    for view in seen.predictions.values():
+        case = seen.cases[view["case_id"]]
+        live = seen.queue[view["scoring_id"]]["purpose"] == "live"
+        if live and case["status"] == "partial" and view["modality"] in JUDGED:
+            assert case["risk"] == view["risk"]
+            assert _rank(case["tier"]) >= _rank(view["tier"])
+
+
+def a_signed_case_has_signer_time_and_answer(story: Story, seen: Seen) -> None:
+    for pk, case in seen.cases.items():
+        standing = seen.standing(pk)
+        assert [r["id"] for r in standing] == [r.pk for r in story.cases[pk].standing]
+        assert len(standing) >= (case["status"] in {"final", "amended"})
+        if case["status"] in {"final", "amended"}:
+            assert case["signed_at"] is not None
+            assert case["signed_by_id"] == standing[-1]["doctor_id"]
+        else:
+            assert standing == []
+            assert (case["signed_at"], case["signed_by_id"]) == (None, None)
+
+
+def nobody_is_told_the_same_twice(story: Story, seen: Seen) -> None:
+    told = Counter(
+        (message["event"], message["about"], message["recipient_id"])
+        for message in seen.messages.values()
+    )
+    assert max(told.values(), default=0) <= 1, "on whichever channel"
+
+
+def everyone_is_told(story: Story, seen: Seen) -> None:
+    """The doctors of every case that waits for them, its patient, and the patient of an answer."""
+    states = {
+        (m["event"], m["about"], m["recipient_id"]): m["state"] for m in seen.messages.values()
+    }
+    doctors = set(User.objects.reading_doctors().values_list("pk", "clinic_id"))
+    for pk, case in seen.cases.items():
+        if case["status"] == "partial":
+            assert ("case_checked", f"case:{pk}", case["patient_id"]) in states
+            for doctor in [who for who, clinic in doctors if clinic == case["clinic_id"]]:
+                assert ("case_to_read", f"case:{pk}", doctor) in states
+        for review in seen.of(pk, seen.reviews):
+            answers = [
+                states.get((event, f"case:{pk}#{review['id']}", case["patient_id"]))
+                for event in ("case_signed", "case_amended")
+            ]
+            newest = [review["id"]] == [r["id"] for r in seen.standing(pk)[-1:]]
+            assert ("pending" in answers) >= newest, "the answer is on its way"
+            undone = review["id"] not in {r["id"] for r in seen.standing(pk)}
+            assert not (undone and "pending" in answers), "taken back, and leaving all the same"
+
+
+MUST_HOLD: tuple[Callable[[Story, Seen], None], ...] = (
+    an_acknowledged_case_is_there_with_its_picture,
+    every_case_is_where_its_story_left_it,
+    the_queue_is_what_its_story_made_of_it,
+    a_row_is_waiting_or_leased_or_settled,
+    a_case_waits_once_for_its_view,
+    a_view_is_one_and_of_its_own_case,
+    an_open_case_shows_its_view,
+    a_signed_case_has_signer_time_and_answer,
+    nobody_is_told_the_same_twice,
+    everyone_is_told,
+)
+
+
+# --- From one moment to the next -----------------------------------------------------------------
+
+
+def what_was_said_stays(before: Seen, now: Seen) -> None:
+    for name in ("predictions", "events", "reviews", "undos"):
+        old, new = getattr(before, name), getattr(now, name)
+        assert {pk: new.get(pk) for pk in old} == old, f"{name} changed"
+    assert before.messages.keys() <= now.messages.keys()
+
+
+def no_case_gets_calmer(before: Seen, now: Seen) -> None:
+    for pk, case in before.cases.items():
+        assert _rank(now.cases[pk]["tier"]) >= _rank(case["tier"])
+
+
+def what_is_settled_stays_settled(before: Seen, now: Seen) -> None:
+    for pk, row in before.queue.items():
+        assert row["settled_at"] is None or now.queue[pk] == row
+
+
+BETWEEN: tuple[Callable[[Seen, Seen], None], ...] = (
+    what_was_said_stays,
+    no_case_gets_calmer,
+    what_is_settled_stays_settled,
+)
+
+
+def _rank(tier: str | None) -> int:
+    return Tier(tier).rank if tier else -1
+
+
+# --- In the end ----------------------------------------------------------------------------------
+
+
+def nothing_is_stuck(doctor: User, cases: set[uuid.UUID]) -> None:
+    """After hours in which nobody worked, one sweep puts every open case before the doctors."""
+    tasks.sweep()
+    assert not Case.objects.filter(status="registered").exists()
+    shown = Case.objects.readable_by_doctor(doctor).awaiting_review()
+    assert set(shown.values_list("pk", flat=True)) == cases
+    tried_too_often = Scoring.objects.waiting().filter(attempts__gte=settings.SCORING_ATTEMPTS)
+    assert not tried_too_often.exists(), "no worker would take it, and nobody gave it up"
+    assert Scoring.objects.due().count() == Scoring.objects.waiting().count(), "free for anyone"
