@@ -38,12 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
             import_module(f"benchmarks.{name}").add_arguments(one)
     options = parser.parse_args(arguments)
     options.pairs = max(LEAST_PAIRS, options.pairs)
-    # Asked to stop, it stops what it started too: a paused process would otherwise stay for ever.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     report = import_module(f"benchmarks.{options.name}").run(options)
     printed(report, as_json=options.json)
     return 0
 
 
 if __name__ == "__main__":
+    # Asked to stop, it stops what it started too: a paused process would otherwise stay for ever.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -91,7 +91,7 @@ def test_photos_are_posted_as_a_form_sends_them(server: SimpleNamespace) -> None
 
 
 def test_one_refusal_spoils_the_figure(server: SimpleNamespace) -> None:
-    with pytest.raises(LoadError, match="503 from .*: said"):
+    with pytest.raises(LoadError, match=r"503 from .*: said"):
         in_closed_loop(
             lambda session, photo: post(session, server.url, photo),
             [*PHOTOS, b"refuse"],
