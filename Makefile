@@ -79,7 +79,7 @@ $(PYTHON):
 
 # --- Upkeep --------------------------------------------------------------------------------------
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-  --no-emit-index-url pyproject.toml
+  --no-emit-index-url -c requirements/limits.in pyproject.toml
 
 lock:
 	$(COMPILE) --extra dev -o requirements/dev.txt
