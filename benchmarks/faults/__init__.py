@@ -2,7 +2,7 @@
 
 The oracle is a journal that the client keeps outside of the portal (``journal.py``): what was
 acknowledged, with its ``Idempotency-Key``. At the end it is compared with what the database and
-the phones hold (``audit.py``).
+the phones hold (``audit.py``). Beside it the usual Celery set-ups, under the same injector.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from benchmarks.faults.outcome import Outcome
 from benchmarks.measuring import Figure, Report
 from benchmarks.rig import Rig
 
+RIVALS = ("plain_default", "acks_late", "celery_batches")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=18, help="of inference workers, in total")
@@ -23,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, help="cases a second that are sent (2; short: 1)")
     parser.add_argument("--only", default="", help=f"of {', '.join(FAULTS)}; with commas between")
     parser.add_argument("--short", action="store_true", help="as in the tests: once or twice each")
+    parser.add_argument(
+        "--rivals",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help=f"also {', '.join(RIVALS)}",
+    )
 
 
 def run(options: argparse.Namespace) -> Report:
@@ -31,9 +39,12 @@ def run(options: argparse.Namespace) -> Report:
     report = Report("R1", "lost and doubled when processes are killed (a client's journal)")
     rate = options.rate or (1.0 if options.short else 2.0)
     with Rig() as rig:
-        from benchmarks.faults import ours  # it needs Django set up
+        from benchmarks.faults import ours, rivals  # they need Django set up
 
         found = {"ours": ours.suffer(rig, chosen, sizes, rate)}
+        if options.rivals:
+            numbers = {name: sizes.of(name) for name in chosen if name in rivals.FAULTS}
+            found |= rivals.suffer(rig, RIVALS, numbers, rate)
     for who, outcomes in found.items():
         report.detail[who] = {one.fault: one.as_json() for one in outcomes}
         report.figures += figures(who, outcomes)
@@ -76,5 +87,10 @@ def notes(found: dict[str, list[Outcome]]) -> list[str]:
         lines.append(told + ".")
         for one in outcomes:
             lines += [f"{who} {one.fault}: {said}" for said in (*one.broken[:5], *one.slow)]
+    if set(found) - {"ours"}:
+        lines.append(
+            "Rivals: lost is what has no row once the queue was idle for 10 s. What Redis holds as "
+            "unacknowledged would come back after an hour (proof.late), and counts as lost."
+        )
     lines.append("The clients run on the same cores as the portal.")
     return lines
