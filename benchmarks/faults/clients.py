@@ -29,9 +29,12 @@ class Clients:
         addresses: Sequence[str],
         senders: Sequence[Sender],
         pictures: Sequence[bytes],
+        spare: Sequence[bytes],
         rate: float,
     ) -> None:
+        """``spare`` are pictures that are sent only when somebody asks for it."""
         self.addresses = addresses
+        self.spare = spare
         self.journal = Journal()
         self._senders = itertools.cycle(senders)
         self._pictures = itertools.cycle(pictures)

@@ -11,7 +11,6 @@ from benchmarks.faults.clients import Clients
 from benchmarks.faults.house import SCORERS, WEBS, House
 from benchmarks.faults.journal import Entry
 from benchmarks.faults.outcome import Outcome
-from benchmarks.rig import drawn
 from diagnoses import intake
 from diagnoses.models import Case, Scoring
 
@@ -26,7 +25,7 @@ def poison_photo(house: House, clients: Clients, outcome: Outcome, times: int) -
     """It goes to the doctors unscored after three tries; the others of its batch are scored."""
     for number in range(times):
         kind = KINDS[number % len(KINDS)]
-        picture = drawn(100 + number)[-1]
+        picture = clients.spare[number % len(clients.spare)]
         sha256 = intake.clean(io.BytesIO(picture)).sha256
         house.restart(*SCORERS, DECODE_POISON=f"{sha256}:{kind}")
         house.ready(*SCORERS)

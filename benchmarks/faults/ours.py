@@ -11,7 +11,7 @@ from accounts import people
 from accounts.models import User
 from benchmarks.faults import bundles, kills, others, seen, servers, versions
 from benchmarks.faults.audit import audit
-from benchmarks.faults.catalogue import WEB_PLACES, WORKER_PLACES, Sizes
+from benchmarks.faults.catalogue import POISONS, WEB_PLACES, WORKER_PLACES, Sizes
 from benchmarks.faults.clients import Clients
 from benchmarks.faults.house import WEBS, House, NotInTime
 from benchmarks.faults.outcome import Outcome
@@ -20,7 +20,7 @@ from benchmarks.rig import PASSWORD, Rig, Sender, drawn
 from notifications.models import Message
 
 SENDERS = 20  # each may send 120 cases a minute
-PICTURES = 12
+PICTURES = 6
 QUIET_WITHIN = 120.0  # seconds
 
 Injection = Callable[[House, Clients, Outcome, int], None]
@@ -45,11 +45,13 @@ def _injections() -> dict[str, Injection]:
 
 def suffer(rig: Rig, names: Sequence[str], sizes: Sizes, rate: float) -> list[Outcome]:
     """Every named fault, then the final read."""
-    house = House(rig)
+    began, house = time.monotonic(), House(rig)
     senders = people_with_phones(rig)
     house.start()
     addresses = [rig.stack.address(name) for name in WEBS]
-    clients = Clients(addresses, senders, drawn(PICTURES), rate)
+    pictures = drawn(PICTURES + POISONS)
+    clients = Clients(addresses, senders, pictures[POISONS:], pictures[:POISONS], rate)
+    say(f"everything is ready after {time.monotonic() - began:.0f} s")
     outcomes = [_one(house, clients, name, sizes.of(name)) for name in names]
     house.until(_all_told, QUIET_WITHIN, "every message has left")
     audit(house, clients, outcomes)
