@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +35,7 @@ def an_acknowledged_case_is_there_with_its_picture(story: Story, seen: Seen) -> 
     assert seen.cases.keys() == story.cases.keys()
     for pk, told in story.cases.items():
         case = seen.cases[pk]
-        assert (case["patient_id"], case["submit_key"]) == (told.patient, told.form.submit_key)
+        assert (case["patient_id"], case["submit_key"]) == (told.patient, str(told.form.submit_key))
         [photo] = seen.of(pk, seen.photos)
         assert default_storage.exists(photo["file"])
 
@@ -99,12 +98,18 @@ def a_view_is_one_and_of_its_own_case(story: Story, seen: Seen) -> None:
     assert max(live.values(), default=0) <= 1
 
 
-def an_open_case_shows_its_view(story: Story, seen: Seen) -> None:
+def an_open_case_shows_its_view_and_no_other(story: Story, seen: Seen) -> None:
     """The worklist is in the order of these two: a RED that is not written there is a RED lost."""
-    for view in seen.predictions.values():
-        case = seen.cases[view["case_id"]]
-        live = seen.queue[view["scoring_id"]]["purpose"] == "live"
-        if live and case["status"] == "partial" and view["modality"] in JUDGED:
+    judged = {
+        view["case_id"]: view
+        for view in seen.predictions.values()
+        if view["modality"] in JUDGED and seen.queue[view["scoring_id"]]["purpose"] == "live"
+    }
+    for pk, case in seen.cases.items():
+        view = judged.get(pk)
+        if view is None:
+            assert (case["tier"], case["risk"]) == (None, None)
+        elif case["status"] == "partial":
             assert case["risk"] == view["risk"]
             assert _rank(case["tier"]) >= _rank(view["tier"])
 
@@ -135,11 +140,10 @@ def everyone_is_told(story: Story, seen: Seen) -> None:
     states = {
         (m["event"], m["about"], m["recipient_id"]): m["state"] for m in seen.messages.values()
     }
-    doctors = set(User.objects.reading_doctors().values_list("pk", "clinic_id"))
     for pk, case in seen.cases.items():
         if case["status"] == "partial":
             assert ("case_checked", f"case:{pk}", case["patient_id"]) in states
-            for doctor in [who for who, clinic in doctors if clinic == case["clinic_id"]]:
+            for doctor in story.doctors:
                 assert ("case_to_read", f"case:{pk}", doctor) in states
         for review in seen.of(pk, seen.reviews):
             answers = [
@@ -159,7 +163,7 @@ MUST_HOLD: tuple[Callable[[Story, Seen], None], ...] = (
     a_row_is_waiting_or_leased_or_settled,
     a_case_waits_once_for_its_view,
     a_view_is_one_and_of_its_own_case,
-    an_open_case_shows_its_view,
+    an_open_case_shows_its_view_and_no_other,
     a_signed_case_has_signer_time_and_answer,
     nobody_is_told_the_same_twice,
     everyone_is_told,
@@ -186,10 +190,19 @@ def what_is_settled_stays_settled(before: Seen, now: Seen) -> None:
         assert row["settled_at"] is None or now.queue[pk] == row
 
 
+def what_is_answered_or_withdrawn_stays_as_it_was(before: Seen, now: Seen) -> None:
+    """A view that comes later is kept for the record; who signed saw the case without it."""
+    for pk, case in before.cases.items():
+        if case["status"] == now.cases[pk]["status"] not in {"registered", "partial"}:
+            same = ("tier", "risk", "answers")
+            assert [now.cases[pk][name] for name in same] == [case[name] for name in same]
+
+
 BETWEEN: tuple[Callable[[Seen, Seen], None], ...] = (
     what_was_said_stays,
     no_case_gets_calmer,
     what_is_settled_stays_settled,
+    what_is_answered_or_withdrawn_stays_as_it_was,
 )
 
 
@@ -200,12 +213,12 @@ def _rank(tier: str | None) -> int:
 # --- In the end ----------------------------------------------------------------------------------
 
 
-def nothing_is_stuck(doctor: User, cases: set[uuid.UUID]) -> None:
+def nothing_is_stuck(doctor: User, cases: set[str]) -> None:
     """After hours in which nobody worked, one sweep puts every open case before the doctors."""
     tasks.sweep()
     assert not Case.objects.filter(status="registered").exists()
     shown = Case.objects.readable_by_doctor(doctor).awaiting_review()
-    assert set(shown.values_list("pk", flat=True)) == cases
+    assert {str(case.pk) for case in shown} == cases
     tried_too_often = Scoring.objects.waiting().filter(attempts__gte=settings.SCORING_ATTEMPTS)
     assert not tried_too_often.exists(), "no worker would take it, and nobody gave it up"
     assert Scoring.objects.due().count() == Scoring.objects.waiting().count(), "free for anyone"

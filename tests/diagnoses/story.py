@@ -6,13 +6,13 @@ the portal has on record. ``tests.diagnoses.must_hold`` compares the two.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Model
 
 from diagnoses.models import Case, CaseEvent, Photo, Prediction, Review, ReviewUndo, Scoring
 from diagnoses.workflow import Submission
@@ -41,10 +41,10 @@ class Told:
 class Work:
     """One queue row."""
 
-    case: uuid.UUID
+    case: str
     live: bool
     tries: int = 0
-    token: uuid.UUID | None = None
+    token: str | None = None
     holder: int | None = None
     lease: int = 0  # minutes left of it
     resting: bool = False  # given back moments ago: it may be taken again, and need not
@@ -64,15 +64,18 @@ class Work:
 
 @dataclass
 class Story:
-    cases: dict[uuid.UUID, Told] = field(default_factory=dict)
+    """Keys and tokens are text, as in what is seen."""
+
+    doctors: set[int]  # who read in the clinic of them all
+    cases: dict[str, Told] = field(default_factory=dict)
     queue: dict[int, Work] = field(default_factory=dict)
     claims: dict[int, Scoring] = field(default_factory=dict)  # the newest of each row
 
     def queued(self, rows: Iterable[Scoring]) -> None:
         for row in rows:
-            self.queue.setdefault(row.pk, Work(row.case_id, row.purpose == "live"))
+            self.queue.setdefault(row.pk, Work(str(row.case_id), row.purpose == "live"))
 
-    def waiting(self, case: uuid.UUID) -> list[Work]:
+    def waiting(self, case: str) -> list[Work]:
         return [work for work in self.queue.values() if work.case == case and not work.settled]
 
     def free(self, *, spent: bool) -> dict[int, Work]:
@@ -84,7 +87,7 @@ class Story:
     def claimed(self, row: Scoring, holder: int | None) -> None:
         work = self.queue[row.pk]
         work.tries += 1
-        work.token, work.holder, work.lease, work.resting = row.token, holder, LEASE, False
+        work.token, work.holder, work.lease, work.resting = str(row.token), holder, LEASE, False
         self.claims[row.pk] = row
 
     def settled(self, pk: int) -> None:
@@ -97,7 +100,7 @@ class Story:
     def is_current(self, row: Scoring) -> bool:
         """Whether this claim is the newest one of a row that still waits."""
         work = self.queue[row.pk]
-        return not work.settled and work.token == row.token
+        return not work.settled and work.token == str(row.token)
 
     def held(self) -> list[Scoring]:
         """The claims whose answers count."""
@@ -117,11 +120,29 @@ class Story:
 
 
 Rows = dict[Any, dict[str, Any]]
+TABLES: dict[str, type[Model]] = {
+    "cases": Case,
+    "photos": Photo,
+    "queue": Scoring,
+    "predictions": Prediction,
+    "events": CaseEvent,
+    "reviews": Review,
+    "undos": ReviewUndo,
+    "messages": Message,
+}
+# In one go, whole, and as the database writes it: asked a thousand times, tables one by one are
+# what takes longest.
+ALL = "SELECT json_build_object({})".format(
+    ", ".join(
+        f"'{name}', (SELECT json_agg(t ORDER BY t.id) FROM {model._meta.db_table} t)"  # noqa: S608 - names of ours
+        for name, model in TABLES.items()
+    )
+)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything on record, by primary key; in the order it was written where that counts."""
+    """Everything on record, by primary key, in its order."""
 
     cases: Rows
     photos: Rows
@@ -134,25 +155,15 @@ class Seen:
 
     @classmethod
     def now(cls) -> Seen:
-        return cls(
-            cases=_rows(Case.objects.all()),
-            photos=_rows(Photo.objects.all()),
-            queue=_rows(Scoring.objects.order_by("pk")),
-            predictions=_rows(Prediction.objects.order_by("pk")),
-            events=_rows(CaseEvent.objects.order_by("pk")),
-            reviews=_rows(Review.objects.order_by("pk")),
-            undos=_rows(ReviewUndo.objects.all()),
-            messages=_rows(Message.objects.all()),
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(ALL)
+            [tables] = cursor.fetchall()[0]
+        return cls(**{name: {row["id"]: row for row in tables[name] or []} for name in TABLES})
 
-    def of(self, case: uuid.UUID, rows: Rows) -> list[dict[str, Any]]:
+    def of(self, case: str, rows: Rows) -> list[dict[str, Any]]:
         return [row for row in rows.values() if row["case_id"] == case]
 
-    def standing(self, case: uuid.UUID) -> list[dict[str, Any]]:
+    def standing(self, case: str) -> list[dict[str, Any]]:
         """Signed and not undone, oldest first."""
         undone = {undo["review_id"] for undo in self.undos.values()}
         return [review for review in self.of(case, self.reviews) if review["id"] not in undone]
-
-
-def _rows(table: QuerySet[Any]) -> Rows:
-    return {row["id"]: row for row in table.values()}
