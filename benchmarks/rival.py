@@ -54,7 +54,7 @@ class Kind:
 
     name: str
     command: Callable[[Settings, int], Sequence[str]]  # settings and port
-    candidates: tuple[Settings, ...]  # the first is what won on two cores
+    candidates: tuple[Settings, ...]  # the first is the first candidate, not proven to be the best
     path: str = "/predict"
     health: str = "/health"
     field: str = "photo"
