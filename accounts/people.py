@@ -40,7 +40,7 @@ def default_clinic() -> Clinic:
 # --- Consents ------------------------------------------------------------------------------------
 def has_consent(user: User, kind: Consent.Kind) -> bool:
     """Whether they agreed to the wording now in use and have not taken it back."""
-    return user.consents.in_force().filter(kind=kind, version=wording.version(kind)).exists()
+    return user.pk in who_agreed([user.pk], kind)
 
 
 def who_agreed(users: Iterable[int], kind: Consent.Kind) -> set[int]:

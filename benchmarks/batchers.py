@@ -7,18 +7,17 @@ and the same closed loop of senders asks them.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
 from statistics import median
 
-from benchmarks.load import Portal, add_photo_arguments, photos_of
-from benchmarks.measuring import Report, in_turn
+from benchmarks.load import add_photo_arguments, photos_of
+from benchmarks.measuring import Report
 from benchmarks.rig import SMALL, Rig
 from benchmarks.rival import (
     Kind,
     Rival,
     add_rival_arguments,
-    at_their_best,
     compared,
+    measured,
     module,
     require,
 )
@@ -75,17 +74,10 @@ def run(options: Namespace) -> Report:
         "Rivals are paused while another is measured; the portal's processes are not.",
         "Of the rivals none keeps a photo or a result; the portal commits both, fsync on.",
     ]
-    with Rig() as rig, ExitStack() as stack:
+    with Rig() as rig:
         photos = photos_of(options.photos, options.count, SMALL)
         rivals = [Rival(kind, rig.logs, connections=options.connections) for kind in KINDS]
-        some = [photos[: options.count // 2]] * len(rivals)
-        settings = at_their_best(stack, rivals, some, tune=not options.no_tuning)
-        portal = Portal(rig, options.connections)
-        portal.per_second(photos[: options.connections])
-        tasks = {"the portal": lambda: portal.per_second(photos)}
-        for rival in rivals:
-            tasks[rival.kind.name] = lambda rival=rival: rival.turn(photos)  # type: ignore[misc]  # mypy cannot infer a defaulted lambda
-        found = in_turn(tasks, options.pairs)
+        found, settings = measured(rig, rivals, [photos] * len(rivals), options)
     best = max((rival.kind.name for rival in rivals), key=lambda name: median(found[name]))
     report.figures = compared(found, {best: "≥ 1.0"})
     report.notes.append(f"The best of them: {best}.")

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> Report:
     report = Report("P1", "from the queue to committed predictions ÷ raw loop (cases/s)")
     with Rig() as rig:
         rig.stack.start("inference")
-        raw = rig.raw_loop()
+        raw = RawLoop()
         for name, (size, cases) in SIZES.items():
             count = round(cases * options.cases)
             photos = drawn(min(DISTINCT, count), size)

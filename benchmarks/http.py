@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks.load import CONNECTIONS, Portal, add_photo_arguments, photos_of
 from benchmarks.measuring import Figure, Report, in_turn, ratio, say
-from benchmarks.rig import LARGE, SMALL, Rig
+from benchmarks.rig import LARGE, SMALL, RawLoop, Rig
 
 SIZES = {"600×450": (SMALL, "≥ 0.65"), "12 MP": (LARGE, "≥ 0.90")}
 COUNT = 64
@@ -33,7 +33,7 @@ def run(options: Namespace) -> Report:
     ]
     sizes = {"own size": (SMALL, "")} if options.photos else SIZES
     with Rig() as rig:
-        portal, raw = Portal(rig, options.connections), rig.raw_loop()
+        portal, raw = Portal(rig, options.connections), RawLoop()
         for name, (size, target) in sizes.items():
             say(f"{name}: {options.count} photos")
             photos = photos_of(options.photos, options.count, size)

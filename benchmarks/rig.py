@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -78,12 +77,7 @@ class Rig:
         self._closing.callback(self.stack.stop)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         from django.db import connections
 
         connections.close_all()
@@ -164,10 +158,6 @@ class Rig:
             found[f"{name} {inside}"] = sum(_used(one) for one in process.children(recursive=True))
         return found
 
-    def raw_loop(self) -> RawLoop:
-        """The reference: the same forwards for each picture, and nothing around them."""
-        return RawLoop()
-
 
 def _used(process: psutil.Process) -> float:
     try:
@@ -178,7 +168,10 @@ def _used(process: psutil.Process) -> float:
 
 
 class RawLoop:
-    """Decode, resize, forward; no Django, no PostgreSQL, no Celery. In this process, all cores."""
+    """The reference: decode, resize, the same forwards for each picture, and nothing around them.
+
+    No Django, no PostgreSQL, no Celery; in this process, on all cores.
+    """
 
     def __init__(self) -> None:
         from mlservice.engine import Bundle, open_predictor, shipped

@@ -7,25 +7,27 @@ import signal
 import statistics
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import psutil
 
-from benchmarks.load import CONNECTIONS, in_closed_loop, post
-from benchmarks.measuring import ROOT, Figure, ratio, say
+from benchmarks.load import CONNECTIONS, Portal, in_closed_loop, photos_of, post
+from benchmarks.measuring import ROOT, Figure, in_turn, ratio, say
+from benchmarks.rig import SMALL, Rig
 from benchmarks.rivals.settings import READY, Settings
 from portal.machine.child import Child
 from portal.machine.servers import free_port, wait_until
 from portal.machine.stack import answers
 
+PORTAL = "the portal"
 TRIES = 3  # of each setting, while others use the machine too
 _START_SECONDS = 180.0  # TensorFlow twice on two busy cores
 
@@ -54,7 +56,7 @@ class Kind:
 
     name: str
     command: Callable[[Settings, int], Sequence[str]]  # settings and port
-    candidates: tuple[Settings, ...]  # the first is the first candidate, not proven to be the best
+    candidates: tuple[Settings, ...]  # the first is taken where none is tried
     path: str = "/predict"
     health: str = "/health"
     field: str = "photo"
@@ -81,12 +83,7 @@ class Rival:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self, settings: Settings) -> None:
@@ -220,9 +217,27 @@ def at_their_best(
     return {rival.kind.name: {"tried": rival.tried, "won": str(rival.settings)} for rival in rivals}
 
 
+def measured(
+    rig: Rig, rivals: Sequence[Rival], shares: Sequence[Sequence[bytes]], options: Namespace
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Photos a second of the portal and of each rival, in turn; and the rivals' settings.
+
+    ``shares`` are the photos each rival gets; the portal gets all of ``options.count``.
+    """
+    photos = photos_of(options.photos, options.count, SMALL)
+    with ExitStack() as stack:
+        settings = at_their_best(stack, rivals, shares, tune=not options.no_tuning)
+        portal = Portal(rig, options.connections)
+        portal.per_second(photos[: options.connections])
+        tasks = {PORTAL: partial(portal.per_second, photos)}
+        for rival, some in zip(rivals, shares, strict=True):
+            tasks[rival.kind.name] = partial(rival.turn, some)
+        return in_turn(tasks, options.pairs), settings
+
+
 def compared(found: Mapping[str, list[float]], targets: Mapping[str, str]) -> list[Figure]:
     """The portal divided by each rival, pair by pair; then everybody's photos a second."""
-    ours = found["the portal"]
+    ours = found[PORTAL]
     ratios = [
         ratio(f"the portal ÷ {name}", ours, rates, target=targets.get(name, ""))
         for name, rates in found.items()
@@ -240,5 +255,5 @@ def add_rival_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-tuning",
         action="store_true",
-        help="take the settings that won on two cores, do not try the others",
+        help="take the first candidate of each, do not try the others",
     )

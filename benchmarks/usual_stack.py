@@ -8,19 +8,18 @@ them keeps anything: no photo, no case, no result outlives the answer.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
 from itertools import product
 
-from benchmarks.load import Portal, add_photo_arguments, photos_of
-from benchmarks.measuring import Report, in_turn
+from benchmarks.load import add_photo_arguments, photos_of
+from benchmarks.measuring import Report
 from benchmarks.rig import SMALL, Rig
 from benchmarks.rival import (
     CeleryRival,
     Kind,
     Rival,
     add_rival_arguments,
-    at_their_best,
     compared,
+    measured,
     module,
     require,
 )
@@ -68,22 +67,16 @@ def run(options: Namespace) -> Report:
         "Celery's tasks are sent to Redis directly, without a web server before it.",
         "Cold model: only the model is loaded for each request, TensorFlow was imported before.",
     ]
-    with Rig() as rig, ExitStack() as stack:
+    with Rig() as rig:
         photos = photos_of(options.photos, options.count, SMALL)
-        shares = [photos[: max(4, len(photos) // n)] for n in (SHARE, SHARE, COLD_SHARE)]
         redis = {"RIVAL_REDIS": rig.redis.url().removesuffix("/0") + "/1"}
         rivals = [
             CeleryRival(CELERY, rig.logs, redis),
             Rival(FASTAPI, rig.logs, connections=options.connections),
             Rival(COLD_MODEL, rig.logs, connections=options.connections),
         ]
-        settings = at_their_best(stack, rivals, shares, tune=not options.no_tuning)
-        portal = Portal(rig, options.connections)
-        portal.per_second(photos[: options.connections])
-        tasks = {"the portal": lambda: portal.per_second(photos)}
-        for rival, some in zip(rivals, shares, strict=True):
-            tasks[rival.kind.name] = lambda rival=rival, some=some: rival.turn(some)  # type: ignore[misc]  # mypy cannot infer a defaulted lambda
-        found = in_turn(tasks, options.pairs)
+        shares = [photos[: max(4, len(photos) // n)] for n in (SHARE, SHARE, COLD_SHARE)]
+        found, settings = measured(rig, rivals, shares, options)
     report.figures = compared(found, TARGETS)
     report.detail = {"photos a second": found, "settings": settings, "versions": versions}
     return report

@@ -30,7 +30,7 @@ from diagnoses.models import Photo, Scoring
 from diagnoses.prediction import Timing, prediction_of
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
-from mlservice.engine.decoders import Decoder, InThisProcess, Pending
+from mlservice.engine.decoders import Decoder, Pending
 from mlservice.models import ModelVersion
 from mlservice.serving import Served, Shelf
 
@@ -58,7 +58,6 @@ class Batch:
 
     served: Served
     jobs: Sequence[Job]
-    claimed: int
 
     @property
     def alone(self) -> bool:
@@ -73,16 +72,6 @@ class Outcome:
     results: dict[int, Sequence[PictureAssessment]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     timing: Timing = field(default_factory=dict)
-
-
-def score_next(shelf: Shelf, holder: int | None = None, decoder: Decoder | None = None) -> int:
-    """Take one batch, score it and settle it; returns how many rows were claimed."""
-    load_wanted(shelf)
-    batch = take(shelf, decoder or InThisProcess(), holder)
-    if batch is None:
-        return 0
-    settle(batch, predict(batch))
-    return batch.claimed
 
 
 # --- Taking --------------------------------------------------------------------------------------
@@ -108,7 +97,7 @@ def take(
             jobs.append(_job(row, served, decoder))
         else:
             workflow.give_up(row, "consent taken back", reason="no_consent")
-    return Batch(served, jobs, len(rows))
+    return Batch(served, jobs)
 
 
 def load_wanted(shelf: Shelf) -> None:

@@ -103,9 +103,11 @@ class Network(threading.Thread):
         in_hand = list(self._in_hand)
         return len(in_hand) < IN_HAND and not any(batch.alone for batch in in_hand)
 
-    def stands_still(self, seconds: float) -> bool:
+    @property
+    def computing(self) -> float:
+        """For how many seconds it has been at its present batch; 0 while it has none."""
         since = self._since
-        return bool(since) and time.monotonic() - since > seconds
+        return time.monotonic() - since if since else 0.0
 
 
 class InferenceWorker(threading.Thread):
@@ -158,11 +160,11 @@ class InferenceWorker(threading.Thread):
     def _pet_the_watchdog(self, seconds: float | None = None) -> None:
         """Without this for so long the process ends, whoever holds the interpreter's lock.
 
-        Not while the network stands still: then the clerk lets it come to that.
+        The time the network has been at its batch counts: petting does not prolong that.
         """
-        limit = seconds or settings.SCORING_HANG.total_seconds()
-        if not self._network.stands_still(limit):
-            faulthandler.dump_traceback_later(limit, exit=True, file=2)  # standard error
+        left = (seconds or settings.SCORING_HANG.total_seconds()) - self._network.computing
+        if left > 0:
+            faulthandler.dump_traceback_later(left, exit=True, file=2)  # standard error
 
     def _turn(self) -> None:
         """File what is done and claim what is due, until nothing is left or all hands are full."""
@@ -215,7 +217,7 @@ class InferenceWorker(threading.Thread):
     def _leave(self) -> None:
         for batch in self._network.take_back():
             inference.hand_back(batch)
-        while self._network.busy and not self._network.stands_still(settings.SCORING_HANG.seconds):
+        while self._network.busy:  # the watchdog sees to it that this ends
             self._woken.wait(POLL)
             self._woken.clear()
         self._file_what_is_done()

@@ -27,7 +27,7 @@ def report(worker: int, shelf: Shelf) -> None:
 
 
 def leave(worker: int) -> None:
-    """This worker ends; so do, with the next one that leaves, reports of those that just died."""
+    """This worker ends. Those that died without a word a day ago are forgotten too."""
     WorkerReport.objects.filter(worker=worker).delete()
     WorkerReport.objects.filter(heard_at__lt=Now() - FORGOTTEN_AFTER).delete()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from django.db.models.functions import Now
 from PIL import Image
 
 from accounts.models import User
-from diagnoses import workflow
+from diagnoses import inference, workflow
 from diagnoses.intake import CleanPhoto, clean
 from diagnoses.models import Case, Prediction, Scoring
 from diagnoses.workflow import NewPhoto, Submission
+from mlservice.engine import Picture, prepare
+from mlservice.engine.decoders import Pending
 from mlservice.models import ModelVersion
 from mlservice.packs.skin.drawing import draw
+from mlservice.serving import Shelf
 
 ALL_ANSWERED = {
     "duration": "over_year",
@@ -69,6 +73,32 @@ def submission(**changes: Any) -> Submission:
 
 def submitted(patient: User, **changes: Any) -> Case:
     return workflow.submit(patient, submission(**changes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    path: Path
+    side: int
+
+    def result(self) -> Picture:
+        return prepare(self.path, self.side)
+
+
+class InThisProcess:
+    """Prepares pictures without children, when they are asked for."""
+
+    def prepare(self, path: Path, side: int) -> Pending:
+        return _Here(path, side)
+
+
+def score_next(shelf: Shelf) -> int:
+    """One batch from claim to filing, as the worker does it but in turn; how many rows it held."""
+    inference.load_wanted(shelf)
+    batch = inference.take(shelf, InThisProcess())
+    if batch is None:
+        return 0
+    inference.settle(batch, inference.predict(batch))
+    return len(batch.jobs)
 
 
 def a_model_version(**changes: Any) -> ModelVersion:

@@ -135,24 +135,27 @@ def bad_bundle(house: House, _clients: Clients, outcome: Outcome, times: int) ->
     assert good is not None  # noqa: S101 - the rig has registered it
     for name in list(DAMAGES)[:times]:
         house.pause(0.5)
-        bad = damaged(house, name)
-        activate(bad.version)
-        at = time.time()
-        try:
-            reason = _red(house, outcome, at)
-            outcome.proof[f"red_{name}"] += int(bool(reason))
-            own = Scoring.objects.filter(model_version=bad.version)
-            house.until(lambda own=own: own.count() >= 2, 30, "cases wait for the bad version")  # type: ignore[misc]
-            tried = own.filter(attempts__gt=0).count() + bad.version.predictions.count()
-            outcome.must(not tried, f"{name}: {tried} rows were claimed for a bad bundle")
-        finally:
-            activate(good)
-        seen.moves_again(house, outcome, time.time())
-        house.until(lambda: not _reason(house), RED_WITHIN, "ready again")
-        bad.repair()
-        waiting = set(own.values_list("pk", flat=True))
-        house.until(seen.everything_settled_of(waiting), 60, f"{name}: scored once repaired")
-        _only_the_repaired(bad, outcome, name)
+        _refused_until_repaired(house, outcome, name, good)
+
+
+def _refused_until_repaired(house: House, outcome: Outcome, name: str, good: ModelVersion) -> None:
+    bad = damaged(house, name)
+    own = Scoring.objects.filter(model_version=bad.version)
+    activate(bad.version)
+    try:
+        reason = _red(house, outcome, time.time())
+        outcome.proof[f"red_{name}"] += int(bool(reason))
+        house.until(lambda: own.count() >= 2, 30, "cases wait for the bad version")
+        tried = own.filter(attempts__gt=0).count() + bad.version.predictions.count()
+        outcome.must(not tried, f"{name}: {tried} rows were claimed for a bad bundle")
+    finally:
+        activate(good)
+    seen.moves_again(house, outcome, time.time())
+    house.until(lambda: not _reason(house), RED_WITHIN, "ready again")
+    bad.repair()
+    waiting = set(own.values_list("pk", flat=True))
+    house.until(seen.everything_settled_of(waiting), 60, f"{name}: scored once repaired")
+    _only_the_repaired(bad, outcome, name)
 
 
 def _red(house: House, outcome: Outcome, since: float) -> str:

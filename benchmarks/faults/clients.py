@@ -98,7 +98,7 @@ class Clients:
             self._try(session, entry, sender, picture or own, address)
             if entry.case or time.monotonic() > gives_up:
                 return entry
-            if number:
+            if number:  # both servers refused: a person would not hammer them
                 time.sleep(PAUSE)
         raise AssertionError("unreachable")
 

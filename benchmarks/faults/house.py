@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from benchmarks.measuring import say
 from benchmarks.rig import Rig
 from portal.machine.child import Child
-from portal.machine.stack import answers
+from portal.machine.stack import READY, answers
 from portal.machine.supervisor import Supervisor, Watched
 
 WEBS = ("web", "web-2")
 SCORERS = ("inference", "inference-2")
 NAMES = ("standin", *WEBS, *SCORERS, "io", "io-2", "beat")
 _POLL = 0.03
-_READY = {"inference": "Serving ", "io": " ready.", "beat": "beat"}
 
 
 class NotInTime(Exception):
@@ -39,12 +39,35 @@ class Death:
 
 
 @dataclass
-class House:
+class Watching:
+    """Whoever waits looks after the processes meanwhile."""
+
+    supervisor: Supervisor = field(default_factory=lambda: Supervisor(say), kw_only=True)
+
+    def look(self) -> None:
+        """Have the supervisor start the dead again when it thinks fit."""
+        self.supervisor.look()
+
+    def until(self, check: Callable[[], bool], seconds: float, what: str) -> None:
+        """Look after the processes until ``check()``; raises :class:`NotInTime`."""
+        deadline = time.monotonic() + seconds
+        while not check():
+            if time.monotonic() > deadline:
+                raise NotInTime(f"{what}: not within {seconds:.0f} s")
+            self.look()
+            time.sleep(_POLL)  # a dead process tells nobody: there is nothing to wait on
+
+    def pause(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() > ends, seconds + 1, "time passes")
+
+
+@dataclass
+class House(Watching):
     """Two of each worker and two web servers, started and watched."""
 
     rig: Rig
     deaths: list[Death] = field(default_factory=list)
-    supervisor: Supervisor = field(default_factory=lambda: Supervisor(say))
     _clean: dict[str, dict[str, str]] = field(default_factory=dict)
     _life_begins: dict[str, int] = field(default_factory=dict)  # in the log, in characters
 
@@ -65,32 +88,17 @@ class House:
         for watched in self._all():
             if watched.start_at is None and not watched.child.running:
                 self._write_down(watched.child)
-        self.supervisor.look()
-
-    def until(self, check: Callable[[], bool], seconds: float, what: str) -> None:
-        """Look after the processes until ``check()``; raises :class:`NotInTime`."""
-        deadline = time.monotonic() + seconds
-        while not check():
-            if time.monotonic() > deadline:
-                raise NotInTime(f"{what}: not within {seconds:.0f} s")
-            self.look()
-            time.sleep(_POLL)
-
-    def pause(self, seconds: float) -> None:
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            self.look()
-            time.sleep(_POLL)
+        super().look()
 
     def ready(self, *names: str) -> None:
         """Until each of them can do its work in its present life."""
         for name in names:
-            self.until(lambda name=name: self._is_ready(name), 60, f"{name} is ready")  # type: ignore[misc]
+            self.until(partial(self._is_ready, name), 60, f"{name} is ready")
 
     def _is_ready(self, name: str) -> bool:
         kind = name.split("-", maxsplit=1)[0]
-        if kind in _READY:
-            return self.rig.stack.children[name].running and _READY[kind] in self.log(name)
+        if kind in READY:
+            return self.rig.stack.children[name].running and self.says(name, READY[kind])
         stack = self.rig.stack
         return answers(f"{stack.address(name)}/readyz" if kind == "web" else f"{stack.phones}/")
 
@@ -159,6 +167,10 @@ class House:
     def log(self, name: str) -> str:
         """What the process has written in its present life."""
         return self._whole_log(name)[self._life_begins.get(name, 0) :]
+
+    def says(self, name: str, words: str, times: int = 1) -> bool:
+        """Whether it has written ``words`` so often in its present life."""
+        return self.log(name).count(words) >= times
 
     def _whole_log(self, name: str) -> str:
         return self.rig.stack.log(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import partial
 
 from benchmarks.faults import seen
 from benchmarks.faults.clients import Clients
@@ -12,6 +13,7 @@ from benchmarks.faults.house import SCORERS, WEBS, House, NotInTime
 from benchmarks.faults.outcome import Outcome
 from diagnoses.models import Photo
 from mlservice.models import WorkerReport
+from portal.machine.stack import READY
 
 HANG = 4  # seconds until the watchdog ends a worker that stands still
 LEASE = 3  # seconds, of the workers that are stopped past it
@@ -58,7 +60,7 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
         name, deaths = SCORERS[number % 2], len(house.deaths)
         house.restart(name, FAILPOINT="after_predict:1:hang", SCORING_HANG_SECONDS=str(HANG))
         house.heal(name)
-        house.until(lambda name=name: "Serving " in house.log(name), 60, f"{name} serves")  # type: ignore[misc]
+        house.until(partial(house.says, name, READY["inference"]), 60, f"{name} serves")
         log = house.rig.stack.children[name].log
         death = house.death_of(name, deaths)
         outcome.proof["ended_by_watchdog"] += int("Timeout (" in log.read_text(errors="replace"))
@@ -85,7 +87,7 @@ def zombie(house: House, _clients: Clients, outcome: Outcome, times: int) -> Non
         house.until(seen.everything_settled_of(rows), 60, "somebody else has the rows")
         seen.taken_over(outcome, dict.fromkeys(rows, at))
         house.send(name, signal.SIGCONT)
-        house.until(lambda: house.log(name).count(_LATE) > said, 30, "a late answer is refused")  # noqa: B023 - waited for here
+        house.until(partial(house.says, name, _LATE, said + 1), 30, "a late answer is refused")
         outcome.proof["late_answers_refused"] += house.log(name).count(_LATE) - said
         outcome.must(len(house.deaths) == deaths, f"{name} did not live through it")
 

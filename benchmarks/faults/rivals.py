@@ -12,7 +12,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -23,14 +23,13 @@ import psycopg
 import redis
 from kombu.exceptions import OperationalError
 
-from benchmarks.faults.house import NotInTime
+from benchmarks.faults.house import NotInTime, Watching
 from benchmarks.faults.outcome import Outcome
 from benchmarks.measuring import ROOT, say
 from benchmarks.rig import Rig, drawn
 from benchmarks.rivals.celery_plain import TABLE, TASK, make_app
 from portal.machine import processes
 from portal.machine.child import Child
-from portal.machine.supervisor import Supervisor
 
 FAULTS = ("kill_random", "redis_wiped", "redis_down")
 IDLE = 10.0  # seconds
@@ -75,13 +74,12 @@ class Sending:
 
 
 @dataclass
-class RivalHouse:
+class RivalHouse(Watching):
     """One prefork worker and Redis, under the supervisor that ours has."""
 
     rig: Rig
     rival: str
     table: psycopg.Connection
-    supervisor: Supervisor = field(default_factory=lambda: Supervisor(say))
 
     def start(self) -> None:
         """Anew: nothing in Redis, no rows, a worker whose children are warm."""
@@ -102,18 +100,6 @@ class RivalHouse:
         self.supervisor.add(self.rig.redis.child)
         self.supervisor.add(self.worker)
         self.until(lambda: " ready." in self.worker.last_words(1000), 60, "the worker is ready")
-
-    def until(self, check: Callable[[], bool], seconds: float, what: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not check():
-            if time.monotonic() > deadline:
-                raise NotInTime(f"{what}: not within {seconds:.0f} s")
-            self.supervisor.look()
-            time.sleep(0.05)
-
-    def pause(self, seconds: float) -> None:
-        ends = time.monotonic() + seconds
-        self.until(lambda: time.monotonic() > ends, seconds + 1, "time passes")
 
     def rows_after(self, at: float) -> float | None:
         """When the first row after ``at`` was written."""

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
-import uvicorn
 from fastapi import FastAPI, UploadFile
 
 from benchmarks.rivals.networks import LitertNetwork, Shares
-from benchmarks.rivals.settings import Settings, port
+from benchmarks.rivals.settings import Settings, serve_fastapi
 from mlservice.engine import Picture
 
 settings = Settings.from_environment()
@@ -73,10 +72,4 @@ async def predict(photo: UploadFile) -> Shares:
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        "benchmarks.rivals.fastapi_batches:app",
-        port=port(),
-        workers=settings.workers,
-        access_log=False,
-        timeout_worker_healthcheck=120,  # while it loads or is paused a worker does not answer
-    )
+    serve_fastapi("benchmarks.rivals.fastapi_batches:app", settings.workers)

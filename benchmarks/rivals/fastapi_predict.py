@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from threading import Semaphore
 
-import uvicorn
 from fastapi import FastAPI, UploadFile
 
 from benchmarks.rivals.networks import KerasNetwork
-from benchmarks.rivals.settings import Settings, port
+from benchmarks.rivals.settings import Settings, serve_fastapi
 
 settings = Settings.from_environment()
 app = FastAPI()
@@ -23,13 +22,7 @@ def health() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        "benchmarks.rivals.fastapi_predict:app",
-        port=port(),
-        workers=settings.workers,
-        access_log=False,
-        timeout_worker_healthcheck=120,  # while it loads or is paused a worker does not answer
-    )
+    serve_fastapi("benchmarks.rivals.fastapi_predict:app", settings.workers)
 else:  # in the processes that serve, not in the one that starts them
     network = KerasNetwork(settings)
     in_predict = Semaphore(settings.at_once)

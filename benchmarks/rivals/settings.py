@@ -45,3 +45,16 @@ def tell_ready() -> None:
     """Once in every process, when its network is loaded and warm: the benchmark counts them."""
     sys.__stderr__.write(READY + "\n")  # type: ignore[union-attr]  # a server's log is never None
     sys.__stderr__.flush()  # type: ignore[union-attr]
+
+
+def serve_fastapi(app: str, workers: int) -> None:
+    """Run a FastAPI application, named as ``module:name``, on the port that was chosen."""
+    import uvicorn  # not installed where Celery alone is measured
+
+    uvicorn.run(
+        app,
+        port=port(),
+        workers=workers,
+        access_log=False,
+        timeout_worker_healthcheck=120,  # while it loads or is paused a worker does not answer
+    )

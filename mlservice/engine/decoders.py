@@ -44,33 +44,18 @@ class Decoder(Protocol):
     def prepare(self, path: Path, side: int) -> Pending: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A picture prepared when it is asked for, in this process: for tests and small tools."""
-
-    path: Path
-    side: int
-
-    def result(self) -> Picture:
-        return prepare(self.path, self.side)
-
-
-class InThisProcess:
-    """No children, no limits."""
-
-    def prepare(self, path: Path, side: int) -> Pending:
-        return Ready(path, side)
-
-
 class Decoders:
     """Child processes that prepare pictures, in the order they were asked to."""
 
     def __init__(self, processes: int | None = None, seconds: float = SECONDS) -> None:
         """``processes`` is one for every four cores by default: the others are the network's."""
         cores = len(os.sched_getaffinity(0))
-        self.seconds = seconds
-        self._pool = ProcessPool(
-            max_workers=processes or max(1, cores // 4),
+        self.seconds, self._processes = seconds, processes or max(1, cores // 4)
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._processes,
             initializer=_limit,
             # Not forked: this process has threads and, with the network, locks of its own.
             context=multiprocessing.get_context("spawn"),
@@ -78,6 +63,10 @@ class Decoders:
 
     def prepare(self, path: Path, side: int) -> Pending:
         """Begin; ``path`` is read by the child."""
+        if not self._pool.active:
+            # It gives up when a child cannot be started, as on a machine out of memory. Rows would
+            # be claimed and failed without end.
+            self._pool = self._new_pool()
         return _Asked(self._pool.schedule(_prepare, args=[path, side], timeout=self.seconds), self)
 
     def warm_up(self) -> None:

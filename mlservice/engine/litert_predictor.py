@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -51,8 +51,10 @@ class LitertPredictor:
                 scores[number] = lane.forward(batch[number])
 
         with self._lock:
-            for done in [self._pool.submit(work, lane) for lane in self._lanes]:
-                done.result()
+            running = [self._pool.submit(work, lane) for lane in self._lanes]
+            wait(running)  # all of them: a lane still at work may not meet the next batch
+        for done in running:
+            done.result()
         return check_scores([raw for raw in scores if raw is not None])
 
 

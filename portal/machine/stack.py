@@ -26,6 +26,8 @@ _COMMANDS = {
     "standin": processes.STAND_IN,
 }
 _START_SECONDS = 60
+# What a worker writes to its log once it can do its work.
+READY = {"inference": "Serving ", "io": " ready.", "beat": "beat"}
 
 
 @dataclass
@@ -104,8 +106,7 @@ class Stack:
             return lambda: answers(f"{self.address(name)}/readyz")
         if kind == "standin":
             return lambda: answers(self.phones + "/")
-        words = {"inference": "Serving ", "io": " ready.", "beat": "beat"}[kind]
-        return lambda: words in self.log(name)
+        return lambda: READY[kind] in self.log(name)
 
     def _log_file(self, name: str) -> Path:
         return self.folder / f"{name}.log"

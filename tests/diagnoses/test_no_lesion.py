@@ -27,7 +27,7 @@ from mlservice.engine import (
 )
 from mlservice.packs import load_pack
 from mlservice.serving import Served, Shelf
-from tests.cases import a_model_version, photo, scored, submitted
+from tests.cases import a_model_version, photo, score_next, scored, submitted
 from tests.cast import Cast
 from tests.diagnoses.pages import text_of
 
@@ -66,7 +66,7 @@ def shelf(network: Served) -> Shelf:
 @pytest.mark.parametrize("kind", ["dermoscopic", "close_up"])
 def test_from_the_worker_to_the_patients_page(cast: Cast, shelf: Shelf, kind: str) -> None:
     case = submitted(cast.ana, photos=[NewPhoto(kind, photo(7, kind="mel"))])
-    assert inference.score_next(shelf) == 1
+    assert score_next(shelf) == 1
     case.refresh_from_db()
     view = case.prediction
     assert view is not None, "kept, for the record"
@@ -151,7 +151,7 @@ def test_a_second_photo_without_a_mark_hides_nothing_of_the_first(
     monkeypatch.setattr(inference, "assess", one_is_empty)
     photos = [NewPhoto("dermoscopic", photo(7, kind="mel")), NewPhoto("dermoscopic", photo(8))]
     case = submitted(cast.ana, photos=photos)
-    inference.score_next(Shelf({version.pk: network}))
+    score_next(Shelf({version.pk: network}))
     case.refresh_from_db()
     view = case.prediction
     assert view is not None

@@ -16,16 +16,15 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Consent
 from diagnoses import inference, worker
-from diagnoses.inference import claim, release, score_next
+from diagnoses.inference import Batch, claim, release
 from diagnoses.intake import clean
 from diagnoses.models import Case, Photo, Prediction, Scoring
 from diagnoses.states import NewPhoto
 from mlservice import registry
 from mlservice.engine import shipped
-from mlservice.engine.decoders import InThisProcess
 from mlservice.models import ModelVersion
 from mlservice.serving import Shelf
-from tests.cases import a_model_version, photo, submitted
+from tests.cases import InThisProcess, a_model_version, photo, score_next, submitted
 from tests.cast import Cast, build_cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -49,6 +48,16 @@ def active_shipped(shelf: Shelf) -> ModelVersion:
     held = list(shelf.loaded.values())
     shelf.loaded = {version.pk: held[0]} if held else {}
     return version
+
+
+def taken(cast: Cast, shelf: Shelf) -> Batch:
+    """A case of Ana's in a worker's hands, to be scored by the shipped model."""
+    active_shipped(shelf)
+    submitted(cast.ana)
+    inference.load_wanted(shelf)
+    batch = inference.take(shelf, InThisProcess())
+    assert batch is not None
+    return batch
 
 
 # --- Claiming ------------------------------------------------------------------------------------
@@ -104,11 +113,7 @@ def test_a_batch_never_mixes_versions(cast: Cast, version: ModelVersion) -> None
 
 
 def test_a_batch_handed_back_was_no_attempt(cast: Cast, shelf: Shelf) -> None:
-    active_shipped(shelf)
-    submitted(cast.ana)
-    inference.load_wanted(shelf)
-    batch = inference.take(shelf, InThisProcess())
-    assert batch is not None
+    batch = taken(cast, shelf)
     inference.hand_back(batch)
     row = Scoring.objects.get()
     assert (row.token, row.lease_until, row.attempts) == (None, None, 0)
@@ -117,11 +122,7 @@ def test_a_batch_handed_back_was_no_attempt(cast: Cast, shelf: Shelf) -> None:
 
 def test_a_view_is_filed_once_however_often_it_is_settled(cast: Cast, shelf: Shelf) -> None:
     """The database went away with the answer to a commit: the clerk settles again."""
-    active_shipped(shelf)
-    submitted(cast.ana)
-    inference.load_wanted(shelf)
-    batch = inference.take(shelf, InThisProcess())
-    assert batch is not None
+    batch = taken(cast, shelf)
     outcome = inference.predict(batch)
     inference.settle(batch, outcome)
     inference.settle(batch, outcome)

@@ -70,6 +70,12 @@ def test_a_hostile_picture_costs_one_child(
         decoders.close()
 
 
+def test_a_pool_that_gave_up_is_made_anew(decoders: Decoders, files: list[Path]) -> None:
+    decoders.prepare(files[0], SIDE).result()
+    decoders._pool.stop()  # type: ignore[no-untyped-call]  # pebble's; as it does by itself then
+    assert decoders.prepare(files[1], SIDE).result().shape == (SIDE, SIDE, 3)
+
+
 def test_what_is_no_picture_is_told_in_a_sentence(decoders: Decoders, tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.jpg"
     nonsense.write_bytes(b"\xff\xd8 and no more")
