@@ -9,11 +9,10 @@ from functools import partial
 
 from benchmarks.faults import seen
 from benchmarks.faults.clients import Clients
-from benchmarks.faults.house import SCORERS, WEBS, House, NotInTime
+from benchmarks.faults.house import SCORERS, WEBS, Death, House, NotInTime
 from benchmarks.faults.outcome import Outcome
 from diagnoses.models import Photo
 from mlservice.models import WorkerReport
-from portal.machine.stack import READY
 
 HANG = 4  # seconds until the watchdog ends a worker that stands still
 LEASE = 3  # seconds, of the workers that are stopped past it
@@ -44,7 +43,7 @@ def at_a_place(place: str, house: House, _clients: Clients, outcome: Outcome, ti
         name, deaths = SCORERS[number % 2], len(house.deaths)
         house.restart(name, FAILPOINT=f"{place}:{random.randint(1, 3)}")  # noqa: S311 - no secret
         house.heal(name)
-        death = house.death_of(name, deaths)
+        death = _dies_alone(house, name, deaths)
         outcome.must(death.code == -signal.SIGKILL, f"{name} ended with {death.code}")
         orphaned |= _orphans_of(house, death.at)
         seen.moves_again(house, outcome, death.at)
@@ -60,9 +59,8 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
         name, deaths = SCORERS[number % 2], len(house.deaths)
         house.restart(name, FAILPOINT="after_predict:1:hang", SCORING_HANG_SECONDS=str(HANG))
         house.heal(name)
-        house.until(partial(house.says, name, READY["inference"]), 60, f"{name} serves")
         log = house.rig.stack.children[name].log
-        death = house.death_of(name, deaths)
+        death = _dies_alone(house, name, deaths)
         outcome.proof["ended_by_watchdog"] += int("Timeout (" in log.read_text(errors="replace"))
         orphaned = _orphans_of(house, death.at)
         outcome.proof["orphaned_rows"] += len(orphaned)
@@ -73,6 +71,22 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
     outcome.must(
         outcome.proof["ended_by_watchdog"] >= 1, "no watchdog ended a worker that stood still"
     )
+
+
+def _dies_alone(house: House, name: str, deaths: int) -> Death:
+    """Its death, with the other worker standing still until then.
+
+    On an idle machine each case wakes the same worker, and it need not be this one.
+    """
+    others = [other for other in SCORERS if other != name]
+    house.ready(name)
+    for other in others:
+        house.send(other, signal.SIGSTOP)
+    try:
+        return house.death_of(name, deaths)
+    finally:
+        for other in others:
+            house.send(other, signal.SIGCONT)
 
 
 def zombie(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
