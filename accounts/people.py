@@ -148,7 +148,13 @@ def stopped(e164: str) -> bool:
 
 def reachable_number(user: User) -> ContactNumber | None:
     """Where messages to ``user`` may go: the number opted in last. Consent is asked separately."""
-    return user.numbers.reachable().order_by("-opted_in_at", "-pk").first()
+    return reachable_numbers([user.pk]).get(user.pk)
+
+
+def reachable_numbers(users: Iterable[int]) -> dict[int, ContactNumber]:
+    """:func:`reachable_number` of those of ``users`` (primary keys) who have one, in one query."""
+    numbers = ContactNumber.objects.reachable().filter(user__in=list(users))
+    return {number.user_id: number for number in numbers.order_by("opted_in_at", "pk")}
 
 
 # --- Doctors, and who may come in ----------------------------------------------------------------

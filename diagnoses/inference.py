@@ -214,26 +214,51 @@ def settle(batch: Batch, outcome: Outcome) -> None:
     Raises :class:`OperationalError` or :class:`InterfaceError` while the database is away: call it
     again with the same outcome. What was filed already is then refused by its token.
     """
+    scored = []
     for job in batch.jobs:
         if error := outcome.errors.get(job.scoring.pk):
             logger.error("Scoring %s failed: %s", job.scoring.pk, error)
             release(job.scoring, error)
-            continue
-        try:
-            _file(batch.served, job, outcome.results[job.scoring.pk], outcome.timing)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DatabaseError, ValueError) as trouble:
-            logger.exception("Scoring %s could not be filed", job.scoring.pk)
-            release(job.scoring, str(trouble))
+        else:
+            scored.append(job)
+    if len(scored) > 1 and _filed_together(batch, scored, outcome):
+        return
+    for job in scored:
+        _file_alone(batch, job, outcome)
 
 
-def _file(served: Served, job: Job, results: Sequence[PictureAssessment], timing: Timing) -> None:
-    """One case's result to the workflow."""
-    view = prediction_of(served, job.scoring, job.photos, results, timing)
-    if not workflow.attach(job.scoring, view):
-        logger.warning("Scoring %s was no longer ours; its late answer is refused", job.scoring.pk)
+def _filed_together(batch: Batch, jobs: Sequence[Job], outcome: Outcome) -> bool:
+    """One transaction for all: what a view costs the database is mostly the same for many."""
+    try:
+        return _attached(batch, jobs, outcome)
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError):
+        logger.warning("%s views could not be filed together; one by one, then", len(jobs))
+        return False
+
+
+def _file_alone(batch: Batch, job: Job, outcome: Outcome) -> None:
+    row = job.scoring
+    try:
+        if not _attached(batch, [job], outcome):
+            logger.warning("Scoring %s was no longer ours; its late answer is refused", row.pk)
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError) as trouble:
+        logger.exception("Scoring %s could not be filed", row.pk)
+        release(row, str(trouble))
+
+
+def _attached(batch: Batch, jobs: Sequence[Job], outcome: Outcome) -> bool:
+    views = []
+    for job in jobs:
+        results = outcome.results[job.scoring.pk]
+        view = prediction_of(batch.served, job.scoring, job.photos, results, outcome.timing)
+        views.append((job.scoring, view))
+    attached = workflow.attach(*views)
     failpoints.reach("after_commit")
+    return attached
 
 
 def release(row: Scoring, error: str) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import Consent, User
-from accounts.people import has_consent, reachable_number
+from accounts.people import reachable_numbers, who_agreed
 from notifications import links
-from notifications.models import Channel, Event, Invitation, Message
+from notifications.models import Channel, Event, Invitation, Link, Message
 from notifications.wake import wake
 
 DELIVER = "notifications.deliver_due"
+Key = tuple[str, str, int | None]  # event, about, recipient
 
 
 @dataclass(frozen=True)
@@ -24,53 +26,84 @@ class Route:
     address: str
 
 
-def tell(
-    event: Event,
-    *,
-    recipient: User,
-    about: str,
-    path: str,
-    not_before: datetime | None = None,
-) -> Message:
-    """Tell ``recipient`` once that ``event`` happened to ``about``, with a link to ``path``.
+@dataclass(frozen=True)
+class Notice:
+    """``recipient`` is to be told that ``event`` happened to ``about``, with a link to ``path``.
 
-    Writes in the caller's transaction, so that the message exists exactly if what it tells about
-    does; must be called inside one. By WhatsApp where they agreed to it and have a number that
-    takes it, else by e-mail. Called again for the same event, person and ``about``, it returns the
-    row there is, whatever became of it: something that happens again needs another ``about``
+    Once for an event, person and ``about``: something that happens again needs another ``about``
     ("case:<id>#<n>"). Nothing leaves before ``not_before``.
+    """
+
+    event: Event
+    recipient: User
+    about: str
+    path: str
+    not_before: datetime | None = None
+
+    @property
+    def key(self) -> Key:
+        """Of two notices with the same one, only the first is told."""
+        return self.event, self.about, self.recipient.pk
+
+
+def tell(*notices: Notice) -> list[Message]:
+    """Tell everybody what is to be told, once; as many messages as notices, in their order.
+
+    Writes in the caller's transaction, so that a message exists exactly if what it tells about
+    does; must be called inside one. By WhatsApp where they agreed to it and have a number that
+    takes it, else by e-mail. What was told before is the row there is, whatever became of it.
+    The number of statements does not grow with the number of notices.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("tell() belongs into the transaction of what it tells about")
-    told = Message.objects.filter(event=event, about=about, recipient=recipient)
-    earlier = told.order_by("created_at").first()
-    if earlier is not None:
-        return earlier
-    try:
-        with transaction.atomic():
-            message = _write(event, recipient, about, path, not_before)
-    except IntegrityError:  # somebody told them at the same moment
-        return told.get()
-    wake(DELIVER)
-    return message
+    told = _told(notices)
+    wanted = {notice.key: notice for notice in reversed(notices) if notice.key not in told}
+    if wanted:
+        # In one order everywhere: two who tell the same people wait for each other, once.
+        new = [wanted[key] for key in sorted(wanted, key=str)]
+        try:
+            with transaction.atomic():
+                told |= _write(new)
+        except IntegrityError:  # somebody told one of them at the same moment
+            told |= _told(notices)
+            told |= _write([notice for notice in new if notice.key not in told])
+        wake(DELIVER)
+    return [told[notice.key] for notice in notices]
 
 
-def _write(
-    event: Event, recipient: User, about: str, path: str, not_before: datetime | None
-) -> Message:
-    route = route_to(recipient)
-    message = Message(
-        event=event,
-        about=about,
-        recipient=recipient,
-        channel=route.channel,
-        address=route.address,
-        link=links.make(recipient, path, sent_at=not_before),
+def _told(notices: Sequence[Notice]) -> dict[Key, Message]:
+    """What was said of these already; of a message sent again, the first."""
+    rows = Message.objects.filter(
+        event__in={notice.event for notice in notices},
+        about__in={notice.about for notice in notices},
+        recipient__in={notice.recipient.pk for notice in notices},
     )
-    if not_before is not None:
-        message.run_after = not_before
-    message.save(force_insert=True)
-    return message
+    return {
+        (row.event, row.about, row.recipient_id): row for row in rows.order_by("-created_at", "-pk")
+    }
+
+
+def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
+    routes = routes_to([notice.recipient for notice in notices])
+    links_to = Link.objects.bulk_create(
+        links.drawn(notice.recipient, notice.path, sent_at=notice.not_before) for notice in notices
+    )
+    messages = []
+    for notice, link in zip(notices, links_to, strict=True):
+        route = routes[notice.recipient.pk]
+        message = Message(
+            event=notice.event,
+            about=notice.about,
+            recipient=notice.recipient,
+            channel=route.channel,
+            address=route.address,
+            link=link,
+        )
+        if notice.not_before is not None:
+            message.run_after = notice.not_before
+        messages.append(message)
+    Message.objects.bulk_create(messages)
+    return {notice.key: message for notice, message in zip(notices, messages, strict=True)}
 
 
 def tell_invited(invitation: Invitation) -> Message:
@@ -106,7 +139,16 @@ def withdraw(event: Event, about: str) -> int:
 
 def route_to(person: User) -> Route:
     """Where ``person`` is told: WhatsApp if they agreed and can be reached there, else e-mail."""
-    number = reachable_number(person)
-    if number is not None and has_consent(person, Consent.Kind.MESSAGES):
-        return Route(Channel.WHATSAPP, number.e164)
-    return Route(Channel.EMAIL, person.email)
+    return routes_to([person])[person.pk]
+
+
+def routes_to(persons: Sequence[User]) -> dict[int, Route]:
+    """:func:`route_to` of each of ``persons``, by primary key."""
+    numbers = reachable_numbers(person.pk for person in persons)
+    agreed = who_agreed(numbers, Consent.Kind.MESSAGES) if numbers else set()
+    return {
+        person.pk: Route(Channel.WHATSAPP, numbers[person.pk].e164)
+        if person.pk in agreed
+        else Route(Channel.EMAIL, person.email)
+        for person in persons
+    }

@@ -23,10 +23,17 @@ def make(recipient: User, path: str, *, sent_at: datetime | None = None) -> Link
 
     ``path`` is one of our own: it starts with one slash. Anything else raises ``ValueError``.
     """
+    link = drawn(recipient, path, sent_at=sent_at)
+    link.save(force_insert=True)
+    return link
+
+
+def drawn(recipient: User, path: str, *, sent_at: datetime | None = None) -> Link:
+    """What :func:`make` makes, not yet saved."""
     if not path.startswith("/") or path.startswith("//"):
         raise ValueError(f"a link leads to a page of ours, not to {path!r}")
     token = tokens.new()
-    return Link.objects.create(
+    return Link(
         token=token,
         token_sha256=tokens.sha256(token),
         path=path,

@@ -149,7 +149,7 @@ def prediction(scoring: Scoring, **changes: Any) -> Prediction:
 def scored(case: Case, **changes: Any) -> Case:
     """``case`` with the computer's view in, as the inference worker would have filed it."""
     scoring = claimed(case)
-    assert workflow.attach(scoring, prediction(scoring, **changes))
+    assert workflow.attach((scoring, prediction(scoring, **changes)))
     case.refresh_from_db()
     return case
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
 from diagnoses import failpoints
-from diagnoses.models import UNSCORED_SHOWS_AFTER, Case, Prediction, Scoring
+from diagnoses.models import UNSCORED_SHOWS_AFTER, Case, CaseEvent, Prediction, Scoring
 from diagnoses.states import Status, WorkflowError
 from diagnoses.triage import by_answers
 from diagnoses.workflow.moves import about_case, answer_within, move, note
@@ -20,53 +24,75 @@ from notifications.wake import wake
 SCORE_DUE = "diagnoses.score_due"
 
 
-def attach(scoring: Scoring, prediction: Prediction) -> bool:
-    """The computer's view is in: file it, raise it by the answers, tell patient and doctor.
+def attach(*found: tuple[Scoring, Prediction]) -> bool:
+    """The computer's views are in: file them, raise them by the answers, tell patient and doctor.
 
-    ``prediction`` is unsaved and carries the picture's tier and reasons. Returns ``False``, and
-    files nothing, when the scoring's token is no longer the one in the database: the lease ran
-    out and somebody else has the row.
+    A prediction is unsaved and carries the picture's tier and reasons. All are filed in one
+    transaction, or none: ``False`` when the token of one scoring is no longer the one in the
+    database, because its lease ran out and somebody else has the row.
     """
     with transaction.atomic():
-        # The case first, as in the patient's moves: two orders would be a deadlock. With whom it
-        # takes to tell of it: this runs beside the network, and every query costs both.
-        locked = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
-        case = locked.get(pk=scoring.case_id)
-        if not _settle(scoring, error=""):
+        cases = _locked(scoring.case_id for scoring, _ in found)
+        if not _settle(*(scoring for scoring, _ in found)):
+            transaction.set_rollback(True)
             return False
-        urgency = by_answers(case.pack, case.answers).joined_with(
-            Tier(prediction.picture_tier), tuple(prediction.reasons)
+        for scoring, prediction in found:
+            _raise_by_answers(prediction, cases[scoring.case_id])
+            prediction.scoring, prediction.case = scoring, cases[scoring.case_id]
+        Prediction.objects.bulk_create([prediction for _, prediction in found])
+        CaseEvent.objects.bulk_create(
+            CaseEvent(case=view.case, kind="checked", detail={"tier": view.tier})
+            for _, view in found
         )
-        prediction.tier, prediction.reasons = urgency.tier.value, list(urgency.reasons)
-        prediction.points = urgency.points
-        prediction.scoring, prediction.case = scoring, case
-        prediction.save(force_insert=True)
-        note(case, "checked", None, tier=urgency.tier.value)
-        if case.is_open and scoring.purpose == Scoring.Purpose.LIVE:
-            _show(case, prediction, urgency.tier)
+        arrived = []
+        for row, view in found:
+            live = row.purpose == Scoring.Purpose.LIVE and view.case.is_open
+            if live and _show(view):
+                arrived.append(view.case)
+        tell_checked(*arrived)
         failpoints.reach("before_commit")
     return True
 
 
-def _show(case: Case, prediction: Prediction, tier: Tier) -> None:
-    """The case takes the prediction's tier and goes to the doctors.
+def _locked(keys: Iterable[UUID]) -> dict[UUID, Case]:
+    """The cases, locked before their queue rows as in the patient's moves, and in one order.
+
+    Two orders would be a deadlock. With whom it takes to tell of them: this runs beside the
+    network, and every query costs both.
+    """
+    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
+    return {case.pk: case for case in cases.filter(pk__in=set(keys)).order_by("pk")}
+
+
+def _raise_by_answers(prediction: Prediction, case: Case) -> None:
+    urgency = by_answers(case.pack, case.answers).joined_with(
+        Tier(prediction.picture_tier), tuple(prediction.reasons)
+    )
+    prediction.tier, prediction.reasons = urgency.tier.value, list(urgency.reasons)
+    prediction.points = urgency.points
+
+
+def _show(view: Prediction) -> bool:
+    """The case takes the prediction's tier; whether it went to the doctors with it just now.
 
     A photo that shows nothing the network knows leaves the case unscored, and so on top.
     """
-    if not prediction.names_a_class:
-        if case.status == Status.REGISTERED:
-            pass_to_doctors(case, "not_judged")
-        return
+    case, tier = view.case, Tier(view.tier)
+    arrives = case.status == Status.REGISTERED
+    if not view.names_a_class:
+        if arrives:
+            move(case, Status.PARTIAL, "unscored", None, reason="not_judged")
+        return arrives
     due = case.answer_due_at
     if case.clinic.release_policy == Clinic.Release.AT_ONCE:
         # Where the view is held a sooner date would give the tier away; the order stays urgent.
         due = min(due, case.submitted_at + answer_within(case.clinic, tier))
-    seen = {"tier": tier.value, "risk": prediction.risk, "answer_due_at": due}
-    if case.status == Status.REGISTERED:
+    seen = {"tier": tier.value, "risk": view.risk, "answer_due_at": due}
+    if arrives:
         move(case, Status.PARTIAL, "to_doctors", None, **seen)
-        tell_checked(case)
     else:
         Case.objects.filter(pk=case.pk).update(**seen)
+    return arrives
 
 
 def catch_up(case: Case) -> None:
@@ -76,7 +102,8 @@ def catch_up(case: Case) -> None:
     """
     view = case.prediction
     if view is not None and case.tier is None:
-        _show(case, view, Tier(view.tier))
+        view.case = case  # the caller's, which knows its status
+        _show(view)
     tell_checked(case)
 
 
@@ -112,13 +139,15 @@ def pass_on_the_late() -> int:
     return passed
 
 
-def _settle(scoring: Scoring, *, error: str) -> bool:
-    """Close the queue row if it is still ours by its fencing token."""
-    return bool(
+def _settle(*rows: Scoring, error: str = "") -> bool:
+    """Close the queue rows; whether all of them were still ours by their fencing token."""
+    ours = Q(*[Q(pk=row.pk, token=row.token) for row in rows], _connector=Q.OR)
+    settled = (
         Scoring.objects.waiting()
-        .filter(pk=scoring.pk, token=scoring.token)
+        .filter(ours)
         .update(settled_at=Now(), lease_until=None, token=None, holder=None, error=error)
     )
+    return settled == len(rows)
 
 
 def requeue(case: Case, by: User) -> None:

@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from django.db.models import QuerySet
+from collections.abc import Iterable
 
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Review
 from diagnoses.states import Status
 from diagnoses.workflow.moves import about_case, about_review, move
 from notifications import ledger
+from notifications.ledger import Notice
 from notifications.models import Event
 
 
-def tell_checked(case: Case) -> None:
-    if case.clinic.release_policy == Clinic.Release.AT_ONCE:
-        _tell_patient(case, Event.CASE_CHECKED, about_case(case))
-    tell_doctors(case, about_case(case))
+def tell_checked(*cases: Case) -> None:
+    """These cases wait for a doctor now; a patient hears of it where the clinic does not hold it.
 
-
-def _tell_patient(case: Case, event: Event, about: str, not_before: datetime | None = None) -> None:
-    ledger.tell(
-        event,
-        recipient=case.patient,
-        about=about,
-        path=f"/cases/{case.pk}/",
-        not_before=not_before,
-    )
+    All together: every statement costs the worker as much as a piece of the network.
+    """
+    doctors = _doctors_of(cases)
+    notices = []
+    for case in cases:
+        if case.clinic.release_policy == Clinic.Release.AT_ONCE:
+            path = f"/cases/{case.pk}/"
+            notices.append(Notice(Event.CASE_CHECKED, case.patient, about_case(case), path))
+        notices += _to_read(case, doctors[case.clinic_id], about_case(case))
+    ledger.tell(*notices)
 
 
 def tell_doctors(case: Case, about: str) -> None:
     """The doctor asked for; else every reading doctor of the clinic, so that none is missed."""
-    for doctor in doctors_of(case):
-        ledger.tell(Event.CASE_TO_READ, recipient=doctor, about=about, path=f"/worklist/{case.pk}/")
+    ledger.tell(*_to_read(case, _doctors_of([case])[case.clinic_id], about))
 
 
-def doctors_of(case: Case) -> QuerySet[User]:
-    """The doctor asked for, while they read here; else every reading doctor of the clinic."""
-    doctors = User.objects.reading_doctors().filter(clinic=case.clinic_id)
+def _to_read(case: Case, doctors: list[User], about: str) -> list[Notice]:
+    """To the doctor asked for, while they read here; else to every one of ``doctors``."""
     asked = case.asked_doctor
-    own = doctors.filter(pk=asked.pk) if asked else doctors.none()
-    return own if own.exists() else doctors
+    own = [doctor for doctor in doctors if doctor == asked]
+    path = f"/worklist/{case.pk}/"
+    return [Notice(Event.CASE_TO_READ, doctor, about, path) for doctor in own or doctors]
+
+
+def _doctors_of(cases: Iterable[Case]) -> dict[int, list[User]]:
+    """The reading doctors of each case's clinic."""
+    doctors: dict[int, list[User]] = {case.clinic_id: [] for case in cases}
+    for doctor in User.objects.reading_doctors().filter(clinic__in=doctors):
+        if doctor.clinic_id is not None:
+            doctors[doctor.clinic_id].append(doctor)
+    return doctors
 
 
 def tell_signed(case: Case, review: Review, event: Event) -> None:
-    _tell_patient(case, event, about_review(case, review), not_before=review.effective_at)
+    path, about = f"/cases/{case.pk}/", about_review(case, review)
+    ledger.tell(Notice(event, case.patient, about, path, not_before=review.effective_at))
 
 
 def pass_to_doctors(case: Case, reason: str) -> None:

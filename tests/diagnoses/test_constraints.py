@@ -47,8 +47,8 @@ def test_the_80_percent_rule_is_a_constraint(cast: Cast) -> None:
         {"confidence": 0.5, "no_disease": True},
     ):
         with pytest.raises(IntegrityError, match="80_percent"), transaction.atomic():
-            workflow.attach(row, prediction(row, **wrong))
-    assert workflow.attach(row, prediction(row, **NOT_SURE))
+            workflow.attach((row, prediction(row, **wrong)))
+    assert workflow.attach((row, prediction(row, **NOT_SURE)))
 
 
 def test_final_has_a_signer_and_a_time(cast: Cast) -> None:
@@ -150,13 +150,13 @@ def test_the_picture_of_a_prediction_is_one_of_its_case(cast: Cast) -> None:
     a_model_version()
     row, other = claimed(submitted(cast.ana)), submitted(cast.ana)
     with pytest.raises(IntegrityError, match='"prediction_of_its_photo"'), transaction.atomic():
-        workflow.attach(row, prediction(row, photo=other.photos.get()))
+        workflow.attach((row, prediction(row, photo=other.photos.get())))
 
 
 def test_a_row_is_answered_once(cast: Cast) -> None:
     a_model_version()
     row = claimed(submitted(cast.ana))
-    assert workflow.attach(row, prediction(row))
+    assert workflow.attach((row, prediction(row)))
     with pytest.raises(IntegrityError, match="scoring_id"), transaction.atomic():
         filled_in(row).save(force_insert=True)
 
@@ -165,5 +165,5 @@ def test_who_has_a_prediction_keeps_case_and_version(cast: Cast) -> None:
     a_model_version()
     case, other = submitted(cast.ana), submitted(cast.ana)
     row = claimed(case)
-    assert workflow.attach(row, prediction(row))
+    assert workflow.attach((row, prediction(row)))
     refused(row, "prediction_of_its_scoring", case=other, round=2)

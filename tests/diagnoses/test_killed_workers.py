@@ -17,6 +17,7 @@ import requests
 from django.db.models import Count
 from knox.models import AuthToken
 
+from diagnoses.inference import CASES_AT_ONCE
 from diagnoses.models import Case, Prediction, Scoring
 from diagnoses.states import NewPhoto
 from mlservice.models import ModelVersion
@@ -192,10 +193,11 @@ def test_killed_at_a_named_place(live_stack: Stack, place: str) -> None:
 @pytest.mark.parametrize("place", ["before_commit", "after_commit"])
 def test_killed_around_the_commit(live_stack: Stack, place: str) -> None:
     cast = build_cast()
-    live_stack.start("inference", FAILPOINT=f"{place}:3")
-    cases = [submitted(cast.ana) for _ in range(8)]
+    cases = [submitted(cast.ana) for _ in range(3 * CASES_AT_ONCE)]
+    live_stack.start("inference", FAILPOINT=f"{place}:2")  # in its second batch
     eventually(lambda: not live_stack.children["inference"].running, 30, "dying there")
-    assert Prediction.objects.count() == (2 if place == "before_commit" else 3)
+    filed = 1 if place == "before_commit" else 2  # batches, whole ones
+    assert Prediction.objects.count() == filed * CASES_AT_ONCE
     live_stack.start("inference-2")
     eventually(all_settled, 60, "scoring what the dead one held")
     assert_nothing_lost_or_doubled(cases)

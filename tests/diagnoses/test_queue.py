@@ -7,15 +7,17 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import people
 from accounts.models import Consent
-from diagnoses import inference, worker
+from diagnoses import inference, worker, workflow
 from diagnoses.inference import Batch, claim, release
 from diagnoses.intake import clean
 from diagnoses.models import Case, Photo, Prediction, Scoring
@@ -24,7 +26,8 @@ from mlservice import registry
 from mlservice.engine import shipped
 from mlservice.models import ModelVersion
 from mlservice.serving import Shelf
-from tests.cases import InThisProcess, a_model_version, photo, score_next, submitted
+from notifications.models import Event, Message
+from tests.cases import InThisProcess, a_model_version, photo, prediction, score_next, submitted
 from tests.cast import Cast, build_cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -127,6 +130,48 @@ def test_a_view_is_filed_once_however_often_it_is_settled(cast: Cast, shelf: She
     inference.settle(batch, outcome)
     inference.settle(batch, outcome)
     assert Prediction.objects.count() == 1
+
+
+def test_one_row_that_cannot_be_filed_does_not_hold_up_its_batch_mates(
+    cast: Cast, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was taken over by another worker, one is refused by the database; two are filed."""
+    active_shipped(shelf)
+    cases = [submitted(cast.ana) for _ in range(4)]
+    inference.load_wanted(shelf)
+    batch = inference.take(shelf, InThisProcess())
+    assert batch is not None
+    outcome = inference.predict(batch)
+    late, refused, *well = [job.scoring for job in batch.jobs]
+    Scoring.objects.filter(pk=late.pk).update(token=uuid4())
+    real = inference.prediction_of
+
+    def crooked(served: Any, scoring: Scoring, *rest: Any) -> Prediction:
+        view = real(served, scoring, *rest)
+        view.no_disease ^= scoring == refused
+        return view
+
+    monkeypatch.setattr(inference, "prediction_of", crooked)
+    inference.settle(batch, outcome)
+    assert set(Prediction.objects.values_list("scoring", flat=True)) == {row.pk for row in well}
+    refused.refresh_from_db()
+    assert "prediction_the_80_percent_rule" in refused.error
+    late.refresh_from_db()
+    assert late.token is not None, "the other worker's"
+    assert Message.objects.filter(event=Event.CASE_CHECKED).count() == len(cases) - 2
+
+
+def test_filing_many_costs_few_statements_more_than_filing_one(cast: Cast) -> None:
+    version = a_model_version()
+    first, *more = [submitted(cast.ana) for _ in range(inference.CASES_AT_ONCE + 1)]
+    claimed_now = {row.case_id: row for row in claim([version.pk], at_most=9)}
+    with CaptureQueriesContext(connection) as for_one:
+        assert workflow.attach((row := claimed_now[first.pk], prediction(row)))
+    rows = [claimed_now[case.pk] for case in more]
+    with CaptureQueriesContext(connection) as for_four:
+        assert workflow.attach(*[(row, prediction(row)) for row in rows])
+    each = 2  # a case's own move and its event
+    assert len(for_four) - len(for_one) == each * (len(rows) - 1)
 
 
 def test_only_versions_this_worker_can_serve(cast: Cast, version: ModelVersion) -> None:

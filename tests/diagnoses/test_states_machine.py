@@ -230,17 +230,33 @@ class AnyOrder(RuleBasedStateMachine):
         """Perhaps late, perhaps again, perhaps after its lock was lost: the token decides."""
         getattr(self, does)(row, view)
 
+    @rule(
+        rows=st.lists(claims, min_size=2, max_size=4, unique_by=lambda row: row.pk),
+        view=st.sampled_from(sorted(VIEWS)),
+    )
+    def records_together(self, rows: list[Scoring], view: str) -> None:
+        """All of them or none, whoever had them and however long ago."""
+        ours = all(self.is_current(row) for row in rows)
+        found = [(row, prediction(row, **VIEWS[view])) for row in rows]
+        assert workflow.attach(*found) is ours
+        self.nothing_may_change = not ours
+        for row in rows if ours else []:
+            self.was_recorded(row)
+
     def records(self, row: Scoring, view: str) -> None:
         ours = self.is_current(row)
-        assert workflow.attach(row, prediction(row, **VIEWS[view])) is ours
+        assert workflow.attach((row, prediction(row, **VIEWS[view]))) is ours
         if ours:
-            self.story.settled(row.pk)
-            self.story.cases[str(row.case_id)].viewed |= self.story.queue[row.pk].live
+            self.was_recorded(row)
+
+    def was_recorded(self, row: Scoring) -> None:
+        self.story.settled(row.pk)
+        self.story.cases[str(row.case_id)].viewed |= self.story.queue[row.pk].live
 
     def dies_before_the_commit(self, row: Scoring, view: str) -> None:
         self.nothing_may_change = True
         with transaction.atomic():
-            workflow.attach(row, prediction(row, **VIEWS[view]))
+            workflow.attach((row, prediction(row, **VIEWS[view])))
             transaction.set_rollback(True)
 
     def stumbles(self, row: Scoring, _view: str) -> None:

@@ -239,10 +239,10 @@ def test_a_late_answer_with_an_old_token_is_refused(cast: Cast) -> None:
     a_model_version()
     case = submitted(cast.ana)
     zombie, alive = claimed(case), claimed(case)
-    assert workflow.attach(zombie, prediction(zombie, **RED)) is False
+    assert workflow.attach((zombie, prediction(zombie, **RED))) is False
     assert Prediction.objects.count() == 0
-    assert workflow.attach(alive, prediction(alive)) is True
-    assert workflow.attach(alive, prediction(alive)) is False, "settled once"
+    assert workflow.attach((alive, prediction(alive))) is True
+    assert workflow.attach((alive, prediction(alive))) is False, "settled once"
     assert Prediction.objects.get().tier == "green"
     assert Message.objects.filter(event=Event.CASE_CHECKED).count() == 1
 
@@ -528,7 +528,7 @@ def test_withdrawn_cases_are_never_scored(cast: Cast) -> None:
     row = claimed(case)
     workflow.withdraw(case, cast.ana)
     assert not Scoring.objects.waiting().exists()
-    assert workflow.attach(row, prediction(row)) is False
+    assert workflow.attach((row, prediction(row))) is False
     with pytest.raises(Moved):
         workflow.withdraw(case, cast.ana)
 

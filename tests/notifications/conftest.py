@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import delivery, ledger
+from notifications.ledger import Notice
 from notifications.models import Event, Message
 from portal.standin.api import Account
 from portal.standin.server import StandIn
@@ -56,7 +57,8 @@ def reporting_twilio(settings: Settings, live_server: object) -> Iterator[StandI
 def tell(who: User, about: str = "case:1", event: Event = Event.CASE_CHECKED) -> Message:
     """Tell ``who`` that something happened, as a workflow would."""
     with transaction.atomic():
-        return ledger.tell(event, recipient=who, about=about, path="/cases/1/")
+        [message] = ledger.tell(Notice(event, who, about, "/cases/1/"))
+    return message
 
 
 def bodies(twilio: StandIn) -> list[str]:

@@ -6,12 +6,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import people
 from accounts.models import Consent
 from notifications import delivery, ledger
+from notifications.ledger import Notice
 from notifications.models import Channel, Event, Link, Message
 from tests.cast import ANAS_NUMBER, Cast, build_cast
 from tests.notifications.conftest import now, tell
@@ -51,6 +53,28 @@ def test_another_person_event_or_round_is_another_message(cast: Cast) -> None:
     assert Message.objects.count() == 4
 
 
+def test_many_are_told_with_as_many_statements_as_one(cast: Cast) -> None:
+    one = Notice(Event.CASE_TO_READ, cast.ruth, "case:0", "/")
+    more = [
+        Notice(Event.CASE_TO_READ, who, f"case:{number}", "/")
+        for number in range(1, 4)
+        for who in (cast.ruth, cast.sam, cast.bo, cast.ruth)  # the doctor twice: told once
+    ]
+    with CaptureQueriesContext(connection) as for_one:
+        [first] = ledger.tell(one)
+    with CaptureQueriesContext(connection) as for_many:
+        messages = ledger.tell(one, *more)
+    assert len(for_many) == len(for_one)
+    assert messages[0] == first, "told before"
+    assert [(m.recipient_id, m.about) for m in messages[1:]] == [
+        (notice.recipient.pk, notice.about) for notice in more
+    ]
+    assert messages[1] == messages[4]
+    assert Message.objects.count() == Link.objects.count() == 1 + 9
+    assert {m.channel for m in messages if m.recipient != cast.bo} == {Channel.WHATSAPP}
+    assert {m.address for m in messages if m.recipient == cast.bo} == {cast.bo.email}
+
+
 def test_nothing_is_told_of_what_did_not_happen(cast: Cast) -> None:
     with transaction.atomic():
         tell(cast.ana)
@@ -63,7 +87,7 @@ def test_nothing_is_told_of_what_did_not_happen(cast: Cast) -> None:
 def test_telling_outside_a_transaction_is_refused() -> None:
     cast = build_cast()
     with pytest.raises(RuntimeError):
-        ledger.tell(Event.CASE_SIGNED, recipient=cast.ana, about="case:1", path="/cases/1/")
+        ledger.tell(Notice(Event.CASE_SIGNED, cast.ana, "case:1", "/cases/1/"))
     assert not Message.objects.exists()
 
 
@@ -90,8 +114,8 @@ def test_two_who_tell_at_the_same_moment_write_one_row() -> None:
 def test_what_may_not_leave_yet_waits_and_its_link_lives_three_days_from_then(cast: Cast) -> None:
     later = timezone.now() + timedelta(hours=1)
     with transaction.atomic():
-        message = ledger.tell(
-            Event.CASE_SIGNED, recipient=cast.ana, about="case:1", path="/", not_before=later
+        [message] = ledger.tell(
+            Notice(Event.CASE_SIGNED, cast.ana, "case:1", "/", not_before=later)
         )
     assert delivery.claim() is None
     assert message.link is not None
@@ -118,4 +142,4 @@ def test_what_is_in_a_workers_hands_is_not_taken_back(cast: Cast) -> None:
 @pytest.mark.parametrize("path", ["https://elsewhere.example/", "//elsewhere.example/", "cases/"])
 def test_a_link_leads_to_a_page_of_ours_only(cast: Cast, path: str) -> None:
     with pytest.raises(ValueError, match="a page of ours"), transaction.atomic():
-        ledger.tell(Event.CASE_SIGNED, recipient=cast.ana, about="case:1", path=path)
+        ledger.tell(Notice(Event.CASE_SIGNED, cast.ana, "case:1", path))
