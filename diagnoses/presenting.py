@@ -72,7 +72,7 @@ class ComputerView:
 def patient_card(case: Case) -> Card:
     """The result as the patient reads it now. A signed answer comes first, whatever was before."""
     review = answer_for_patient(case)
-    prediction = case.prediction
+    prediction = None if _being_checked(case) else case.prediction
     key, tone = outcome_of(case, prediction, review)
     outcome = case.pack.outcomes[key].fill(**_words(case, prediction, review))
     return _card(key, tone, outcome)
@@ -89,8 +89,15 @@ def machine_card(case: Case) -> Card | None:
 
 def answer_for_patient(case: Case) -> Review | None:
     """The newest standing answer whose seconds to undo are over."""
+    if not case.is_signed:
+        return None
     standing = case.reviews.standing().filter(effective_at__lte=timezone.now())
-    return standing.select_related("doctor").last() if case.is_signed else None
+    return standing.select_related("doctor").last()
+
+
+def _being_checked(case: Case) -> bool:
+    """The computer's view moves a case on in its own transaction: until then there is none."""
+    return case.status == Case.Status.REGISTERED
 
 
 def outcome_of(case: Case, prediction: Prediction | None, review: Review | None) -> tuple[str, str]:
@@ -101,7 +108,7 @@ def outcome_of(case: Case, prediction: Prediction | None, review: Review | None)
         return "withdrawn", "neutral"
     if case.clinic.release_policy == Clinic.Release.AFTER_REVIEW:
         return "held", "neutral"  # from the start: "waiting" promises what the computer finds
-    if case.status == Case.Status.REGISTERED:
+    if _being_checked(case):
         return "waiting", "neutral"
     if prediction is None:
         return "unscored", "neutral"
@@ -167,9 +174,9 @@ def spoken(moment: datetime) -> str:
 
 def steps(case: Case) -> list[Step]:
     """Where the case is on its way."""
-    checked = case.events.filter(kind__in=["checked", "unscored"]).order_by("pk").first()
-    review = answer_for_patient(case)
-    checking = case.status == Case.Status.REGISTERED
+    checking, review = _being_checked(case), answer_for_patient(case)
+    events = case.events.filter(kind__in=["checked", "unscored"]).order_by("pk")
+    checked = None if checking else events.first()
     by_computer = checked.kind == "checked" if checked else case.computer_check
     return [
         Step("Sent", "done", case.submitted_at),

@@ -134,12 +134,13 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
         else None,
         computer_check=data["computer_check"],
     )
-    known = patient.cases.filter(submit_key=submission.submit_key).exists()
+    # Without a key of the sender's it is drawn for this request: there is nothing to be found.
+    known = bool(idempotency_key) and _known_key(patient, submission)
     try:
         case = workflow.submit(patient, submission)
     except workflow.WorkflowError as refusal:
         raise _unprocessable("refused", refusal.sentence) from refusal
-    if not _says(case, submission):
+    if idempotency_key and not _says(case, submission):
         raise _unprocessable(
             "idempotency_key_reused",
             "This Idempotency-Key was used for another case. Nothing was submitted.",
@@ -188,6 +189,10 @@ def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow
             advice=advice,
         )
     return workflow.NewPhoto(kind, photo, sent_anyway=bool(poor))
+
+
+def _known_key(patient: User, submission: workflow.Submission) -> bool:
+    return patient.cases.filter(submit_key=submission.submit_key).exists()
 
 
 def _says(case: Case, submission: workflow.Submission) -> bool:
