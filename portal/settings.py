@@ -237,6 +237,8 @@ MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 # How long a claimed batch may take before another worker may have it, and how often it is tried.
 SCORING_LEASE = timedelta(seconds=env.int("SCORING_LEASE_SECONDS", default=20))
 SCORING_ATTEMPTS = 3
+# Of a web process's threads, as many may be kept waiting for the computer (diagnoses/hearing.py).
+REQUESTS_THAT_WAIT = env.int("WEB_THREADS", default=8) // 2
 # A worker that stands still this long ends itself: its rows come back, and it starts anew.
 SCORING_HANG = timedelta(seconds=env.int("SCORING_HANG_SECONDS", default=20))
 # Where a test or a benchmark wants a process to die; see diagnoses/failpoints.py.

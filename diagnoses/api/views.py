@@ -29,6 +29,7 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import User
+from diagnoses import hearing
 from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -165,11 +166,24 @@ class CaseView(APIView):
         operation_id="cases_read",
         summary="One case",
         description=EITHER,
+        parameters=[
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description=(
+                    "wait=5: answer when the computer has checked the case, after five seconds at "
+                    "the latest. Where too many wait already, the answer comes at once."
+                ),
+            )
+        ],
         responses={200: OpenApiResponse(CASE, EITHER)} | _problems(401, 404),
     )
     def get(self, request: Request, pk: UUID) -> Response:
         user = _user(request)
         case = get_object_or_404(_cases(user), pk=pk)
+        if hearing.waited(case, request.headers):
+            case = get_object_or_404(_cases(user), pk=pk)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
         words: type[BaseSerializer[Case]] = (
             PatientCaseSerializer if user.is_patient else DoctorCaseSerializer

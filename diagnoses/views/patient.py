@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import presenting, telling, workflow
+from diagnoses import hearing, presenting, telling, workflow
 from diagnoses.forms import TellForm
 from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, Review
 
@@ -64,8 +64,14 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
 @patient_required
 @require_safe
 def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Whether the page is still true, in one statement. ``done``: nothing more is expected."""
-    found = get_object_or_404(_with_status(Case.objects.visible_to(person(request))), pk=pk)
+    """Whether the page is still true, in one statement. ``done``: nothing more is expected.
+
+    With ``Prefer: wait=5`` the answer comes when the computer has looked.
+    """
+    cases = _with_status(Case.objects.visible_to(person(request)))
+    found = get_object_or_404(cases, pk=pk)
+    if hearing.waited(found, request.headers):
+        found = get_object_or_404(cases, pk=pk)
     version, done = _version(found)
     response = JsonResponse({"version": version, "done": done})
     response["ETag"] = f'"{version}"'

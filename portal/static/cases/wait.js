@@ -1,7 +1,7 @@
 // The wait: asks a cheap address whether the page is still true, and swaps what changes.
 // Without it the page reloads itself (a noscript refresh in its head).
 
-const FIRST = 80; // milliseconds: the computer's view is mostly there before the page is
+const FIRST = 20; // milliseconds: the server keeps the question until the computer has looked
 const CALM = 3000; // after the computer, a doctor: that takes hours
 const SLOWEST = 20000;
 let delay = FIRST;
@@ -13,7 +13,12 @@ async function look() {
   const { state, version } = live().dataset;
   try {
     const answer = await fetch(state, {
-      headers: { "If-None-Match": `"${version}"`, Accept: "application/json" },
+      headers: {
+        "If-None-Match": `"${version}"`,
+        Accept: "application/json",
+        // While the computer looks, the answer comes when it has: nothing to ask again and again.
+        Prefer: "wait=5",
+      },
       cache: "no-store",
       redirect: "error",
     });
