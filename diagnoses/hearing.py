@@ -14,7 +14,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cache
 from uuid import UUID
 
 import psycopg
@@ -43,37 +42,42 @@ def waited(case: Case, headers: Mapping[str, str]) -> bool:
     asked = _WAIT.search(headers.get("Prefer", ""))
     if asked is None or case.status != Case.Status.REGISTERED:
         return False
-    if not _seats().acquire(blocking=False):
+    ear = _ear()
+    if not ear.seats.acquire(blocking=False):
         return False
     try:
-        _wait(case.pk, min(float(asked[1]), LONGEST))
+        _wait(ear, case.pk, min(float(asked[1]), LONGEST))
     finally:
-        _seats().release()
+        ear.seats.release()
     return True
 
 
-@cache
-def _seats() -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(settings.REQUESTS_THAT_WAIT)
-
-
-def _wait(pk: UUID, seconds: float) -> None:
+def _wait(ear: Ear, pk: UUID, seconds: float) -> None:
     until = time.monotonic() + seconds
     # First listen, then look: a move between the two would be missed the other way round.
-    with _ear().expecting(str(pk)) as moved:
+    with ear.expecting(str(pk)) as moved:
         being_checked = Case.objects.filter(pk=pk, status=Case.Status.REGISTERED)
         while (left := until - time.monotonic()) > 0 and being_checked.exists():
-            moved.wait(min(left, LOOK_EVERY))
+            if moved.wait(min(left, LOOK_EVERY)):
+                return
 
 
 class Ear:
     """Listens on a connection of its own, from the first who waits to the end of the process."""
 
     def __init__(self) -> None:
+        self.seats = threading.BoundedSemaphore(settings.REQUESTS_THAT_WAIT)
         self._lock = threading.Lock()
         self._expected: dict[str, list[threading.Event]] = defaultdict(list)
         self._listening = threading.Event()
-        threading.Thread(target=self._run, name="ear", daemon=True).start()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="ear", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more; a process that ends need not ask for it."""
+        self._closing = True
+        self._thread.join()
 
     @contextmanager
     def expecting(self, pk: str) -> Iterator[threading.Event]:
@@ -91,7 +95,7 @@ class Ear:
                     del self._expected[pk]
 
     def _run(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 self._listen()
             except (psycopg.Error, Error) as error:
@@ -106,8 +110,9 @@ class Ear:
         with closing(own), own.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
             self._listening.set()
-            for word in own.connection.notifies():
-                self._tell(word.payload)
+            while not self._closing:
+                for word in own.connection.notifies(timeout=LOOK_EVERY):
+                    self._tell(word.payload)
 
     def _tell(self, pk: str) -> None:
         with self._lock:
@@ -115,7 +120,20 @@ class Ear:
                 moved.set()
 
 
-@cache
+_the_one: list[Ear] = []
+_making = threading.Lock()
+
+
 def _ear() -> Ear:
-    """Made on first use: a forked web process inherits no threads."""
-    return Ear()
+    """This process's; made on first use, because a forked web process inherits no threads."""
+    with _making:
+        if not _the_one:
+            _the_one.append(Ear())
+        return _the_one[0]
+
+
+def close() -> None:
+    """End the listening of this process, if it has begun; the next who waits begins it anew."""
+    with _making:
+        while _the_one:
+            _the_one.pop().close()

@@ -128,7 +128,7 @@ def claim(
         due = (
             Scoring.objects.due()
             .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
-            .select_related("case__patient", "model_version")
+            .select_related("case", "model_version")
             .prefetch_related("case__photos")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("priority", "run_after", "pk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def servers() -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(servers: None) -> None:
     """pytest-django makes the test database after this."""
+
+
+@pytest.fixture(autouse=True)
+def nobody_goes_on_listening() -> Iterator[None]:
+    """The test's database may be thrown away: no thread holds on to a connection."""
+    yield
+    from diagnoses import hearing
+
+    hearing.close()
 
 
 @pytest.fixture
