@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks.measuring import Report, in_turn, ratio
 from benchmarks.rig import LARGE, SMALL, RawLoop, Rig, committed, drawn, seconds_until
 
-SIZES = {"600×450": (SMALL, 96), "12 megapixels": (LARGE, 48)}
+SIZES = {"600×450": (SMALL, 192), "12 megapixels": (LARGE, 96)}
 DISTINCT = 24
 
 
