@@ -10,7 +10,9 @@ from portal.machine.child import Child
 
 _POLL = 0.1
 _STEADY = 5.0  # seconds alive after which a death counts as the first again
-_LONGEST_WAIT = 10.0
+# With the second or two a worker needs to start, cases move again within five seconds however often
+# the workers are killed; a child that cannot start at all costs half a core until somebody looks.
+_LONGEST_WAIT = 2.5
 _POLITE = 12.0  # longer than gunicorn's and Celery's own grace
 
 
@@ -57,7 +59,7 @@ class Supervisor:
 
     def _plan_restart(self, watched: Watched, now: float) -> None:
         watched.deaths = 1 if now - watched.started > _STEADY else watched.deaths + 1
-        # At once the first time; then 0.5, 1, 2 … seconds, so that a broken child burns no CPU.
+        # At once the first time; then 0.5, 1, 2 … seconds, so that a broken child burns less CPU.
         wait = 0.0 if watched.deaths == 1 else min(_LONGEST_WAIT, 0.5 * 2 ** (watched.deaths - 2))
         watched.start_at = now + wait
         code = watched.child.process.returncode if watched.child.process else "?"
