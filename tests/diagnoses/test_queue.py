@@ -21,6 +21,7 @@ from diagnoses import inference, worker, workflow
 from diagnoses.inference import Batch, claim, release
 from diagnoses.intake import clean
 from diagnoses.models import Case, Photo, Prediction, Scoring
+from diagnoses.prediction import prediction_of
 from diagnoses.states import NewPhoto
 from mlservice import registry
 from mlservice.engine import shipped
@@ -144,7 +145,7 @@ def test_one_row_that_cannot_be_filed_does_not_hold_up_its_batch_mates(
     outcome = inference.predict(batch)
     late, refused, *well = [job.scoring for job in batch.jobs]
     Scoring.objects.filter(pk=late.pk).update(token=uuid4())
-    real = inference.prediction_of
+    real = prediction_of
 
     def crooked(served: Any, scoring: Scoring, *rest: Any) -> Prediction:
         view = real(served, scoring, *rest)
