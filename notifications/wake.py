@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 # A call still lying in Redis after this long tells nobody anything: the sweep has been there.
 STALE_SECONDS = 60
-# Between two calls for the same task. The first leaves at once; where more come so soon, those who
-# are called are busy anyway, and each call costs both sides several milliseconds.
-GAP_SECONDS = 0.1
 # How long a process that ends (a management command) waits for its last calls to leave.
 LAST_CALLS_SECONDS = 1.0
 
@@ -49,7 +46,6 @@ class _Waker:
         self._changed = threading.Condition()
         self._waiting: dict[str, None] = {}
         self._sending = False
-        self._sent_at: dict[str, float] = {}  # monotonic
         self._thread: threading.Thread | None = None
         self._broker_fails = False
 
@@ -72,26 +68,14 @@ class _Waker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                task_name = self._next()
+                self._changed.wait_for(lambda: bool(self._waiting))
+                task_name = next(iter(self._waiting))
                 del self._waiting[task_name]
-                self._sent_at[task_name] = time.monotonic()
                 self._sending = True
             self._send(task_name)
             with self._changed:
                 self._sending = False
                 self._changed.notify_all()
-
-    def _next(self) -> str:
-        """Wait, with the lock, for a call that may leave; the one that may leave first."""
-        while True:
-            due = {name: self._sent_at.get(name, 0.0) + GAP_SECONDS for name in self._waiting}
-            first = min(due, key=due.__getitem__, default=None)
-            if first is None:
-                self._changed.wait()
-            elif (left := due[first] - time.monotonic()) > 0:
-                self._changed.wait(left)
-            else:
-                return first
 
     def _send(self, task_name: str) -> None:
         try:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 import redis
@@ -137,32 +136,3 @@ def test_telling_calls_the_worker_whose_task_delivers_it(
     assert {now(message).state for message in told} == {Message.State.SENT}
     assert deliver_due() == 0
     assert len(twilio.store.accepted()) == 30
-
-
-def test_calls_that_follow_closely_are_few_and_the_last_is_heard(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waker = wake._Waker()
-    left: list[float] = []
-    monkeypatch.setattr(waker, "_send", lambda _name: left.append(time.monotonic()))
-    started = time.monotonic()
-    for _ in range(30):
-        time.sleep(0.01)
-        called = time.monotonic()
-        waker.call("test.nothing")
-    assert waker.flush(2)
-    assert left[-1] >= called
-    assert len(left) <= 2 + (left[-1] - started) / wake.GAP_SECONDS
-    gaps = [later - earlier for earlier, later in pairwise(left)]
-    assert min(gaps) >= wake.GAP_SECONDS * 0.9
-
-
-def test_a_call_for_another_task_waits_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    waker = wake._Waker()
-    left: list[str] = []
-    monkeypatch.setattr(waker, "_send", left.append)
-    for name in ("test.one", "test.one", "test.other"):
-        waker.call(name)
-        time.sleep(0.01)
-    assert waker.flush(2)
-    assert left == ["test.one", "test.other", "test.one"]
