@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,10 +126,17 @@ class Rig:
             found.append(Sender(email, AuthToken.objects.create(user)[1]))
         return found
 
-    def queue(self, sender: Sender, photos: Sequence[bytes], count: int) -> list[str]:
+    def queue(
+        self,
+        sender: Sender,
+        photos: Sequence[bytes],
+        count: int,
+        answers: Callable[[int], Mapping[str, str]] = lambda _number: {},
+    ) -> list[str]:
         """Submit ``count`` cases of one dermoscopic photo each, in turn; the stored files' paths.
 
-        Through the workflow, not over HTTP: what is measured begins with a filled queue.
+        ``answers`` are those of each case, by its number. Through the workflow, not over HTTP:
+        what is measured begins with a filled queue.
         """
         from accounts.models import User
         from diagnoses import intake, workflow
@@ -140,7 +147,11 @@ class Rig:
         for number in range(count):
             photo = workflow.NewPhoto("dermoscopic", clean[number % len(clean)])
             submission = workflow.Submission(
-                pack_name="skin", site="back", photos=[photo], answers={}, submit_key=uuid4()
+                pack_name="skin",
+                site="back",
+                photos=[photo],
+                answers=answers(number),
+                submit_key=uuid4(),
             )
             case = workflow.submit(patient, submission)
             paths.append(case.photos.get().file.path)

@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 CHANNEL = "case_moved"  # what migration 0005 says it on
 LONGEST = 5.0  # seconds one request waits
 LOOK_EVERY = 1.0  # seconds, in case a word was lost
-AGAIN_AFTER = 1.0  # seconds, when the database is away
+AGAIN_AFTER = 1.0  # seconds: a database that is away is not asked in a tight loop
+_CLOSED_WITHIN = 1.0  # seconds
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,6})\b", re.IGNORECASE)
 
 
@@ -98,7 +99,7 @@ class Ear:
         while not self._closing:
             try:
                 self._listen()
-            except (psycopg.Error, Error) as error:
+            except (psycopg.Error, Error, OSError) as error:
                 self._listening.clear()
                 logger.warning("Nobody hears of cases that move (%s); trying again", error)
                 time.sleep(AGAIN_AFTER)
@@ -111,7 +112,7 @@ class Ear:
             cursor.execute(f"LISTEN {CHANNEL}")
             self._listening.set()
             while not self._closing:
-                for word in own.connection.notifies(timeout=LOOK_EVERY):
+                for word in own.connection.notifies(timeout=_CLOSED_WITHIN):
                     self._tell(word.payload)
 
     def _tell(self, pk: str) -> None:

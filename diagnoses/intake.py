@@ -133,7 +133,7 @@ def _beside() -> ThreadPoolExecutor:
 
 
 def _decode(raw: bytes) -> Image.Image:
-    """Upright RGB pixels of ``raw``, no larger than they are stored.
+    """Upright RGB pixels of ``raw`` and nothing beside them, no larger than they are stored.
 
     Every cap is checked on the header, before decoding.
     """
@@ -147,7 +147,9 @@ def _decode(raw: bytes) -> Image.Image:
                 opened.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, 3.0)
                 opened.load()
                 ImageOps.exif_transpose(opened, in_place=True)
-                return _to_srgb(opened)
+                image = _to_srgb(opened)
+                image.info.clear()  # of a comment or XMP in there the encoder would write a copy
+                return image
     except Refusal:
         raise
     except UnidentifiedImageError:
@@ -211,7 +213,6 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 def _rebuilt(image: Image.Image) -> bytes:
     """A JPEG of the pixels alone. 4:4:4, because a mark's colour carries its diagnosis."""
-    image.info.clear()  # of a comment or XMP in there the encoder would write a copy
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=STORED_QUALITY, subsampling=0)
     return buffer.getvalue()

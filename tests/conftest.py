@@ -42,7 +42,7 @@ def django_db_modify_db_settings(servers: None) -> None:
 def nobody_goes_on_listening() -> Iterator[None]:
     """The test's database may be thrown away: no thread holds on to a connection."""
     yield
-    from diagnoses import hearing
+    from diagnoses import hearing  # needs the settings, which pytest_configure changes first
 
     hearing.close()
 

@@ -135,7 +135,9 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
         computer_check=data["computer_check"],
     )
     # Without a key of the sender's it is drawn for this request: there is nothing to be found.
-    known = bool(idempotency_key) and _known_key(patient, submission)
+    known = bool(idempotency_key) and (
+        patient.cases.filter(submit_key=submission.submit_key).exists()
+    )
     try:
         case = workflow.submit(patient, submission)
     except workflow.WorkflowError as refusal:
@@ -189,10 +191,6 @@ def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow
             advice=advice,
         )
     return workflow.NewPhoto(kind, photo, sent_anyway=bool(poor))
-
-
-def _known_key(patient: User, submission: workflow.Submission) -> bool:
-    return patient.cases.filter(submit_key=submission.submit_key).exists()
 
 
 def _says(case: Case, submission: workflow.Submission) -> bool:

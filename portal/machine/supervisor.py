@@ -11,7 +11,7 @@ from portal.machine.child import Child
 _POLL = 0.1
 _STEADY = 5.0  # seconds alive after which a death counts as the first again
 # With the second or two a worker needs to start, cases move again within five seconds however often
-# the workers are killed; a child that cannot start at all costs half a core until somebody looks.
+# the workers are killed; a child that cannot start at all is tried that often until somebody looks.
 _LONGEST_WAIT = 2.5
 _POLITE = 12.0  # longer than gunicorn's and Celery's own grace
 

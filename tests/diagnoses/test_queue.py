@@ -145,10 +145,9 @@ def test_one_row_that_cannot_be_filed_does_not_hold_up_its_batch_mates(
     outcome = inference.predict(batch)
     late, refused, *well = [job.scoring for job in batch.jobs]
     Scoring.objects.filter(pk=late.pk).update(token=uuid4())
-    real = prediction_of
 
     def crooked(served: Any, scoring: Scoring, *rest: Any) -> Prediction:
-        view = real(served, scoring, *rest)
+        view = prediction_of(served, scoring, *rest)
         view.no_disease ^= scoring == refused
         return view
 

@@ -2,14 +2,18 @@
 // Without it the page reloads itself (a noscript refresh in its head).
 
 const FIRST = 20; // milliseconds: the server keeps the question until the computer has looked
+const SOONEST = 100; // between two answers that came at once: too many others are kept already
 const CALM = 3000; // after the computer, a doctor: that takes hours
 const SLOWEST = 20000;
 let delay = FIRST;
 let timer = 0;
+let asking = false; // one question at a time, however often the tab is left: the server keeps each
 
 const live = () => document.getElementById("case-live");
 
 async function look() {
+  if (asking) return;
+  asking = true;
   const { state, version } = live().dataset;
   try {
     const answer = await fetch(state, {
@@ -26,6 +30,8 @@ async function look() {
     if (answer.status === 200 && (await answer.json()).version !== version) await swap();
   } catch {
     // Offline, or the server restarts: asked again later, ever more slowly.
+  } finally {
+    asking = false;
   }
   next();
 }
@@ -52,7 +58,7 @@ function next() {
   clearTimeout(timer);
   if ("done" in live().dataset || document.hidden) return;
   timer = setTimeout(look, delay);
-  delay = Math.min(delay * 1.3, SLOWEST);
+  delay = Math.min(Math.max(delay * 1.3, SOONEST), SLOWEST);
 }
 
 function readyToPrint(part) {
