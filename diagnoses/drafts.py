@@ -20,11 +20,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from diagnoses import intake
-from diagnoses.models import DraftPhoto
+from diagnoses.models import Draft, DraftPhoto, UploadPiece
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
 
-KEPT_FOR = timedelta(days=1)
-# A form has two places for photos; nobody fills in more than a few forms at once.
+KEPT_FOR = timedelta(days=14)
+PIECES_KEPT_FOR = timedelta(days=1)  # of a photo that never arrived whole
+MAIN = "main"
+# A form has a few places for photos; nobody fills in more than a few forms at once.
 MOST_PER_PERSON = 12
 
 
@@ -39,8 +41,11 @@ class Slot:
 
     @property
     def kinds(self) -> tuple[PhotoKind, ...]:
-        """The computer looks at the main photo; the second one only helps the doctor."""
-        return tuple(kind for kind in self.pack.photo_kinds if kind.scored == (self.name == "main"))
+        """What the photo here may be. The computer looks at the main one; the others, a place
+        for each kind, only help the doctor."""
+        if self.name == MAIN:
+            return tuple(kind for kind in self.pack.photo_kinds if kind.scored)
+        return (self.pack.photo_kind(self.name),)
 
     @property
     def problems(self) -> list[QualityReason]:
@@ -65,7 +70,7 @@ class Slot:
 
 def slots(patient: User, submit_key: UUID, pack: Pack) -> dict[str, Slot]:
     """The form's places for photos with what is kept in them, the main one first."""
-    names = ["main"] if all(kind.scored for kind in pack.photo_kinds) else ["main", "second"]
+    names = [MAIN, *(kind.name for kind in pack.photo_kinds if not kind.scored)]
     kept = {
         draft.slot: draft
         for draft in DraftPhoto.objects.filter(patient=patient, submit_key=submit_key)
@@ -97,7 +102,7 @@ def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -
     }
     with transaction.atomic():
         # The row first: two uploads for one place wait for each other, and each knows the other's.
-        User.objects.select_for_update(no_key=True).get(pk=patient.pk)
+        one_at_a_time(patient)
         place = DraftPhoto.objects.filter(patient=patient, submit_key=submit_key, slot=slot)
         if same := place.filter(sha256=photo.sha256).first():
             return same
@@ -139,10 +144,12 @@ def discard(places: Mapping[str, Slot]) -> None:
 
 
 def sweep() -> int:
-    """Delete what was kept for longer than a day, rows and files; says how many photos went.
+    """Delete what nobody came back to, rows and files; says how many photos went.
 
     Files go by their age, not by their row, so one whose row never came to be goes as well.
     """
+    Draft.objects.filter(touched_at__lt=Now() - KEPT_FOR).delete()
+    UploadPiece.objects.filter(created_at__lt=Now() - PIECES_KEPT_FOR).delete()
     gone, _ = DraftPhoto.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
     if not default_storage.exists("drafts"):
         return gone
@@ -153,6 +160,11 @@ def sweep() -> int:
             if default_storage.get_modified_time(path) < oldest:
                 default_storage.delete(path)
     return gone
+
+
+def one_at_a_time(patient: User) -> None:
+    """Whatever else this person's other tabs and phones do with their forms waits."""
+    User.objects.select_for_update(no_key=True).get(pk=patient.pk)
 
 
 def _drop(drafts: list[DraftPhoto]) -> None:

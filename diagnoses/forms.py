@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from accounts import people, phone
 from accounts.models import Consent, User
 from accounts.wording import WORDING
-from diagnoses.drafts import Slot, clean_photo
+from diagnoses.drafts import MAIN, Slot, clean_photo
 from diagnoses.models import Case
+from diagnoses.models.case import Side
+from diagnoses.questions import QuestionsForm
 from diagnoses.states import NewPhoto, Submission
-from diagnoses.triage import Answers
-from mlservice.packs import Pack, Question
+from mlservice.packs import Pack, PackError, Spot, area_at
 
-MOST_WORDS = 2000  # characters of an answer in the patient's own words
-NO_PHOTO = "Add a photo of the mark. We need one to look at."
-NO_SITE = "Choose where the mark is."
-NO_CARE = "Tick this box. No doctor may look at your photo without it."
-DOCTOR_TWICE = (
+NO_PHOTO = _("Add a photo of the mark. We need one to look at.")
+NO_SITE = _("Choose where the mark is.")
+NO_CARE = _("Tick this box. No doctor may look at your photo without it.")
+DOCTOR_TWICE = _(
     "You chose a doctor from the list and named another one. Choose “Any doctor” in the list, or "
     "empty these two fields."
 )
-NOT_THIS_DOCTOR = "This doctor cannot be asked any more. Choose another one, or “Any doctor”."
-NAME_THE_DOCTOR = "Write the doctor's name too, so that we know whom to invite."
-NUMBER_OF_THE_DOCTOR = "Write the doctor's mobile number too, so that we can invite them."
-WHERE_TO_WRITE = "Write your mobile number here, so that we know where to send messages."
-JUDGE_THE_PHOTO = "Take this photo again, or tick the box to send it as it is."
+NOT_THIS_DOCTOR = _("This doctor cannot be asked any more. Choose another one, or “Any doctor”.")
+NAME_THE_DOCTOR = _("Write the doctor's name too, so that we know whom to invite.")
+NUMBER_OF_THE_DOCTOR = _("Write the doctor's mobile number too, so that we can invite them.")
+WHERE_TO_WRITE = _("Write your mobile number here, so that we know where to send messages.")
+JUDGE_THE_PHOTO = _("Take this photo again, or tick the box to send it as it is.")
 
 
 class PhotoInput(forms.FileInput):
@@ -40,64 +40,44 @@ class PhotoInput(forms.FileInput):
         super().__init__(attrs={"accept": "image/*,.heic,.heif"})
 
 
-class QuestionsForm(forms.Form):
-    """Some of a pack's questions. None has to be answered."""
-
-    def __init__(self, *args: Any, questions: tuple[Question, ...], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.questions = questions
-        for question in questions:
-            self.fields[_field_name(question)] = _question_field(question)
-
-    def asked(self) -> Iterator[tuple[Question, forms.BoundField]]:
-        """Each question with its field, in the pack's order."""
-        for question in self.questions:
-            yield question, self[_field_name(question)]
-
-    def answers(self) -> Answers:
-        """What was answered, and nothing about what was left open."""
-        given = {q.name: self.cleaned_data.get(_field_name(q)) for q in self.questions}
-        return {name: value for name, value in given.items() if value}
-
-
 class SubmitForm(QuestionsForm):
-    """The whole form of a new case. One photo and a body site suffice.
+    """The form of a new case: all of it, or only the fields one screen asks for (``only``).
 
-    The photos themselves are received before (:mod:`diagnoses.drafts`): ``slots`` says what is
-    kept, and the form asks only what is to become of it.
+    One photo and a body site suffice. The photos themselves are received before
+    (:mod:`diagnoses.drafts`): ``slots`` says what is kept, and the form asks only what is to
+    become of it.
     """
 
-    main_photo = forms.FileField(
-        label="Photo of the mark", required=False, allow_empty_file=True, widget=PhotoInput
-    )
-    second_photo = forms.FileField(
-        label="Second photo", required=False, allow_empty_file=True, widget=PhotoInput
-    )
     main_kind = forms.ChoiceField(required=False, widget=forms.RadioSelect)
-    main_as_it_is = forms.BooleanField(required=False)
-    second_as_it_is = forms.BooleanField(required=False)
-    second_left_out = forms.BooleanField(required=False)
     site = forms.ChoiceField(
-        label="Place on your body",
+        label=_("Place on your body"),
         error_messages={"required": NO_SITE, "invalid_choice": NO_SITE},
     )
+    side = forms.ChoiceField(
+        label=_("Which side?"),
+        help_text=_("Your own left or right."),
+        required=False,
+        choices=[("", _("Not sure, or no side")), *Side.choices],
+        widget=forms.RadioSelect,
+    )
+    spot = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
     contact = forms.CharField(
-        label="Your mobile number",
-        help_text="So that your clinic can reach you about this case.",
+        label=_("Your mobile number"),
+        help_text=_("So that your clinic can reach you about this case."),
         required=False,
         max_length=40,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )
     doctor = forms.ModelChoiceField(
-        label="Who should look at it?",
+        label=_("Who should look at it?"),
         queryset=User.objects.none(),
         required=False,
-        empty_label="Any doctor at my clinic",
+        empty_label=_("Any doctor at my clinic"),
         error_messages={"invalid_choice": NOT_THIS_DOCTOR},
     )
-    doctor_name = forms.CharField(label="The doctor’s name", required=False, max_length=120)
+    doctor_name = forms.CharField(label=_("The doctor’s name"), required=False, max_length=120)
     doctor_number = forms.CharField(
-        label="The doctor’s mobile number",
+        label=_("The doctor’s mobile number"),
         required=False,
         max_length=40,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
@@ -113,19 +93,45 @@ class SubmitForm(QuestionsForm):
         pack: Pack,
         slots: Mapping[str, Slot],
         about: Case | None = None,
+        only: Collection[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, questions=pack.questions, **kwargs)
         self.patient, self.pack, self.slots, self.about = patient, pack, slots, about
-        self._choice("site").choices = _grouped_sites(pack)
-        self._choice("main_kind").choices = [(kind.name, kind.text) for kind in slots["main"].kinds]
-        self.fields["main_kind"].initial = slots["main"].kinds[0].name
-        clinic = patient.clinic or people.default_clinic()
-        doctors = User.objects.reading_doctors().filter(clinic=clinic).order_by("name")
-        self.fields["doctor"].queryset = doctors  # type: ignore[attr-defined]  # a ModelChoiceField
+        for name, slot in slots.items():
+            self._place_for_a_photo(name, slot)
+        if only is not None:
+            for name in set(self.fields) - set(only):
+                del self.fields[name]
+        self._fill_in()
+
+    def _fill_in(self) -> None:
+        """What the fields that are asked for offer, and what stands in them already."""
+        if "site" in self.fields:
+            self._choice("site").choices = _grouped_sites(self.pack)
+        if "main_kind" in self.fields:
+            kinds = self.slots[MAIN].kinds
+            self._choice("main_kind").choices = [(kind.name, kind.text) for kind in kinds]
+            self.fields["main_kind"].initial = kinds[0].name
+        if "doctor" in self.fields:
+            clinic = self.patient.clinic or people.default_clinic()
+            doctors = User.objects.reading_doctors().filter(clinic=clinic).order_by("name")
+            self.fields["doctor"].queryset = doctors  # type: ignore[attr-defined]  # a ModelChoiceField
         self._ask_only_missing_consents()
-        if about is not None:
-            self.fields["site"].initial = about.site
+        for name in ("site", "side"):
+            if self.about is not None and name in self.fields:
+                self.fields[name].initial = getattr(self.about, name)
+
+    def _place_for_a_photo(self, name: str, slot: Slot) -> None:
+        self.fields[f"{name}_photo"] = forms.FileField(
+            label=_("Photo of the mark") if name == MAIN else slot.kinds[0].text,
+            required=False,
+            allow_empty_file=True,
+            widget=PhotoInput,
+        )
+        self.fields[f"{name}_as_it_is"] = forms.BooleanField(required=False)
+        if name != MAIN:
+            self.fields[f"{name}_left_out"] = forms.BooleanField(required=False)
 
     def _choice(self, name: str) -> forms.ChoiceField:
         field = self.fields[name]
@@ -135,18 +141,20 @@ class SubmitForm(QuestionsForm):
 
     def _ask_only_missing_consents(self) -> None:
         """What was agreed to before is not asked again."""
+        asked = [kind for kind in Consent.Kind if kind.value in self.fields]
+        if not asked and "contact" not in self.fields:
+            return
         number = people.reachable_number(self.patient)
-        if number is not None:
+        if number is not None and "contact" in self.fields:
             self.fields["contact"].initial = phone.spoken(number.e164)
-        for kind in Consent.Kind:
+        for kind in asked:
             given = people.has_consent(self.patient, kind)
             if given and (kind is not Consent.Kind.MESSAGES or number is not None):
                 del self.fields[kind.value]
-            else:
-                self.fields[kind.value].label = WORDING[kind].text
-                self.fields[
-                    kind.value
-                ].help_text = f"{WORDING[kind].meaning} {WORDING[kind].without}"
+                continue
+            words = WORDING[kind]
+            self.fields[kind.value].label = words.text
+            self.fields[kind.value].help_text = f"{words.meaning} {words.without}"
 
     def consents(self) -> list[Consent.Kind]:
         """What the patient agrees to with this form."""
@@ -161,6 +169,15 @@ class SubmitForm(QuestionsForm):
         raw = self.cleaned_data["contact"]
         return phone.to_e164(raw) if raw else ""
 
+    def clean_spot(self) -> Spot | None:
+        """The point tapped on a figure; what cannot be one is as good as none."""
+        try:
+            view, x, y = self.cleaned_data["spot"].split()
+            spot = Spot(self.pack.body_view(view).name, float(x), float(y))
+        except (ValueError, PackError):
+            return None
+        return spot if 0 <= spot.x <= 1 and 0 <= spot.y <= 1 else None
+
     def clean_doctor_number(self) -> str:
         raw = self.cleaned_data["doctor_number"]
         return phone.to_e164(raw) if raw else ""
@@ -168,6 +185,8 @@ class SubmitForm(QuestionsForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         self._judge_photos(data)
+        if data.get("spot") and not self._still_there(data["spot"], data):
+            data["spot"] = None
         name, number = data.get("doctor_name"), data.get("doctor_number")
         if name and not number and "doctor_number" not in self.errors:
             self.add_error("doctor_number", NUMBER_OF_THE_DOCTOR)
@@ -179,16 +198,25 @@ class SubmitForm(QuestionsForm):
             self.add_error("contact", WHERE_TO_WRITE)
         return data
 
+    def _still_there(self, spot: Spot, data: Mapping[str, Any]) -> bool:
+        """The point lies where the list says: who chose again from the list means the list."""
+        view = self.pack.body_view(spot.view)
+        area = area_at(view, spot.x * view.width, spot.y * view.height)
+        return area is not None and area.site == data.get("site")
+
     def _judge_photos(self, data: Mapping[str, Any]) -> None:
         for name, slot in self.slots.items():
+            if f"{name}_photo" not in self.fields:
+                continue
             if slot.refusal:
                 self.add_error(f"{name}_photo", slot.refusal)
             elif slot.problems and not (
                 data.get(f"{name}_as_it_is") or data.get(f"{name}_left_out")
             ):
                 self.add_error(f"{name}_photo", JUDGE_THE_PHOTO)
-        if self.slots["main"].draft is None and not self.slots["main"].refusal:
-            self.add_error("main_photo", NO_PHOTO)
+        main = self.slots.get(MAIN)
+        if f"{MAIN}_photo" in self.fields and main and main.draft is None and not main.refusal:
+            self.add_error(f"{MAIN}_photo", NO_PHOTO)
 
     def submission(self, submit_key: UUID) -> Submission:
         """The form as the workflow takes it. Raises ``FileNotFoundError`` for a discarded photo."""
@@ -205,6 +233,8 @@ class SubmitForm(QuestionsForm):
             named_doctor=named,
             lesion=self._lesion_in_question(),
             computer_check=people.has_consent(self.patient, Consent.Kind.COMPUTER_CHECK),
+            side=data["side"],
+            spot=data["spot"],
         )
 
     def _photos(self) -> Iterator[NewPhoto]:
@@ -219,60 +249,9 @@ class SubmitForm(QuestionsForm):
         return self.about.lesion if same and self.about else None
 
 
-class TellForm(QuestionsForm):
-    """ "Tell us now": what is new since the case was sent."""
-
-    what = forms.CharField(
-        label="What has changed, in your words?",
-        required=False,
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 4}),
-    )
-
-    def __init__(self, *args: Any, pack: Pack, **kwargs: Any) -> None:
-        super().__init__(*args, questions=telling_questions(pack), **kwargs)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if not self.errors and not data.get("what") and not self.answers():
-            raise ValidationError("Answer a question or write what has changed.")
-        return data
-
-
-def telling_questions(pack: Pack) -> tuple[Question, ...]:
-    """Those whose answer can make a case more urgent by the checklist; else all about safety."""
-    weighed = pack.points.weights if pack.points else {}
-    return tuple(q for q in pack.questions if (q.name in weighed if weighed else q.safety))
-
-
-def _field_name(question: Question) -> str:
-    return f"q_{question.name}"
-
-
-def _question_field(question: Question) -> forms.Field:
-    if question.kind == "text":
-        return forms.CharField(
-            required=False,
-            max_length=MOST_WORDS,
-            label=question.text,
-            widget=forms.Textarea(attrs={"rows": 4}),
-        )
-    choices = [(choice.value, choice.text) for choice in question.choices]
-    if question.kind == "choices":
-        return forms.MultipleChoiceField(
-            required=False,
-            choices=choices,
-            label=question.text,
-            widget=forms.CheckboxSelectMultiple,
-        )
-    return forms.ChoiceField(
-        required=False, choices=choices, label=question.text, widget=forms.RadioSelect
-    )
-
-
 def _grouped_sites(pack: Pack) -> list[tuple[str, Any]]:
     """The pack's sites in their order, under their groups' headings."""
-    choices: list[tuple[str, Any]] = [("", "Choose a place")]
+    choices: list[tuple[str, Any]] = [("", _("Choose a place"))]
     groups: dict[str, list[tuple[str, str]]] = {}
     for site in pack.sites:
         if not site.group:

@@ -11,6 +11,7 @@ from accounts.models import User
 from diagnoses.intake import CleanPhoto
 from diagnoses.models import Case, Lesion
 from diagnoses.triage import Answers
+from mlservice.packs import Spot
 
 Status = Case.Status
 
@@ -68,6 +69,8 @@ class Submission:
     named_doctor: tuple[str, str] | None = None  # name, E.164: somebody to invite
     lesion: Lesion | None = None
     computer_check: bool = True
+    side: str = ""  # of Side, or not said
+    spot: Spot | None = None  # tapped on one of the pack's figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, patient, photos, submit, worklist
+from diagnoses.views import doctor, patient, photos, submit, uploads, worklist
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
     path("cases/new/", submit.case_new, name="case_new"),
-    path("cases/new/photo/", submit.draft_photo, name="draft_photo"),
+    path("cases/new/photo/", uploads.draft_photo, name="draft_photo"),
     path("cases/new/photo/<uuid:pk>/", photos.draft_thumb, name="draft_thumb"),
+    path("cases/new/<uuid:key>/delete/", submit.case_drop, name="case_drop"),
+    path("cases/new/<uuid:key>/<str:name>/", submit.case_step, name="case_step"),
     path("cases/<uuid:pk>/", patient.case, name="case"),
     path("cases/<uuid:pk>/state/", patient.case_state, name="case_state"),
     path("cases/<uuid:pk>/tell/", patient.case_tell, name="case_tell"),

@@ -102,7 +102,7 @@ class Row:
         left = case.answer_due_at - timezone.now()
         return cls(
             case,
-            case.pack.site(case.site).text,
+            case.place,
             getattr(case, "photo_id", None),
             late=case.is_open and left < timedelta(0),
             soon=case.is_open and timedelta(0) <= left < DUE_SOON,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,30 @@ def sign_up(page: Page, portal: Stack) -> None:
     page.wait_for_url("**/cases/**")
 
 
+def go_on(page: Page, to: str) -> None:
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_url(re.compile(f"/{to}/"))
+
+
 def fill_case(page: Page, portal: Stack, photo: Path) -> None:
+    """The whole way: a photo, a tap on the figure, past the questions but one, the number."""
     page.goto(f"{portal.url}/cases/new/")
     page.locator("input[name=main_photo]").set_input_files(photo)
     page.get_by_label("Through a dermatoscope").check()
-    page.locator("select[name=site]").select_option("back")
+    go_on(page, "views")
+    go_on(page, "place")
+    page.locator("input[name=back]").click(position={"x": 140, "y": 170})
+    expect(page.locator("select[name=site]")).to_have_value("back")
+    go_on(page, "duration")
+    assert fits(page)
+    page.get_by_label("More than a year").check()
+    go_on(page, "change_size")
+    page.get_by_role("link", name="Skip the questions").click()
+    page.get_by_role("link", name="Change: How to reach you").click()
     page.locator("input[name=contact]").fill("07700 900555")
-    for agreed in ("messages", "computer_check"):
-        page.locator(f"input[name={agreed}]").check()
+    page.locator("input[name=messages]").check()
+    page.get_by_role("button", name="Save").click()
+    page.locator("input[name=computer_check]").check()
 
 
 def read_and_sign(doctor: Page, advice: str) -> None:
@@ -141,7 +158,7 @@ def test_a_poor_photo_is_said_at_once_and_nothing_is_lost(
     page = open_browser(PHONE)
     log_in(page, portal.url, cast.ana.email, PASSWORD)
     page.goto(f"{portal.url}/cases/new/")
-    page.locator("select[name=site]").select_option("face")
+    page.get_by_label("Through a dermatoscope").check()
     page.locator("input[name=main_photo]").set_input_files(
         picture(tmp_path, jpeg(5, blur=8), "blurred.jpg")
     )
@@ -150,7 +167,7 @@ def test_a_poor_photo_is_said_at_once_and_nothing_is_lost(
         picture(tmp_path, b"not a picture at all", "letter.jpg")
     )
     expect(page.get_by_text("not a photo we can read").first).to_be_visible()
-    assert page.locator("select[name=site]").input_value() == "face"
+    assert page.get_by_label("Through a dermatoscope").is_checked()
     assert Case.objects.count() == 0
 
 
@@ -164,21 +181,27 @@ def test_a_session_lost_in_the_middle_of_the_form_costs_nothing(
     page.goto(f"{live_stack.url}/cases/new/")
     page.locator("input[name=main_photo]").set_input_files(picture(tmp_path, jpeg(5)))
     expect(page.get_by_text("We have your photo").first).to_be_visible()
+    go_on(page, "views")
+    go_on(page, "place")
     page.locator("select[name=site]").select_option("face")
-    page.locator("textarea").first.fill("It was smaller in spring.")
-    page.locator("input[name$=change_size][value=yes]").check()
+    go_on(page, "duration")
+    page.goto(re.sub("/duration/.*", "/note/", page.url))
+    page.locator("textarea").fill("It was smaller in spring.")
     page.context.clear_cookies(name="session")
-    page.get_by_role("button", name="Send to the doctor").click()
+    page.get_by_role("button", name="Next").click()
     page.get_by_label("E-mail").fill(cast.ana.email)
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit]").click()
-    page.wait_for_url("**/cases/new/**")
-    assert page.locator("select[name=site]").input_value() == "face"
-    assert page.locator("textarea").first.input_value() == "It was smaller in spring."
+    page.wait_for_url("**/note/**")
+    expect(page.locator("textarea")).to_have_value("It was smaller in spring.")
+    go_on(page, "doctor")
+    go_on(page, "contact")
+    go_on(page, "check")
+    expect(page.get_by_text("It was smaller in spring.")).to_be_visible()
     page.get_by_role("button", name="Send to the doctor").click()
-    page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}/"))
-    answers = Case.objects.get().answers
-    assert (answers["note"], answers["change_size"]) == ("It was smaller in spring.", "yes")
+    page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}/$"))
+    case = Case.objects.get()
+    assert (case.site, case.answers) == ("face", {"note": "It was smaller in spring."})
     assert page.evaluate("sessionStorage.length") == 0
 
 
@@ -191,10 +214,11 @@ def test_pages_fit_every_screen(
     cast: Cast = build_cast()
     from tests.cases import submitted
 
-    case = submitted(cast.ana)
+    case, key = submitted(cast.ana), uuid.uuid4()
+    screens = [f"/cases/new/{key}/{step}/" for step in ("photo", "place", "skin_type", "check")]
     pages = {
         None: ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"],
-        cast.ana: ["/cases/", "/cases/new/", f"/cases/{case.pk}/", "/account/"],
+        cast.ana: ["/cases/", *screens, f"/cases/{case.pk}/", "/account/"],
         cast.ruth: ["/worklist/", f"/worklist/{case.pk}/", "/worklist/done/"],
     }
     wide = []

@@ -16,8 +16,8 @@ from accounts import people, phone
 from accounts.models import Consent, User
 from diagnoses import intake, workflow
 from diagnoses.api.problems import Refused
-from diagnoses.forms import MOST_WORDS
 from diagnoses.models import Case
+from diagnoses.questions import MOST_WORDS
 from mlservice.packs import Pack, PackError, Question, available_packs, load_pack
 
 MOST_PHOTOS = 6

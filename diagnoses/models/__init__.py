@@ -9,7 +9,8 @@ from diagnoses.models.case import (
     Lesion,
     TierChoices,
 )
-from diagnoses.models.photo import DraftPhoto, Photo, draft_path, photo_path
+from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
+from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
 
@@ -19,6 +20,7 @@ __all__ = [
     "Case",
     "CaseEvent",
     "CaseQuerySet",
+    "Draft",
     "DraftPhoto",
     "FirstReading",
     "Lesion",
@@ -28,6 +30,7 @@ __all__ = [
     "ReviewUndo",
     "Scoring",
     "TierChoices",
+    "UploadPiece",
     "draft_path",
     "photo_path",
 ]

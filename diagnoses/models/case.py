@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, User
 from mlservice.engine.types import Tier
@@ -29,6 +30,14 @@ class TierChoices(models.TextChoices):
     GREEN = Tier.GREEN.value, "Green"
     AMBER = Tier.AMBER.value, "Amber"
     RED = Tier.RED.value, "Red"
+
+
+class Side(models.TextChoices):
+    """The patient's own left and right."""
+
+    LEFT = "left", _("Left")
+    MIDDLE = "middle", _("Middle")
+    RIGHT = "right", _("Right")
 
 
 class Lesion(models.Model):
@@ -104,6 +113,9 @@ class Case(models.Model):
     clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="cases")
     lesion = models.ForeignKey(Lesion, models.PROTECT, null=True, related_name="cases")
     site = models.CharField(max_length=40)
+    side = models.CharField(max_length=6, choices=Side.choices, blank=True)
+    # The point tapped on the pack's figure: {"view", "x", "y"}, as shares of its width and height.
+    spot = models.JSONField(null=True)
     answers = models.JSONField(default=dict)
     contact_e164 = models.CharField(max_length=16, blank=True)
     doctor = models.ForeignKey(
@@ -140,6 +152,9 @@ class Case(models.Model):
                 name="case_signed_has_a_signer_and_a_time",
             ),
             models.CheckConstraint(
+                condition=Q(side__in=["", *Side.values]), name="case_side_is_known"
+            ),
+            models.CheckConstraint(
                 condition=Q(tier__isnull=False) | Q(risk__isnull=True),
                 name="case_risk_needs_a_tier",
             ),
@@ -164,6 +179,12 @@ class Case(models.Model):
     @property
     def pack(self) -> Pack:
         return load_pack(self.pack_name)
+
+    @property
+    def place(self) -> str:
+        """Where the mark is, in the pack's words: "Arm, left"."""
+        site = self.pack.site(self.site).text
+        return f"{site}, {self.get_side_display().lower()}" if self.side else site
 
     @property
     def asked_doctor(self) -> User | None:

@@ -1,4 +1,4 @@
-"""The pictures of a case, and those on their way into one."""
+"""The pictures of a case."""
 
 from __future__ import annotations
 
@@ -53,36 +53,3 @@ class Photo(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} photo"
-
-
-def draft_path(draft: DraftPhoto, _filename: str) -> str:
-    """Server-made, apart from the pictures that were sent."""
-    return f"drafts/{draft.patient_id}/{draft.id}.jpg"
-
-
-class DraftPhoto(models.Model):
-    """A cleaned picture of a form not sent yet: a refusal elsewhere on the page never costs it.
-
-    Ours alone until the form is sent: no doctor sees it, and it is swept after a day.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    patient = models.ForeignKey(User, models.CASCADE, related_name="draft_photos")
-    submit_key = models.UUIDField()  # the form's
-    slot = models.CharField(max_length=20)  # its place in the form
-    file = models.FileField(upload_to=draft_path, max_length=200)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    sha256 = models.CharField(max_length=64)
-    quality = models.JSONField(default=dict)  # as in Photo
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["patient", "submit_key", "slot"], name="draft_photo_one_per_place"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"draft {self.slot} photo"

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from accounts.models import User
-from diagnoses import presenting, telling, triage, worklist
+from diagnoses import figures, presenting, telling, triage, worklist
 from diagnoses.models import (
     Case,
     CaseEvent,
@@ -118,6 +118,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "case": case,
         "pack": case.pack,
         "site": row.site,
+        "figure": figures.of_case(case),
         "photos": [photo_shown(photo, case.pack) for photo in case.photos.all()],
         "late": row.late,
         "soon": row.soon,

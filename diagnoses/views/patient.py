@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import hearing, presenting, telling, workflow
-from diagnoses.forms import TellForm
+from diagnoses import figures, hearing, presenting, telling, workflow
 from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, Review
+from diagnoses.questions import TellForm
 
 PAGE = 20
 
@@ -34,9 +34,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
     if mark := request.GET.get("before"):
         cases = cases.filter(_older_than(user, mark))
     found = list(cases[: PAGE + 1])
-    rows = [
-        (case, case.pack.site(case.site).text, telling.status_of(case)) for case in found[:PAGE]
-    ]
+    rows = [(case, case.place, telling.status_of(case)) for case in found[:PAGE]]
     context = {
         "rows": rows,
         "before": found[PAGE - 1].pk if len(found) > PAGE else None,
@@ -161,7 +159,8 @@ def _page(case: Case) -> dict[str, Any]:
     shown = telling.computer_part(case, review)
     return {
         "case": case,
-        "site": case.pack.site(case.site).text,
+        "site": case.place,
+        "figure": figures.of_case(case),
         "card": None if withdrawn else presenting.patient_card(case),
         "steps": [] if withdrawn else presenting.steps(case),
         "review": review,

@@ -1,88 +1,142 @@
-"""Sending a new case: one form, whose photos are kept from the moment they arrive."""
+"""Sending a new case: one question after another, each answer kept when it is given."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import people
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import drafts, workflow
+from diagnoses import conversation, drafts, figures, summing_up, workflow
+from diagnoses.conversation import CHECK, Step
 from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
-from diagnoses.models import Case
+from diagnoses.models import Case, Draft
+from diagnoses.views.uploads import received_with
 from mlservice.packs import load_pack
 
-ALREADY_SENT = (
+ALREADY_SENT = _(
     "You had already sent this form, so nothing was sent twice: this is its case. To ask about "
     "another mark, start a new one."
 )
+GONE = _("We no longer have this photo. Please add it again.")
+# From the summary one changes one answer and comes back.
+THEN_CHECK = "then=check"
+
+
+@patient_required
+@require_safe
+def case_new(request: HttpRequest) -> HttpResponse:
+    """The way in: a new form, or first the question whether to go on with one begun before.
+
+    ``?about=`` asks again about the mark of an earlier case; ``?start=`` wants a new form.
+    """
+    patient = person(request)
+    about = _earlier_case(request, patient)
+    begun = conversation.open_drafts(patient)
+    if begun and "start" not in request.GET:
+        lines = [summing_up.line_of(draft) for draft in begun]
+        return render(request, "cases/new/begun.html", {"lines": lines, "about": about})
+    address = reverse("case_step", args=[uuid4(), "photo"])
+    query = f"?{urlencode({'about': about.pk})}" if about else ""
+    return redirect(address + query)
 
 
 @patient_required
 @require_http_methods(["GET", "POST"])
-def case_new(request: HttpRequest) -> HttpResponse:
-    """The form. ``?form=`` opens one again with the photos kept in it; ``?about=`` asks again
-    about the mark of an earlier case."""
-    patient = person(request)
-    posted = request.method == "POST"
-    key = _key(request.POST.get("submit_key") if posted else request.GET.get("form"))
+def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
+    """One screen of the form under ``key``. The last one sends it."""
+    patient, pack = person(request), load_pack(settings.PACK)
     if case := _sent_with(patient, key):
         return _already_sent(request, case)
-    slots = drafts.slots(patient, key, load_pack(settings.PACK))
-    _receive(request, patient, key, slots)
-    form = SubmitForm(
-        request.POST if posted else None,
-        patient=patient,
-        pack=load_pack(settings.PACK),
-        slots=slots,
-        about=_earlier_case(request, patient),
-    )
-    if posted and form.is_valid() and (case := _send(patient, key, form)):
-        return redirect("case", pk=case.pk)
-    # The other click of a double click may have sent it, and taken the photos with it.
-    if posted and (case := _sent_with(patient, key)):
-        return _already_sent(request, case)
-    context = {"form": form, "submit_key": key, "pack": form.pack, "max_mb": MAX_BYTES >> 20}
-    return render(request, "cases/new.html", context, status=422 if posted else 200)
+    every = conversation.steps(pack)
+    step = next((step for step in every if step.name == name), None)
+    if step is None:
+        raise Http404
+    draft = conversation.find(patient, key, pack)
+    if draft.about is None:
+        draft.about = _earlier_case(request, patient)
+    if request.method == "POST":
+        return _answered(request, draft, step)
+    return _screen(request, draft, step, _form(draft, step))
 
 
 @patient_required
-@require_POST
-def draft_photo(request: HttpRequest) -> HttpResponse:
-    """One photo sent ahead of its form. Answers what the form shows in its place."""
-    patient = person(request)
-    key = _key(request.POST.get("submit_key"))
-    slots = drafts.slots(patient, key, load_pack(settings.PACK))
-    slot = next((slot for name, slot in slots.items() if f"{name}_photo" in request.FILES), None)
-    if slot is None or _sent_with(patient, key):
-        return HttpResponse(status=409)
-    _receive(request, patient, key, {slot.name: slot})
-    status = 422 if slot.refusal else 200
-    context = {"slot": slot, "error": slot.refusal}
-    return render(request, "cases/_kept.html", context, status=status)
+@require_http_methods(["GET", "POST"])
+def case_drop(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Throw away a form that was begun, after being asked once more."""
+    draft = get_object_or_404(Draft, patient=person(request), submit_key=key)
+    if request.method == "POST":
+        conversation.forget(draft)
+        messages.success(request, _("It is deleted. Nothing was sent."))
+        return redirect("case_list")
+    return render(request, "cases/new/drop.html", {"line": summing_up.line_of(draft)})
 
 
-def _send(patient: User, key: UUID, form: SubmitForm) -> Case | None:
+def _answered(request: HttpRequest, draft: Draft, step: Step) -> HttpResponse:
+    """Keep what was answered and go on; or say what stands against it, with all of it kept."""
+    slots = _slots(draft, step)
+    received_with(request, draft, {name: slots[name] for name in step.slots})
+    posted = figures.tapped(request.POST, load_pack(draft.pack_name))
+    if posted is None:
+        messages.warning(request, figures.BESIDE)
+        return redirect(request.get_full_path() + "#figures")
+    data = conversation.typed(draft, posted, step.fields)
+    if step.name == CHECK:
+        return _sent(request, draft, step, data, slots)
+    form = _form(draft, step, data, slots)
+    if not form.is_valid():
+        return _screen(request, draft, step, form, status=422)
+    if posted is not request.POST:  # a tap: it is shown on the figure, to be seen before going on
+        conversation.keep(draft, step, data, step)
+        return redirect(request.get_full_path() + "#chosen")
+    after = _after(request, draft, step)
+    conversation.keep(draft, step, data, after)
+    return redirect("case_step", draft.submit_key, after.name)
+
+
+def _sent(
+    request: HttpRequest, draft: Draft, step: Step, data: QueryDict, slots: dict[str, drafts.Slot]
+) -> HttpResponse:
+    """Everything as one form, sent."""
+    form = SubmitForm(
+        data,
+        patient=draft.patient,
+        pack=load_pack(draft.pack_name),
+        slots=slots,
+        about=draft.about,
+    )
+    if form.is_valid() and (case := _send(draft, form)):
+        return redirect("case", pk=case.pk)
+    # The other click of a double click may have sent it, and taken the photos with it.
+    if case := _sent_with(draft.patient, draft.submit_key):
+        return _already_sent(request, case)
+    return _screen(request, draft, step, form, status=422)
+
+
+def _send(draft: Draft, form: SubmitForm) -> Case | None:
     """The case; or ``None``, with what stands against it in the form's errors."""
-    _keep_what_was_agreed(patient, form)
+    _keep_what_was_agreed(draft.patient, form)
     try:
-        case = workflow.submit(patient, form.submission(key))
+        case = workflow.submit(draft.patient, form.submission(draft.submit_key))
     except FileNotFoundError:
         drafts.discard(form.slots)
-        form.add_error("main_photo", "We no longer have this photo. Please add it again.")
+        form.add_error("main_photo", str(GONE))
         return None
     except workflow.WorkflowError as error:
         form.add_error(None, error.sentence)
         return None
-    drafts.discard(form.slots)
+    conversation.forget(draft)
     return case
 
 
@@ -94,19 +148,78 @@ def _keep_what_was_agreed(patient: User, form: SubmitForm) -> None:
         people.add_number(patient, number, opt_in=form.wants_messages)
 
 
-def _receive(request: HttpRequest, patient: User, key: UUID, slots: dict[str, drafts.Slot]) -> None:
-    for name, slot in slots.items():
-        upload = request.FILES.get(f"{name}_photo")
-        if isinstance(upload, UploadedFile):
-            drafts.receive(patient, key, slot, upload)
+def _form(
+    draft: Draft,
+    step: Step,
+    data: QueryDict | None = None,
+    slots: dict[str, drafts.Slot] | None = None,
+) -> SubmitForm:
+    """The form as far as this screen asks for it: answered with ``data``, or showing what is
+    kept."""
+    pack = load_pack(draft.pack_name)
+    return SubmitForm(
+        data,
+        initial=summing_up.initial(draft),
+        patient=draft.patient,
+        pack=pack,
+        slots=_slots(draft, step) if slots is None else slots,
+        about=draft.about,
+        only=step.fields,
+    )
 
 
-def _key(raw: str | None) -> UUID:
-    """The form's own key; a fresh one where there is none to read."""
-    try:
-        return UUID(raw or "")
-    except ValueError:
-        return uuid4()
+def _slots(draft: Draft, step: Step) -> dict[str, drafts.Slot]:
+    """The places for photos, where this screen has to do with them."""
+    if not step.slots and step.name != CHECK:
+        return {}
+    return drafts.slots(draft.patient, draft.submit_key, load_pack(draft.pack_name))
+
+
+def _screen(
+    request: HttpRequest, draft: Draft, step: Step, form: SubmitForm, status: int = 200
+) -> HttpResponse:
+    every = conversation.steps(form.pack)
+    before, after = conversation.neighbours(step, every)
+    context: dict[str, Any] = {
+        "draft": draft,
+        "step": step,
+        "form": form,
+        "pack": form.pack,
+        "submit_key": draft.submit_key,
+        "max_mb": MAX_BYTES >> 20,
+        "before": before,
+        "after": after,
+        "number": every.index(step) + 1,
+        "of": len(every),
+        "then_check": "then" in request.GET,
+    }
+    if draft.about is not None and step.slots:
+        scored = [kind.name for kind in form.pack.photo_kinds if kind.scored]
+        last = draft.about.photos.filter(kind__in=scored).last()
+        context["ghost"] = last.pk if last else None
+    if "site" in step.fields:
+        context["figures"] = figures.shown(form)
+    if step.slots:
+        context["places"] = [_place_for_a_photo(form, name) for name in step.slots]
+    if step.name == CHECK:
+        context |= summing_up.summary(draft, form)
+    return render(request, step.template, context, status=status)
+
+
+def _place_for_a_photo(form: SubmitForm, name: str) -> dict[str, Any]:
+    left_out = f"{name}_left_out"
+    return {
+        "slot": form.slots[name],
+        "photo": form[f"{name}_photo"],
+        "as_it_is": form[f"{name}_as_it_is"].value(),
+        "left_out": form[left_out].value() if left_out in form.fields else False,
+    }
+
+
+def _after(request: HttpRequest, draft: Draft, step: Step) -> Step:
+    every = conversation.steps(load_pack(draft.pack_name))
+    _before, after = conversation.neighbours(step, every)
+    return every[-1] if after is None or "then" in request.GET else after
 
 
 def _sent_with(patient: User, key: UUID) -> Case | None:
@@ -122,4 +235,8 @@ def _earlier_case(request: HttpRequest, patient: User) -> Case | None:
     raw = request.GET.get("about")
     if not raw:
         return None
-    return get_object_or_404(Case.objects.visible_to(patient), pk=_key(raw))
+    try:
+        key = UUID(raw)
+    except ValueError as unreadable:
+        raise Http404 from unreadable
+    return get_object_or_404(Case.objects.visible_to(patient), pk=key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -90,9 +91,16 @@ def _checked(patient: User, submission: Submission) -> Pack:
         raise WorkflowError("This doctor cannot be chosen. Please choose another one.")
     if submission.named_doctor and submission.named_doctor[1] in _own_numbers(patient, submission):
         raise WorkflowError("The doctor's number is your own. Please write the doctor's.")
+    return _pack_that_fits(submission)
+
+
+def _pack_that_fits(submission: Submission) -> Pack:
+    """The pack it names, which knows every place, kind of photo and answer in it."""
     try:
         pack = load_pack(submission.pack_name)
         pack.site(submission.site)
+        if submission.spot:
+            pack.body_view(submission.spot.view)
         for new in submission.photos:
             pack.photo_kind(new.kind)
         for name, values in submission.answers.items():
@@ -143,6 +151,8 @@ def _register(
         lesion=submission.lesion
         or Lesion.objects.create(patient=patient, pack=pack.name, site=submission.site),
         site=submission.site,
+        side=submission.side,
+        spot=asdict(submission.spot) if submission.spot else None,
         answers=answers,
         contact_e164=submission.contact_e164,
         doctor=submission.doctor or _named_and_here(clinic, submission),

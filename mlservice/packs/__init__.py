@@ -5,8 +5,11 @@
 True
 """
 
+from mlservice.packs.bodymap import Spot, area_at
 from mlservice.packs.model import (
     AnswerTemplate,
+    Area,
+    BodyView,
     Choice,
     Label,
     Outcome,
@@ -23,6 +26,8 @@ from mlservice.packs.read import available_packs, load_pack, read_pack
 
 __all__ = [
     "AnswerTemplate",
+    "Area",
+    "BodyView",
     "Choice",
     "Label",
     "Outcome",
@@ -33,7 +38,9 @@ __all__ = [
     "QualityReason",
     "Question",
     "Site",
+    "Spot",
     "UrgencyRule",
+    "area_at",
     "available_packs",
     "load_pack",
     "read_pack",

@@ -42,6 +42,7 @@ class Choice:
     value: str
     text: str
     unknown: bool = False
+    tone: str = ""  # a colour to show beside the text, "#rrggbb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class Question:
     safety: bool = False
     hint: str = ""  # help under the question, for patients
     short: str = ""  # the question in a few words, for the doctor's page
+    picture: str = ""  # the drawing that shows what is meant: templates/drawings/<picture>.html
+
+    @property
+    def drawing(self) -> str:
+        """The template that draws its picture."""
+        return f"drawings/{self.picture}.html"
 
     def choice(self, value: str) -> Choice:
         """The choice stored as ``value``; raises :class:`PackError` if there is none."""
@@ -74,6 +81,26 @@ class Site:
     text: str  # shown: "Arm"
     group: str = ""  # heading in the list; the sites of one group stand together
     codes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One area to tap on, a polygon in its view's units; ``side`` is the person's own."""
+
+    site: str
+    side: Literal["", "left", "right"]
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyView:
+    """One figure to tap on, ``width`` × ``height`` units; x to the viewer's right, y down."""
+
+    name: str
+    text: str  # shown: "Front"
+    width: int
+    height: int
+    areas: tuple[Area, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +205,11 @@ class Pack:
     reasons: Mapping[str, str]  # reason code -> words for doctors; holds the urgency rules' too
     quality: Mapping[str, QualityReason]
     templates: tuple[AnswerTemplate, ...] = ()
+    body: tuple[BodyView, ...] = ()  # empty where a list of sites is enough
+
+    def body_view(self, name: str) -> BodyView:
+        """The figure called ``name``; raises :class:`PackError` if there is none."""
+        return self._named("body view", self.body, name)
 
     def label(self, name: str) -> Label:
         """The label called ``name``; raises :class:`PackError` if the pack does not know it."""

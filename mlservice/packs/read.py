@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
+from mlservice.packs.bodymap import read_body
 from mlservice.packs.model import (
     AnswerTemplate,
     Choice,
@@ -91,6 +92,8 @@ def read_pack(folder: Path) -> Pack:
     questions = tuple(_question(t) for t in top.tables("questions"))
     top.distinct("questions", [question.name for question in questions])
     urgency = tuple(_urgency_rule(t, questions) for t in top.tables("urgency", optional=True))
+    sites = tuple(_site(t) for t in top.tables("sites"))
+    top.distinct("sites", [site.name for site in sites])
     pack = Pack(
         name=folder.name,
         title=top.text("title"),
@@ -101,7 +104,7 @@ def read_pack(folder: Path) -> Pack:
         not_judged=top.text("not_judged"),
         no_lesion=top.text("no_lesion"),
         labels=labels,
-        sites=tuple(_site(t) for t in top.tables("sites")),
+        sites=sites,
         photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),
         questions=questions,
         points=_points(top.table("points"), questions) if top.has("points") else None,
@@ -110,6 +113,7 @@ def read_pack(folder: Path) -> Pack:
         reasons=_reasons(top.table("reasons"), urgency),
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
+        body=read_body(top.tables("body", optional=True), sites),
     )
     top.nothing_else()
     _check_whole(top, pack)
@@ -165,12 +169,18 @@ def _question(t: Table) -> Question:
         safety=t.flag("safety", default=False),
         hint=t.text("hint", default=""),
         short=t.text("short"),
+        picture=t.name("picture") if t.has("picture") else "",
     )
     return t.all_of_it(question)
 
 
 def _choice(t: Table) -> Choice:
-    choice = Choice(t.name("value"), t.text("text"), t.flag("unknown", default=False))
+    choice = Choice(
+        t.name("value"),
+        t.text("text"),
+        t.flag("unknown", default=False),
+        t.colour("tone") if t.has("tone") else "",
+    )
     return t.all_of_it(choice)
 
 
@@ -279,9 +289,9 @@ def _template(t: Table, labels: Sequence[Label]) -> AnswerTemplate:
 
 def _check_whole(top: Table, pack: Pack) -> None:
     """What only shows when the whole pack is looked at."""
-    top.distinct("sites", [site.name for site in pack.sites])
     top.distinct("photo_kinds", [kind.name for kind in pack.photo_kinds])
     top.distinct("templates", [template.name for template in pack.templates])
+    top.distinct("body", [view.name for view in pack.body])
     if not any(label.harmful for label in pack.labels):
         top.fail("labels", "has no harmful label, so no case could ever be urgent")
     if not any(kind.scored for kind in pack.photo_kinds):

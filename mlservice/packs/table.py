@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from mlservice.packs.model import PackError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
 _T = TypeVar("_T")
 
 
@@ -124,6 +125,23 @@ class Table:
         if not items or not all(isinstance(item, str) and item.strip() for item in items):
             self.fail(key, "must be a list of texts, none of them empty")
         return tuple(item.strip() for item in items)
+
+    def colour(self, key: str) -> str:
+        colour = self.text(key)
+        if not _COLOUR.fullmatch(colour):
+            self.fail(key, f"{colour!r} is not a colour like #0a5a58")
+        return colour
+
+    def points(self, key: str) -> tuple[tuple[float, float], ...]:
+        """A list of points, each a list of two numbers."""
+        points = []
+        for item in self._get(key, list, "a list of points"):
+            match item:
+                case [int() | float() as x, int() | float() as y]:
+                    points.append((float(x), float(y)))
+                case _:
+                    self.fail(key, "must be a list of points, each of two numbers")
+        return tuple(points)
 
     def text_map(self, key: str) -> dict[str, str]:
         """A table of texts by name; may be left out."""

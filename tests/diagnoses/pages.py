@@ -7,10 +7,13 @@ import re
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from diagnoses.conversation import CHECK, Step, steps
 from diagnoses.models import Case
+from mlservice.packs import load_pack
 from tests import cases
 
 NEW = "/cases/new/"
@@ -23,10 +26,42 @@ def named(content: bytes, name: str = "photo.jpg") -> io.BytesIO:
     return upload
 
 
-def send(client: Client, *, photo: io.BytesIO | None = None, **fields: Any) -> Response:
-    """Fill in the form with a good photo and a site, but for ``fields``, and press the button."""
-    form = {"submit_key": str(uuid.uuid4()), "site": "back"}
-    return client.post(NEW, form | {"main_photo": photo or named(cases.jpeg())} | fields)
+def screen(key: str, step: str) -> str:
+    return reverse("case_step", args=[key, step])
+
+
+def every_step() -> tuple[Step, ...]:
+    return steps(load_pack(settings.PACK))
+
+
+def say(client: Client, key: str, step: str, query: str = "", **fields: Any) -> Response:
+    """Answer one screen and press its button."""
+    return client.post(screen(key, step) + query, fields)
+
+
+def send(
+    client: Client,
+    *,
+    photo: io.BytesIO | None = None,
+    submit_key: str = "",
+    about: Case | None = None,
+    **fields: Any,
+) -> Response:
+    """Answer every screen with a good photo, a site and ``fields``, and send.
+
+    Gives the first screen that says no, else the answer to the last one.
+    """
+    key = submit_key or str(uuid.uuid4())
+    said = {"main_photo": photo or named(cases.jpeg()), "site": "back"} | fields
+    query = f"?about={about.pk}" if about else ""
+    response: Response = None
+    for step in every_step():
+        mine = {name: said[name] for name in step.fields if said.get(name) not in (None, "")}
+        if mine or step.name == CHECK:
+            response = say(client, key, step.name, query, **mine)
+            if response.status_code != 302:
+                return response
+    return response
 
 
 def errors_of(response: Response) -> dict[str, list[str]]:

@@ -11,7 +11,8 @@ import pytest
 from accounts import people
 from accounts.models import Consent, User
 from diagnoses import drafts
-from diagnoses.forms import SubmitForm, TellForm, telling_questions
+from diagnoses.forms import SubmitForm
+from diagnoses.questions import TellForm, telling_questions
 from mlservice.packs import load_pack
 from tests.cases import jpeg
 from tests.cast import ANAS_NUMBER, Cast

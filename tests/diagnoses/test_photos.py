@@ -7,7 +7,6 @@ import os
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -18,9 +17,9 @@ from diagnoses import drafts, thumbnails
 from diagnoses.models import Case, DraftPhoto
 from tests import cases
 from tests.cast import Cast
+from tests.diagnoses.pages import Response, screen, send
 
 pytestmark = pytest.mark.usefixtures("media")
-Response = Any  # the test client adds what it found out at run time
 
 
 @pytest.fixture
@@ -96,8 +95,7 @@ def test_nothing_of_where_and_when_survives_in_the_served_picture(cast: Cast) ->
     assert b"Spyphone" in upload.getvalue()
     upload.name = "holiday.jpg"
     client = cast.client(cast.ana)
-    form = {"submit_key": str(uuid.uuid4()), "site": "back", "main_photo": upload}
-    client.post(reverse("case_new"), form)
+    send(client, photo=upload)
     served = body(client.get(picture(Case.objects.get())))
     with Image.open(io.BytesIO(served)) as image:
         assert not image.getexif()
@@ -157,7 +155,7 @@ def test_a_kept_photo_is_its_owners_alone(cast: Cast) -> None:
 def test_nobody_puts_a_photo_into_somebody_elses_form(cast: Cast) -> None:
     key = uuid.uuid4()
     ahead(cast, cases.jpeg(), key)
-    page = cast.client(cast.bo).get(reverse("case_new"), {"form": str(key)})
+    page = cast.client(cast.bo).get(screen(str(key), "photo"))
     assert "The photo we kept" not in page.content.decode()
 
 

@@ -52,6 +52,7 @@ def test_an_overview_is_never_scored_and_a_close_up_is_the_default() -> None:
         "close_up": (True, "phone"),
         "dermoscopic": (True, "dermoscopic"),
         "overview": (False, "phone"),
+        "angle": (False, "phone"),
     }
 
 
@@ -110,6 +111,6 @@ def test_every_outcome_and_every_fault_of_a_photo_is_worded() -> None:
 
 
 def test_few_questions_each_saying_why_it_is_asked() -> None:
-    assert len(SKIN.questions) <= 12
+    assert len(SKIN.questions) <= 13
     assert len({question.why for question in SKIN.questions}) >= len(SKIN.questions) - 1
     assert all(question.short for question in SKIN.questions)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import uuid
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ from django.test import Client, RequestFactory
 from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import User
+from diagnoses.conversation import steps
+from diagnoses.models import Case
+from mlservice.packs import load_pack
 from portal import styleguide, views
 from portal.styleguide import Sample
 from tests.cases import NOT_SURE, RED, a_model_version, scored, submitted
@@ -161,6 +166,13 @@ class Page(HTMLParser):
         loading += [attrs.get("href", "") for attrs in self.all("link")]
         return [address for address in loading if re.match(r"(https?:)?//", address)]
 
+    def nested_forms(self) -> int:
+        depths = accumulate(1 if tag == "form" else -1 for tag in self._forms())
+        return sum(depth > 1 for depth in depths)
+
+    def _forms(self) -> list[str]:
+        return re.findall(r"<(/?form)\b", self.source)
+
     def dangling(self) -> list[str]:
         """Labels, descriptions and jumps that lead to nothing."""
         ids = set(self.ids())
@@ -196,12 +208,14 @@ def hold_to_the_house_rules(source: str) -> None:
     assert page.dangling() == []
     assert len(page.ids()) == len(set(page.ids())), "an id is used twice"
     assert all("alt" in attrs for attrs in page.all("img"))
+    assert page.nested_forms() == 0, "the browser would end the outer one there"
     assert len(page.all("h1")) >= 1
     assert len(page.all("main")) == 1
     first_link = page.all("a")[0]
     assert (first_link["class"], first_link["href"]) == ("skip", "#main")
     labelled = {attrs.get("for") for attrs in page.all("label")}
-    typed = [a for a in page.all("input") if a.get("type") not in {"hidden", "submit"}]
+    assert all(attrs.get("alt") for attrs in page.all("input") if attrs.get("type") == "image")
+    typed = [a for a in page.all("input") if a.get("type") not in {"hidden", "submit", "image"}]
     assert [a["name"] for a in typed if a.get("id") not in labelled] == []
 
 
@@ -221,6 +235,12 @@ def test_every_page_of_ones_account_keeps_the_house_rules(address: str, cast: Ca
     hold_to_the_house_rules(response.content.decode())
 
 
+def screens(about: Case | None = None) -> list[str]:
+    """Every question of a new form, about a mark asked about before or another."""
+    key, query = uuid.uuid4(), f"?about={about.pk}" if about else ""
+    return [f"/cases/new/{key}/{step.name}/{query}" for step in steps(load_pack("skin"))]
+
+
 @pytest.mark.parametrize("computers_view", [RED, NOT_SURE], ids=["red", "not sure"])
 def test_every_page_of_a_case_keeps_the_house_rules(
     computers_view: dict[str, object],
@@ -233,8 +253,8 @@ def test_every_page_of_a_case_keeps_the_house_rules(
         case = scored(submitted(cast.ana), **computers_view)
     own = [f"/cases/{case.pk}/", f"/cases/{case.pk}/tell/", f"/cases/{case.pk}/withdraw/"]
     pages = {
-        cast.ana: ["/cases/", "/cases/new/", "/account/", *own],
-        cast.bo: ["/cases/", "/cases/new/"],
+        cast.ana: ["/cases/", "/account/", *own, *screens(case)],
+        cast.bo: ["/cases/", *screens()],
         cast.ruth: ["/worklist/", "/worklist/done/", f"/worklist/{case.pk}/", "/account/"],
         cast.xu: ["/worklist/", "/worklist/done/"],
         cast.uma: ["/"],

@@ -1,27 +1,25 @@
-// What is typed stays with this tab until the form is sent, so that a lost session, a reload or a
-// step back costs nothing. It never leaves the tab, and a case's page clears it (wait.js).
+// What is typed and not saved yet stays with this tab, so that a lost session, a reload or a step
+// back costs nothing. It never leaves the tab; a case's page clears all of it (wait.js).
 
-const form = document.querySelector("form[data-photos]");
-const place = `form:${form.elements.submit_key.value}`;
+const place = `form:${location.pathname}`;
 const OWN = new Set(["csrfmiddlewaretoken", "submit_key"]);
+const forms = [...document.querySelectorAll("main form[method=post]")];
+const touched = new Set(); // only these: whatever else stands here is the server's, and newer
 
 function remember() {
-  const typed = [...new FormData(form)].filter(
-    ([name, value]) => typeof value === "string" && !OWN.has(name),
-  );
+  const typed = forms
+    .flatMap((form) => [...new FormData(form)])
+    .filter(([name, value]) => typeof value === "string" && touched.has(name) && !OWN.has(name));
   sessionStorage.setItem(place, JSON.stringify(typed));
-  const again = new URL(location.href);
-  again.searchParams.set("form", form.elements.submit_key.value);
-  history.replaceState(null, "", again); // the same form again, after a login too
 }
 
 function recall() {
-  const typed = JSON.parse(sessionStorage.getItem(place) ?? "[]");
-  for (const [name, value] of typed) {
-    for (const field of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
+  for (const [name, value] of JSON.parse(sessionStorage.getItem(place) ?? "[]")) {
+    touched.add(name);
+    for (const field of document.querySelectorAll(`main [name="${CSS.escape(name)}"]`)) {
       if (field.type === "radio" || field.type === "checkbox") {
         if (field.value === value) field.checked = true;
-      } else if (field.type !== "file") {
+      } else if (!["file", "hidden", "image"].includes(field.type)) {
         field.value = value;
         if (value) field.closest("details")?.setAttribute("open", "");
       }
@@ -30,6 +28,18 @@ function recall() {
 }
 
 // A page that answers a refused form has everything in it already, and newer.
-if (!("answered" in form.dataset)) recall();
-form.addEventListener("input", remember);
-form.addEventListener("submit", remember);
+if (!document.querySelector("[data-focus]")) recall();
+for (const form of forms) {
+  form.addEventListener("input", (event) => {
+    touched.add(event.target.name);
+    remember();
+  });
+  // A tap on a figure says something newer than what was chosen from the list before.
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.type === "image") sessionStorage.removeItem(place);
+  });
+}
+// Arrived somewhere else: what this page remembers is saved by now, or given up.
+for (const key of Object.keys(sessionStorage)) {
+  if (key.startsWith("form:") && key !== place) sessionStorage.removeItem(key);
+}

@@ -1,59 +1,103 @@
-// Each photo leaves as soon as it is chosen, and the server says at once whether it can be judged.
-// Without this the photo goes with the form, and the same words come back with the page.
+// Each photo leaves as soon as it is chosen, in pieces, and the server says at once whether it can
+// be judged. A network that breaks costs one piece: it goes on where it stopped, also after the
+// page was loaded again and the same photo chosen. Without this the photo goes with the form, and
+// the same words come back with the page.
+
+const PIECE = 512 * 1024; // bytes: four seconds on a slow phone network
+const SOONEST = 1000; // milliseconds until a lost piece is tried again, twice as long each time,
+const LATEST = 15000; // up to this
 
 const form = document.querySelector("form[data-photos]");
-const sending = new Map();
+const sending = new Map(); // place -> what stops its photo
 
 for (const slot of form.querySelectorAll("[data-slot]")) {
   const input = slot.querySelector("input[type=file]");
   input.addEventListener("change", () => {
     sending.get(slot)?.abort();
-    if (input.files.length) send(slot, input);
+    if (input.files.length) send(slot, input, input.files[0]);
   });
 }
 
-function send(slot, input) {
+async function send(slot, input, file) {
+  const stop = new AbortController();
+  sending.set(slot, stop);
   const progress = slot.querySelector("[data-progress]");
-  const bar = progress.querySelector("progress");
+  const said = slot.querySelector("[data-trouble]");
+  progress.hidden = false;
+  progress.querySelector("progress").value = 0;
+  try {
+    const upload = await nameOf(file);
+    let start = 0;
+    let wait = SOONEST;
+    for (;;) {
+      const answer = await piece(input, file, upload, start, stop.signal, progress).catch(() => null);
+      if (stop.signal.aborted) return;
+      if (answer === null || answer.status >= 500 || answer.status === 429) {
+        said.hidden = false;
+        await pause(wait, stop.signal);
+        wait = Math.min(2 * wait, LATEST);
+        continue;
+      }
+      said.hidden = true;
+      wait = SOONEST;
+      const where = answer.headers.get("Content-Type")?.startsWith("application/json")
+        ? (await answer.json()).received
+        : null;
+      if (where !== null) start = where;
+      else if (answer.status === 200 || answer.status === 422) return keep(slot, input, answer);
+      else return; // another login, a form already sent: the file stays in the form and goes with it
+    }
+  } finally {
+    if (sending.get(slot) === stop) {
+      sending.delete(slot);
+      progress.hidden = true;
+      said.hidden = true;
+    }
+  }
+}
+
+// One piece as a form, like the whole photo would be. Resolves with the answer, whatever it says.
+function piece(input, file, upload, start, signal, progress) {
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   body.append("submit_key", form.elements.submit_key.value);
-  body.append(input.name, input.files[0]);
-
-  const request = new XMLHttpRequest(); // fetch cannot say how much of an upload has left
-  sending.set(slot, request);
-  request.open("POST", form.dataset.photos);
-  request.upload.addEventListener("progress", (event) => {
-    if (event.lengthComputable) bar.value = (100 * event.loaded) / event.total;
-  });
-  request.addEventListener("load", () => {
-    if (request.status === 200 || request.status === 422) keep(slot, input, request);
-  });
-  // However it ends, the file stays in the form unless the server has it: then it goes with it.
-  request.addEventListener("loadend", () => {
-    progress.hidden = true;
-    sending.delete(slot);
-  });
-  bar.value = 0;
-  progress.hidden = false;
-  request.send(body);
+  body.append("upload", upload);
+  body.append("start", start);
+  body.append("total", file.size);
+  body.append(input.name, file.slice(start, start + PIECE), file.name);
+  progress.querySelector("progress").value = (100 * start) / file.size;
+  return fetch(form.dataset.photos, { method: "POST", body, signal, redirect: "error" });
 }
 
-function keep(slot, input, request) {
+// The same file has the same name, so that what arrived before is not sent again.
+async function nameOf(file) {
+  const words = `${form.elements.submit_key.value} ${file.name} ${file.size} ${file.lastModified}`;
+  if (!crypto.subtle) return [...words].reduce((n, c) => (n * 31 + c.charCodeAt(0)) >>> 0, 7).toString(16).padStart(8, "0");
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(words));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Until the time is over or the network is back, whichever comes first.
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+    addEventListener("online", resolve, { once: true });
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+}
+
+async function keep(slot, input, answer) {
   const kept = slot.querySelector("[data-kept]");
-  const fresh = new DOMParser().parseFromString(request.responseText, "text/html");
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   kept.replaceChildren(...fresh.body.childNodes);
-  const refused = request.status === 422;
+  const refused = answer.status === 422;
   slot.classList.toggle("field-bad", refused);
   input.toggleAttribute("aria-invalid", refused);
   input.value = "";
   input.dispatchEvent(new Event("change", { bubbles: true })); // the preview goes too
-  const again = new URL(location.href);
-  again.searchParams.set("form", form.elements.submit_key.value);
-  history.replaceState(null, "", again); // a reload shows the kept photo
 }
 
 // Sent before the photo has arrived: the form takes it along itself.
 form.addEventListener("submit", () => {
-  for (const request of sending.values()) request.abort();
+  for (const stop of sending.values()) stop.abort();
 });

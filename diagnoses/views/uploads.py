@@ -1,0 +1,107 @@
+"""Photos on their way into a form: with the form, ahead of it, or ahead of it in pieces."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import patient_required, person
+from accounts.models import User
+from diagnoses import drafts, intake, pieces
+from diagnoses.drafts import Slot
+from diagnoses.models import Case, Draft
+from mlservice.packs import load_pack
+
+_NAME = re.compile(r"[0-9a-f]{8,64}")  # of an upload, drawn by the sender
+
+
+def received_with(request: HttpRequest, draft: Draft, places: dict[str, Slot]) -> None:
+    """Keep the photos that came with the form in its ``places``."""
+    for name, slot in places.items():
+        upload = request.FILES.get(f"{name}_photo")
+        if isinstance(upload, UploadedFile):
+            drafts.receive(draft.patient, draft.submit_key, slot, upload)
+
+
+@patient_required
+@require_http_methods(["GET", "POST"])
+def draft_photo(request: HttpRequest) -> HttpResponse:
+    """One photo sent ahead of its form. Answers what the form shows in its place.
+
+    With ``upload``, ``start`` and ``total`` the file is one piece of it: the answer says how many
+    bytes are here (202), or 409 and the same where the piece does not follow. GET only asks.
+    """
+    patient = person(request)
+    asked = request.POST if request.method == "POST" else request.GET
+    key = _key(asked.get("submit_key"))
+    slot = _slot(request, asked, drafts.slots(patient, key, load_pack(settings.PACK)))
+    if slot is None or _sent(patient, key):
+        return HttpResponse(status=409)
+    upload = _upload(asked, patient, key, slot)
+    if request.method == "GET":
+        return JsonResponse({"received": pieces.received(upload) if upload else 0})
+    file = request.FILES.get(f"{slot.name}_photo")
+    if not isinstance(file, UploadedFile):
+        return HttpResponse(status=409)
+    if upload is None:
+        drafts.receive(patient, key, slot, file)
+        return _kept(request, slot)
+    return _piece(request, slot, upload, file)
+
+
+def _piece(
+    request: HttpRequest, slot: Slot, upload: pieces.Upload, file: UploadedFile[bytes]
+) -> HttpResponse:
+    try:
+        here = pieces.add(upload, int(request.POST.get("start") or 0), file.read())
+    except pieces.OutOfPlace as gap:
+        return JsonResponse({"received": gap.received}, status=409)
+    except intake.Refusal as refusal:
+        slot.refusal = refusal.sentence
+        pieces.forget(upload.patient, upload.submit_key, slot.name)
+        return _kept(request, slot)
+    if here < upload.total:
+        return JsonResponse({"received": here}, status=202)
+    drafts.receive(upload.patient, upload.submit_key, slot, pieces.whole(upload))
+    pieces.forget(upload.patient, upload.submit_key, slot.name)
+    return _kept(request, slot)
+
+
+def _kept(request: HttpRequest, slot: Slot) -> HttpResponse:
+    status = 422 if slot.refusal else 200
+    context = {"slot": slot, "error": slot.refusal}
+    return render(request, "cases/_kept.html", context, status=status)
+
+
+def _slot(request: HttpRequest, asked: QueryDict, places: dict[str, Slot]) -> Slot | None:
+    """The place the file is for: its field's name says it, or ``slot`` where there is no file."""
+    for name, slot in places.items():
+        if f"{name}_photo" in request.FILES or (not request.FILES and asked.get("slot") == name):
+            return slot
+    return None
+
+
+def _upload(asked: QueryDict, patient: User, key: UUID, slot: Slot) -> pieces.Upload | None:
+    """What the piece belongs to; ``None`` where the whole file came at once."""
+    name, total = asked.get("upload", ""), asked.get("total", "")
+    if not _NAME.fullmatch(name) or not total.isdecimal():
+        return None
+    return pieces.Upload(patient, key, slot.name, name, int(total))
+
+
+def _key(raw: str | None) -> UUID:
+    """The form's own key; a fresh one where there is none to read."""
+    try:
+        return UUID(raw or "")
+    except ValueError:
+        return uuid4()
+
+
+def _sent(patient: User, key: UUID) -> bool:
+    return Case.objects.visible_to(patient).filter(submit_key=key).exists()
