@@ -5,6 +5,7 @@
 True
 """
 
+from mlservice.packs.learning import NO_LABEL_PAGE, Condition, Lesson, Step
 from mlservice.packs.model import (
     AnswerTemplate,
     Choice,
@@ -22,9 +23,12 @@ from mlservice.packs.model import (
 from mlservice.packs.read import available_packs, load_pack, read_pack
 
 __all__ = [
+    "NO_LABEL_PAGE",
     "AnswerTemplate",
     "Choice",
+    "Condition",
     "Label",
+    "Lesson",
     "Outcome",
     "Pack",
     "PackError",
@@ -33,6 +37,7 @@ __all__ = [
     "QualityReason",
     "Question",
     "Site",
+    "Step",
     "UrgencyRule",
     "available_packs",
     "load_pack",

@@ -26,6 +26,7 @@ from mlservice.packs.model import (
     Site,
     UrgencyRule,
 )
+from mlservice.packs.read_learning import read_conditions, read_lesson
 from mlservice.packs.table import Table, read_folder
 
 FOLDER = Path(__file__).parent
@@ -91,6 +92,7 @@ def read_pack(folder: Path) -> Pack:
     questions = tuple(_question(t) for t in top.tables("questions"))
     top.distinct("questions", [question.name for question in questions])
     urgency = tuple(_urgency_rule(t, questions) for t in top.tables("urgency", optional=True))
+    points = _points(top.table("points"), questions) if top.has("points") else None
     pack = Pack(
         name=folder.name,
         title=top.text("title"),
@@ -104,11 +106,13 @@ def read_pack(folder: Path) -> Pack:
         sites=tuple(_site(t) for t in top.tables("sites")),
         photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),
         questions=questions,
-        points=_points(top.table("points"), questions) if top.has("points") else None,
+        points=points,
         urgency=urgency,
         outcomes=_outcomes(top.table("outcomes")),
         reasons=_reasons(top.table("reasons"), urgency),
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
+        conditions=read_conditions(top, folder, labels),
+        lesson=read_lesson(top, folder, points),
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
     )
     top.nothing_else()
