@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -18,9 +21,17 @@ from accounts.models import Clinic, User
 from diagnoses.models import Case, Prediction, Review
 from diagnoses.triage import by_answers
 from mlservice.engine.types import Modality, Tier
-from mlservice.packs import Label, Outcome
+from mlservice.packs import NO_LABEL_PAGE, Label, Outcome, Pack
 
 NOT_JUDGED, NO_LESION = "not_judged", "no_lesion"  # outcomes of a photo with nothing to judge
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A link to the page about a condition."""
+
+    title: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Card:
     body: tuple[str, ...]
     label_line: str
     next_steps: tuple[str, ...]
+    about: About | None  # the page of what these words name, and of nothing else
 
     @property
     def asks_for_a_retake(self) -> bool:
@@ -74,8 +86,7 @@ def patient_card(case: Case) -> Card:
     review = answer_for_patient(case)
     prediction = None if _being_checked(case) else case.prediction
     key, tone = outcome_of(case, prediction, review)
-    outcome = case.pack.outcomes[key].fill(**_words(case, prediction, review))
-    return _card(key, tone, outcome)
+    return _card(case, key, tone, prediction, review)
 
 
 def machine_card(case: Case) -> Card | None:
@@ -84,7 +95,7 @@ def machine_card(case: Case) -> Card | None:
     if prediction is None:
         return None
     key, tone = _scored_outcome(case, prediction)
-    return _card(key, tone, case.pack.outcomes[key].fill(**_words(case, prediction, None)))
+    return _card(case, key, tone, prediction, None)
 
 
 def answer_for_patient(case: Case) -> Review | None:
@@ -136,8 +147,46 @@ def _unjudged(prediction: Prediction) -> str:
     return NO_LESION if prediction.modality == Modality.NO_LESION.value else NOT_JUDGED
 
 
-def _card(key: str, tone: str, outcome: Outcome) -> Card:
-    return Card(key, tone, outcome.headline, outcome.body, outcome.label_line, outcome.next_steps)
+def _card(
+    case: Case, key: str, tone: str, prediction: Prediction | None, review: Review | None
+) -> Card:
+    outcome = case.pack.outcomes[key]
+    filled = outcome.fill(**_words(case, prediction, review))
+    return Card(
+        key=key,
+        tone=tone,
+        headline=filled.headline,
+        body=filled.body,
+        label_line=filled.label_line,
+        next_steps=filled.next_steps,
+        about=_about_result(case, outcome, prediction),
+    )
+
+
+def _about_result(case: Case, outcome: Outcome, prediction: Prediction | None) -> About | None:
+    """The page of what the outcome's words name. Words that name nothing link to nothing."""
+    if prediction is None or not prediction.names_a_class or not outcome.tells_the_result:
+        return None
+    return about(case.pack, prediction.label or NO_LABEL_PAGE)
+
+
+def about_answer(case: Case, review: Review) -> About | None:
+    """The page of the signed diagnosis, where the doctor's own words already say what it is.
+
+    A link must not be the first to break news that the doctor chose to tell in person.
+    """
+    if not review.diagnosis:
+        return None
+    named = case.pack.condition(review.diagnosis).is_named_in(review.advice)
+    return about(case.pack, review.diagnosis) if named else None
+
+
+def about(pack: Pack, name: str) -> About:
+    """The page about one label, or about none being named."""
+    condition = pack.condition(name)
+    url = reverse("learn_condition", args=[condition.slug])
+    query = "" if pack.name == settings.PACK else "?" + urlencode({"pack": pack.name})
+    return About(condition.title, url + query)
 
 
 def _words(case: Case, prediction: Prediction | None, review: Review | None) -> Mapping[str, str]:

@@ -1,10 +1,10 @@
-"""Where cases answer: the patient's pages, the doctor's pages, the pictures."""
+"""Where cases answer: the patient's pages, the doctor's pages, the pictures; what to learn."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, patient, photos, submit, uploads, worklist
+from diagnoses.views import doctor, learn, patient, photos, submit, uploads, worklist
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -31,5 +31,11 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),
     path("worklist/<uuid:pk>/amend/", doctor.reading_amend, name="reading_amend"),
 ]
+LEARN: list[URLPattern | URLResolver] = [
+    path("learn/", learn.learn, name="learn"),
+    path("learn/self-check/", learn.lesson, name="learn_lesson"),
+    path("learn/self-check/<slug:slug>/", learn.lesson_step, name="learn_step"),
+    path("learn/<slug:slug>/", learn.condition, name="learn_condition"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
-urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *API]
+urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *LEARN, *API]

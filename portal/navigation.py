@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 
 
 @dataclass(frozen=True)
 class Link:
-    label: str
+    label: str | Promise
     url: str
     here: str = ""  # what aria-current says: "page", "true" for a page below it, or nothing
 
 
-Pages = tuple[tuple[str, str], ...]
+Pages = tuple[tuple[str | Promise, str], ...]
 
-PATIENT: Pages = (("My cases", "case_list"), ("New photo", "case_new"))
+PATIENT: Pages = (
+    ("My cases", "case_list"),
+    ("New photo", "case_new"),
+    (_("Learn"), "learn"),
+)
 DOCTOR: Pages = (("Worklist", "worklist"), ("Answered", "worklist_done"))
 ADMIN: Pages = (("Admin", "admin:index"),)
 ACCOUNT: Pages = (

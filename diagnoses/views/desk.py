@@ -103,6 +103,7 @@ class Signed:
     review: Review
     diagnosis: str
     undone: bool
+    about: presenting.About | None  # what patients can read about the diagnosis
 
 
 def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
@@ -226,7 +227,12 @@ def signed_answers(case: Case) -> list[Signed]:
     """Every answer ever signed for this case, oldest first."""
     reviews = case.reviews.select_related("doctor", "undoing")
     return [
-        Signed(review, _title(case.pack, review.diagnosis), undone=hasattr(review, "undoing"))
+        Signed(
+            review,
+            _title(case.pack, review.diagnosis),
+            undone=hasattr(review, "undoing"),
+            about=presenting.about(case.pack, review.diagnosis) if review.diagnosis else None,
+        )
         for review in reviews
     ]
 

@@ -167,6 +167,7 @@ def _page(case: Case) -> dict[str, Any]:
         # While a signature can be undone the page does not tell that there is one.
         "looks_open": case.is_open or (case.is_signed and review is None),
         "plan": telling.plan_of(review) if review else "",
+        "about_answer": presenting.about_answer(case, review) if review else None,
         "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in case.photos.all()],
         "answers": telling.answers_of(case),
         "history": telling.history(case, review),

@@ -6,6 +6,7 @@ True
 """
 
 from mlservice.packs.bodymap import Spot, area_at
+from mlservice.packs.learning import NO_LABEL_PAGE, Condition, Lesson, Step
 from mlservice.packs.model import (
     AnswerTemplate,
     Area,
@@ -25,11 +26,14 @@ from mlservice.packs.model import (
 from mlservice.packs.read import available_packs, load_pack, read_pack
 
 __all__ = [
+    "NO_LABEL_PAGE",
     "AnswerTemplate",
     "Area",
     "BodyView",
     "Choice",
+    "Condition",
     "Label",
+    "Lesson",
     "Outcome",
     "Pack",
     "PackError",
@@ -39,6 +43,7 @@ __all__ = [
     "Question",
     "Site",
     "Spot",
+    "Step",
     "UrgencyRule",
     "area_at",
     "available_packs",

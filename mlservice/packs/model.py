@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
+from mlservice.packs.learning import Condition, Lesson
+
 
 class PackError(Exception):
     """A pack is missing or says something that does not hold together."""
@@ -148,6 +150,12 @@ class Outcome:
     next_steps: tuple[str, ...] = ()  # what the patient can do now
     label_line: str = ""  # the automatic label, printed small; empty where it stands in the text
 
+    @property
+    def tells_the_result(self) -> bool:
+        """Whether the words say what the computer named, or that it named nothing."""
+        said = " ".join((*self.body, self.label_line))
+        return "{label}" in said or "{threshold}" in said
+
     def fill(self, **words: str) -> Outcome:
         """The same outcome with its placeholders replaced; words it does not use are ignored.
 
@@ -204,6 +212,8 @@ class Pack:
     outcomes: Mapping[str, Outcome]
     reasons: Mapping[str, str]  # reason code -> words for doctors; holds the urgency rules' too
     quality: Mapping[str, QualityReason]
+    conditions: tuple[Condition, ...]  # in the order they are listed
+    lesson: Lesson | None
     templates: tuple[AnswerTemplate, ...] = ()
     body: tuple[BodyView, ...] = ()  # empty where a list of sites is enough
 
@@ -226,6 +236,11 @@ class Pack:
     def question(self, name: str) -> Question:
         """The question stored as ``name``; raises :class:`PackError` if there is none."""
         return self._named("question", self.questions, name)
+
+    def condition(self, name: str) -> Condition:
+        """The page about a label or :data:`~mlservice.packs.learning.NO_LABEL_PAGE`; raises
+        :class:`PackError` if there is none."""
+        return self._named("condition", self.conditions, name)
 
     def _named(self, what: str, things: Iterable[_Thing], name: str) -> _Thing:
         for thing in things:

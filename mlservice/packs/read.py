@@ -27,6 +27,7 @@ from mlservice.packs.model import (
     Site,
     UrgencyRule,
 )
+from mlservice.packs.read_learning import read_conditions, read_lesson
 from mlservice.packs.table import Table, read_folder
 
 FOLDER = Path(__file__).parent
@@ -94,6 +95,7 @@ def read_pack(folder: Path) -> Pack:
     urgency = tuple(_urgency_rule(t, questions) for t in top.tables("urgency", optional=True))
     sites = tuple(_site(t) for t in top.tables("sites"))
     top.distinct("sites", [site.name for site in sites])
+    points = _points(top.table("points"), questions) if top.has("points") else None
     pack = Pack(
         name=folder.name,
         title=top.text("title"),
@@ -107,11 +109,13 @@ def read_pack(folder: Path) -> Pack:
         sites=sites,
         photo_kinds=tuple(_photo_kind(t) for t in top.tables("photo_kinds")),
         questions=questions,
-        points=_points(top.table("points"), questions) if top.has("points") else None,
+        points=points,
         urgency=urgency,
         outcomes=_outcomes(top.table("outcomes")),
         reasons=_reasons(top.table("reasons"), urgency),
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
+        conditions=read_conditions(top, folder, labels),
+        lesson=read_lesson(top, folder, points),
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
         body=read_body(top.tables("body", optional=True), sites),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -116,6 +117,13 @@ class Table:
         if isinstance(number, bool) or number < 1:
             self.fail(key, "must be a whole number of at least 1")
         return number
+
+    def day(self, key: str) -> date:
+        """A day as TOML writes it: 2026-11-26."""
+        day = self._get(key, date, "a date")
+        if isinstance(day, datetime):
+            self.fail(key, "must be a date without a time")
+        return day
 
     def texts(self, key: str, optional: bool = False) -> tuple[str, ...]:
         """A list of texts, none of them empty, at least one."""

@@ -18,6 +18,7 @@ def folder(tmp_path: Path) -> Path:
     copy.mkdir()
     for file in (FOLDER / "skin").glob("*.toml"):
         shutil.copy(file, copy)
+    shutil.copytree(FOLDER / "skin" / "drawings", copy / "drawings")
     return copy
 
 
@@ -72,11 +73,78 @@ def test_the_shipped_packs_load_and_an_untouched_copy_reads_the_same(folder: Pat
         ("words.toml", "[reasons]", '[reasons]\nmood = "x"', "reasons.mood: is not a known key"),
         ("answers.toml", 'label = "nv"', 'label = "wart"', "answers.toml: .*label: 'wart' is not"),
         ("answers.toml", "recheck_days = 90", "recheck_days = -1", "recheck_days: must be a whole"),
+        ("conditions.toml", 'name = "df"', 'name = "wart"', r"conditions\[wart\].name: 'wart' is"),
+        ("conditions.toml", 'name = "df"', 'name = "nv"', "two entries have the name 'nv'"),
+        ("conditions.toml", 'name = "looks"', 'name = "seen"', r"sections: has none named 'looks'"),
+        ("conditions.toml", "https://", "http://", r"sources\[1\].url: 'http:.* is not an https"),
+        ("conditions.toml", "opened = 2026-11-26", "", r"sources\[1\].opened: is missing"),
+        ("conditions.toml", "= 2026-11-26", '= "today"', "opened: must be a date"),
+        ("conditions.toml", "= 2026-11-26", "= 2026-11-26T10:00:00", "a date without a time"),
+        ("conditions.toml", 'drawing = "mel"', 'drawing = "mal"', "no skin/drawings/mal.svg"),
+        (
+            "conditions.toml",
+            'drawing = "mel"',
+            'drawing = "mel"\nreviewed_by = "Dr A"',
+            "reviewed_on",
+        ),
+        (
+            "conditions.toml",
+            'mentions = ["melanoma"]',
+            "",
+            r"conditions\[mel\].mentions: is missing",
+        ),
+        ("lesson.toml", "right = true", "right = false", "replies: must hold exactly one"),
+        ("lesson.toml", 'sign = "bleeding"', 'sign = "age"', "sign: 'age' is not in the checklist"),
+        ("lesson.toml", 'name = "border"', 'name = "colour"', "steps: two entries have the name"),
     ],
 )
 def test_a_fault_is_named(folder: Path, file: str, old: str, new: str, complaint: str) -> None:
     edit(folder / file, old, new)
     with pytest.raises(PackError, match=complaint):
+        read_pack(folder)
+
+
+def test_a_label_without_a_page_is_a_fault(folder: Path) -> None:
+    text = (folder / "conditions.toml").read_text(encoding="utf-8")
+    first, *pages = text.split("[[conditions]]\n")
+    for gone in ("df", "no_disease"):
+        left = [page for page in pages if not page.startswith(f'name = "{gone}"')]
+        assert len(left) == len(pages) - 1
+        pages_left = "[[conditions]]\n".join([first, *left])
+        (folder / "conditions.toml").write_text(pages_left, encoding="utf-8")
+        with pytest.raises(PackError, match=f"conditions: has no page for '{gone}'"):
+            read_pack(folder)
+
+
+def test_a_pack_may_come_without_a_lesson(folder: Path) -> None:
+    (folder / "lesson.toml").unlink()
+    assert read_pack(folder).lesson is None
+
+
+def test_a_review_stands_with_its_name_and_day(folder: Path) -> None:
+    drawing = 'drawing = "mel"'
+    review = 'reviewed_by = "Dr A"\nreviewed_on = 2026-12-01'
+    edit(folder / "conditions.toml", drawing, f"{drawing}\n{review}")
+    reviewed = read_pack(folder).condition("mel").reviewed
+    assert reviewed is not None
+    assert (reviewed.by, reviewed.on.isoformat()) == ("Dr A", "2026-12-01")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "<script>alert(1)</script>",
+        '<path onload="x()"/>',
+        '<path style="fill:red"/>',
+        '<image href="https://example.org/x.png"/>',
+        "<!-- a comment -->",
+        '<path d="M0 0"',
+        "words",
+    ],
+)
+def test_a_drawing_holds_nothing_but_shapes(folder: Path, bad: str) -> None:
+    edit(folder / "drawings" / "mel.svg", "</svg>", f"{bad}</svg>")
+    with pytest.raises(PackError, match=r"conditions\[mel\].drawing: mel.svg may not hold"):
         read_pack(folder)
 
 
@@ -109,7 +177,7 @@ def test_a_folder_without_a_pack_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_asking_for_what_a_pack_does_not_know_is_a_pack_error() -> None:
     skin = load_pack("skin")
-    for look_up in (skin.label, skin.site, skin.photo_kind, skin.question):
+    for look_up in (skin.label, skin.site, skin.photo_kind, skin.question, skin.condition):
         with pytest.raises(PackError, match="'wart'"):
             look_up("wart")
     with pytest.raises(PackError, match="'perhaps'"):

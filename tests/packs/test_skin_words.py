@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 
-from mlservice.packs import Outcome, PackError, load_pack
+from mlservice.packs import AnswerTemplate, Condition, Outcome, PackError, Step, load_pack
 
 SKIN = load_pack("skin")
+assert SKIN.lesson is not None
+LESSON = SKIN.lesson
 FILLED = {
     "doctor": "Dr Okafor",
     "due": "Tuesday 17:00",
@@ -36,6 +39,23 @@ def said(outcome: Outcome, *, with_label: bool = True) -> str:
     return "\n".join([*parts, outcome.label_line] if with_label else parts)
 
 
+def written(page: Condition) -> str:
+    """All a reader finds on a condition's page, but for the names of its sources."""
+    parts = [page.title, page.also, page.short, page.drawing.says, page.urgent_help]
+    for section in page.sections:
+        parts += [section.title, *section.text, *section.points]
+    return "\n".join([*parts, *page.worry, *page.urgent])
+
+
+def taught(step: Step) -> str:
+    """All a reader finds on one step of the lesson."""
+    parts = [step.part, step.title, *step.text, *step.points]
+    parts += [step.drawing.says] if step.drawing else []
+    for picture in step.pictures:
+        parts += [picture.title, picture.text, picture.drawing.says]
+    return "\n".join([*parts, *(f"{reply.text}\n{reply.feedback}" for reply in step.replies)])
+
+
 def patient_texts() -> dict[str, str]:
     """Every text of the pack that a patient may read, by where it stands."""
     texts = {f"outcome {name}": said(outcome) for name, outcome in SKIN.outcomes.items()}
@@ -47,6 +67,9 @@ def patient_texts() -> dict[str, str]:
     texts |= {f"label {label.name}": label.plain for label in SKIN.labels}
     texts |= {f"site {site.name}": f"{site.group}\n{site.text}" for site in SKIN.sites}
     texts |= {f"photo {kind.name}": f"{kind.text}\n{kind.hint}" for kind in SKIN.photo_kinds}
+    texts |= {f"page {page.name}": written(page) for page in SKIN.conditions}
+    texts |= {f"lesson {step.name}": taught(step) for step in LESSON.steps}
+    texts["lesson"] = "\n".join((LESSON.title, LESSON.short, *LESSON.intro, LESSON.limits))
     return texts | {"no label": SKIN.no_label, "intended use": SKIN.intended_use}
 
 
@@ -210,3 +233,65 @@ def test_filling_an_outcome_leaves_no_brace_and_says_what_is_missing() -> None:
 def test_a_name_with_braces_is_only_a_name() -> None:
     filled = SKIN.outcomes["waiting"].fill(doctor="Dr {due}", due="Tuesday")
     assert "Dr {due} will look at your photo by Tuesday" in said(filled)
+
+
+# --- The pages to learn from ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", SKIN.conditions, ids=lambda page: page.name)
+def test_a_page_to_learn_from_is_read_easily(page: Condition) -> None:
+    sentences = [s.split() for s in re.split(r"(?<=[.:?])\s|\n", written(page)) if s.strip()]
+    assert sum(map(len, sentences)) / len(sentences) < 12
+    told = re.sub(r"[^a-z ]", "", written(page).lower()).split()
+    assert sum(len(word) > 11 for word in told) / len(told) < 0.05, "too many long words"
+
+
+@pytest.mark.parametrize("page", SKIN.conditions, ids=lambda page: page.name)
+def test_every_page_says_when_to_worry_and_where_it_is_from(page: Condition) -> None:
+    assert len(page.worry) >= 3
+    assert "it bleeds and won't stop" in page.urgent
+    assert len(page.sources) >= 3
+    assert len({source.url for source in page.sources}) == len(page.sources)
+    assert all(source.opened >= date(2026, 11, 26) for source in page.sources)
+
+
+@pytest.mark.parametrize("text", [*map(written, SKIN.conditions), *map(taught, LESSON.steps)])
+def test_nobody_is_told_that_they_are_well(text: str) -> None:
+    assert not re.search(r"you are (healthy|well|fine)|don't worry|nothing to worry", text.lower())
+
+
+def test_a_harmful_condition_is_never_called_harmless() -> None:
+    for label in SKIN.labels:
+        page = SKIN.condition(label.name)
+        assert ("harmless" in written(page)) is not label.harmful, label.name
+        assert ("cancer" in page.short) is label.harmful, label.name
+
+
+def test_what_no_disease_means_is_told_honestly() -> None:
+    text = written(SKIN.condition("no_disease"))
+    for said in (
+        "as a rule under 80 % sure",
+        "It does not mean that there is nothing.",
+        "Why it is not an all-clear",
+        "never learned what healthy skin looks like",
+        "many melanomas",
+        "A doctor of your clinic looks at every photo",
+    ):
+        assert said in text, said
+
+
+def test_the_lesson_counts_as_the_checklist_does_and_ends_in_what_to_do() -> None:
+    assert SKIN.points is not None
+    counted = [picture.points for step in LESSON.steps for picture in step.pictures]
+    assert counted == [max(values.values()) for values in SKIN.points.weights.values()]
+    letters = [step.title[0] for step in LESSON.steps if step.title[1:8] == " is for"]
+    assert letters == list("ABCDE")
+    assert "Send us a photo." in LESSON.steps[-1].text[1]
+    assert LESSON.limits.startswith("This is not a diagnosis.")
+
+
+@pytest.mark.parametrize("answer", [a for a in SKIN.templates if a.label], ids=lambda a: a.name)
+def test_the_answers_to_start_from_name_what_they_diagnose(answer: AnswerTemplate) -> None:
+    """Then the patient's page can link to what is said. One speaks of a growth in general."""
+    named = SKIN.condition(answer.label).is_named_in(answer.text)
+    assert named is (answer.name != "harmless_keratosis")

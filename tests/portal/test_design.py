@@ -187,6 +187,13 @@ class Page(HTMLParser):
 OPEN_PAGES = [
     "/",
     "/styleguide/",
+    "/learn/",
+    "/learn/mel/",
+    "/learn/no-disease/",
+    "/learn/self-check/",
+    "/learn/self-check/big-signs/",
+    "/learn/self-check/try-shape/?reply=several&check=1",
+    "/learn/self-check/try-shape/?check=1",
     "/accounts/login/",
     "/accounts/signup/",
     "/accounts/password/reset/",
