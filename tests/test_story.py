@@ -63,7 +63,7 @@ def fill_case(page: Page, portal: Stack, photo: Path) -> None:
     page.get_by_label("More than a year").check()
     go_on(page, "change_size")
     page.get_by_role("link", name="Skip the questions").click()
-    page.get_by_role("link", name="Change: How to reach you").click()
+    page.get_by_role("link", name=re.compile("Change.*How to reach you")).click()
     page.locator("input[name=contact]").fill("07700 900555")
     page.locator("input[name=messages]").check()
     page.get_by_role("button", name="Save").click()
