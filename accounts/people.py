@@ -110,6 +110,16 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
 
 
 @transaction.atomic
+def confirm_number(user: User, number: ContactNumber, proof: ContactNumber.Proof) -> None:
+    """This number of ``user``'s is theirs: from now on it may be told news. Once is enough."""
+    waiting = user.numbers.filter(pk=number.pk, verified_at=None)
+    if waiting.update(verified_at=timezone.now(), proof=proof):
+        record(
+            "number.confirmed", actor=user, about=_about(user), number=number.pk, proof=proof.value
+        )
+
+
+@transaction.atomic
 def remove_number(user: User, number: ContactNumber) -> None:
     """Forget a number of ``user``'s."""
     record("number.removed", actor=user, about=_about(user), number=number.pk)
@@ -147,13 +157,17 @@ def stopped(e164: str) -> bool:
 
 
 def reachable_number(user: User) -> ContactNumber | None:
-    """Where messages to ``user`` may go: the number opted in last. Consent is asked separately."""
-    return reachable_numbers([user.pk]).get(user.pk)
+    """Where ``user`` wants messages: the number opted in last, confirmed or not yet.
+
+    Consent is asked separately.
+    """
+    return ContactNumber.objects.reachable().filter(user=user).order_by("opted_in_at", "pk").last()
 
 
-def reachable_numbers(users: Iterable[int]) -> dict[int, ContactNumber]:
-    """:func:`reachable_number` of those of ``users`` (primary keys) who have one, in one query."""
-    numbers = ContactNumber.objects.reachable().filter(user__in=list(users))
+def numbers_to_tell(users: Iterable[int]) -> dict[int, ContactNumber]:
+    """Where messages to ``users`` (primary keys) may go: of their confirmed numbers the one opted
+    in last. Who has none is not in it. One query."""
+    numbers = ContactNumber.objects.reachable().confirmed().filter(user__in=list(users))
     return {number.user_id: number for number in numbers.order_by("opted_in_at", "pk")}
 
 

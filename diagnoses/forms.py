@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from accounts import people, phone
 from accounts.models import Consent, User
-from accounts.wording import WORDING
+from accounts.wording import ASKED_ON_SENDING, WORDING
 from diagnoses.drafts import Slot, clean_photo
 from diagnoses.models import Case
 from diagnoses.states import NewPhoto, Submission
@@ -138,7 +138,7 @@ class SubmitForm(QuestionsForm):
         number = people.reachable_number(self.patient)
         if number is not None:
             self.fields["contact"].initial = phone.spoken(number.e164)
-        for kind in Consent.Kind:
+        for kind in ASKED_ON_SENDING:
             given = people.has_consent(self.patient, kind)
             if given and (kind is not Consent.Kind.MESSAGES or number is not None):
                 del self.fields[kind.value]
@@ -150,7 +150,7 @@ class SubmitForm(QuestionsForm):
 
     def consents(self) -> list[Consent.Kind]:
         """What the patient agrees to with this form."""
-        return [kind for kind in Consent.Kind if self.cleaned_data.get(kind.value)]
+        return [kind for kind in ASKED_ON_SENDING if self.cleaned_data.get(kind.value)]
 
     @property
     def wants_messages(self) -> bool:

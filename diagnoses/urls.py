@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, patient, photos, submit, worklist
+from diagnoses.views import doctor, mine, patient, photos, submit, worklist
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -29,5 +29,8 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),
     path("worklist/<uuid:pk>/amend/", doctor.reading_amend, name="reading_amend"),
 ]
+MINE: list[URLPattern | URLResolver] = [
+    path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
-urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *API]
+urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *MINE, *API]

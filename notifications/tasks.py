@@ -6,7 +6,7 @@ import time
 
 from celery import shared_task
 
-from notifications import delivery
+from notifications import delivery, verification
 from notifications.ledger import DELIVER
 from notifications.wake import wake
 
@@ -18,6 +18,7 @@ ROUND_SECONDS = 30
 def deliver_due() -> int:
     """Deliver until nothing is due; return how many rows were acted on."""
     ends = time.monotonic() + ROUND_SECONDS
+    verification.send_awaited()
     total = 0
     while delivered := delivery.deliver_due():
         total += delivered

@@ -14,7 +14,7 @@ from django.urls import reverse
 from PIL import Image
 
 from accounts import people
-from accounts.models import Consent
+from accounts.models import Consent, ContactNumber
 from diagnoses.models import Case, DraftPhoto, Scoring
 from mlservice.packs.skin.drawing import draw
 from notifications.models import Channel, Invitation, Message
@@ -160,8 +160,13 @@ def test_a_kept_photo_that_is_gone_is_asked_for_again(cast: Cast, media: Path) -
 
 
 def test_the_first_message_about_a_case_goes_to_the_number_in_its_form(cast: Cast) -> None:
+    """Once it is known to be theirs: a number mistyped is somebody else's phone."""
     send(cast.client(cast.bo), messages="on", contact="07700 900 333")
     told = Message.objects.get(recipient=cast.bo)
+    assert (told.channel, told.address) == (Channel.EMAIL, cast.bo.email)
+    people.confirm_number(cast.bo, cast.bo.numbers.get(), ContactNumber.Proof.CODE)
+    send(cast.client(cast.bo), contact="07700 900 333")
+    told = Message.objects.exclude(pk=told.pk).get(recipient=cast.bo)
     assert (told.channel, told.address) == (Channel.WHATSAPP, "+447700900333")
 
 
