@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import people
 from accounts.audit import record
@@ -19,6 +20,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         "email_password_mismatch": "The e-mail address or the password is not right.",
         "email_taken": "You may have an account already. Log in, or ask for a new password.",
         "enter_current_password": "This is not your password now.",
+        "incorrect_password": _("This is not your password."),
         "rate_limited": "That was a lot of tries. Wait a few minutes, then try again.",
         "too_many_login_attempts": (
             "That was a lot of tries. Wait a few minutes, or ask for a new password."

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Consent
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise  # which exists for the type checker only
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class Wording:
     """One thing to agree to: ``text`` is what stands beside the box, ``meaning`` what follows."""
 
     version: str
-    title: str | Promise
-    text: str | Promise
-    meaning: str | Promise
-    without: str | Promise
+    title: str | _StrPromise
+    text: str | _StrPromise
+    meaning: str | _StrPromise
+    without: str | _StrPromise
 
 
 WORDING: Final = MappingProxyType(

@@ -31,6 +31,7 @@ DOCTOR: list[URLPattern | URLResolver] = [
 ]
 MINE: list[URLPattern | URLResolver] = [
     path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
+    path("account/download/", mine.download, name="account_download"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *MINE, *API]

@@ -236,8 +236,7 @@ def test_withdrawing_what_was_answered_is_explained(cast: Cast) -> None:
 def test_a_case_is_sent_at_once_and_asks_quietly_to_confirm_the_number(cast: Cast) -> None:
     cases.a_model_version()
     client = cast.client(cast.bo)
-    fields = {"contact": "07700 900 555", "messages": "on", "computer_check": "on"}
-    sent: Response = send(client, **fields)
+    sent = send(client, contact="07700 900 555", messages="on", computer_check="on")
     case = Case.objects.get(patient=cast.bo)
     assert sent.url == reverse("case", args=[case.pk])
     assert case.status == Case.Status.REGISTERED
