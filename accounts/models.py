@@ -83,6 +83,10 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
+# What stands in place of a name and an address that were erased; no mail goes to ".invalid".
+ERASED_NAME, ERASED_DOMAIN = "Erased person", "erased.invalid"
+
+
 class Role(models.TextChoices):
     PATIENT = "patient", "Patient"
     DOCTOR = "doctor", "Doctor"
@@ -105,6 +109,11 @@ class User(AbstractUser):
     )
     # Counted up to end every session at once: the number is part of what a session must match.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    # Asked to be erased: done some days later, and until then logging in can undo it.
+    erase_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erase_after_answers = models.BooleanField(default=False, editable=False)
+    # A tombstone: what doctors signed stays, and nobody is behind it any more.
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar = ["name"]
@@ -123,6 +132,17 @@ class User(AbstractUser):
             models.CheckConstraint(
                 condition=Q(verified_at__isnull=True) | Q(role=Role.DOCTOR),
                 name="user_only_doctors_are_verified",
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at=None)
+                | Q(
+                    role=Role.PATIENT,
+                    is_active=False,
+                    erase_asked_at=None,
+                    name=ERASED_NAME,
+                    email__endswith=f"@{ERASED_DOMAIN}",
+                ),
+                name="user_erased_is_nobody",
             ),
         ]
 

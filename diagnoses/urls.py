@@ -32,6 +32,8 @@ DOCTOR: list[URLPattern | URLResolver] = [
 MINE: list[URLPattern | URLResolver] = [
     path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
     path("account/download/", mine.download, name="account_download"),
+    path("account/erase/", mine.erase, name="account_erase"),
+    path("account/erase/undo/", mine.keep, name="account_keep"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *MINE, *API]

@@ -32,6 +32,7 @@ class Event(models.TextChoices):
     CASE_AMENDED = "case_amended", "The doctor has amended the answer"
     INVITATION = "invitation", "A doctor is invited"
     NUMBER_CODE = "number_code", "A code to confirm a number"
+    ACCOUNT_ENDS = "account_ends", "An account is about to be erased"
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

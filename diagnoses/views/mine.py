@@ -6,7 +6,9 @@ The account page is accounts' own; what changes cases, or gathers them, is here.
 from __future__ import annotations
 
 from allauth.account.decorators import reauthentication_required
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -19,7 +21,8 @@ from accounts.access import login_required, patient_required, person
 from accounts.agreements import kinds
 from accounts.models import Consent
 from accounts.wording import WORDING
-from diagnoses import everything, workflow
+from diagnoses import erasure, everything, workflow
+from diagnoses.mine_forms import EraseForm
 from diagnoses.models import Case, Photo
 from diagnoses.zipped import zipped
 
@@ -46,9 +49,9 @@ def consent(request: HttpRequest, kind: str) -> HttpResponse:
 @never_cache
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
-@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]  # allauth ships no types
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
 def download(request: HttpRequest) -> HttpResponseBase:
-    """Say what is in a copy of everything; with POST, and the password just typed, send it."""
+    """The password first; then say what is in a copy of everything, and with POST send it."""
     user = person(request)
     if request.method != "POST":
         mine = Case.objects.visible_to(user)
@@ -73,3 +76,45 @@ def download(request: HttpRequest) -> HttpResponseBase:
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+@never_cache
+@patient_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def erase(request: HttpRequest) -> HttpResponseBase:
+    """Say what goes, what stays and why; asked for already, say when, and how to keep it."""
+    user = person(request)
+    if user.erase_asked_at is not None:
+        return render(request, "mine/erase_asked.html", {"day": erasure.not_before(user)})
+    waiting = erasure.open_cases(user).count()
+    form = EraseForm(request.POST or None, has_open_cases=waiting > 0)
+    if request.method == "POST" and form.is_valid():
+        answer: HttpResponseBase = _erase_asked(request, form)
+        return answer
+    context = {
+        "form": form,
+        "open_cases": waiting,
+        "cases": Case.objects.visible_to(user).count(),
+        "years": settings.RECORD_RETENTION_YEARS,
+    }
+    return render(request, "mine/erase.html", context, status=422 if form.is_bound else 200)
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
+def _erase_asked(request: HttpRequest, form: EraseForm) -> HttpResponseBase:
+    erasure.ask(person(request), after_answers=form.after_answers)
+    logout(request)
+    messages.success(
+        request,
+        _("You are logged out, and your account will be erased. To keep it, log in within a week."),
+    )
+    return redirect("account_login")
+
+
+@patient_required
+@require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """Undo it: the account stays."""
+    people.keep_account(person(request))
+    messages.success(request, _("Your account stays. Nothing was erased."))
+    return redirect("account")

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='message',
             name='event',
-            field=models.CharField(choices=[('case_checked', "The computer's check is done"), ('case_to_read', 'A case waits for the doctor'), ('case_signed', 'The doctor has answered'), ('case_amended', 'The doctor has amended the answer'), ('invitation', 'A doctor is invited'), ('number_code', 'A code to confirm a number')], max_length=30),
+            field=models.CharField(choices=[('case_checked', "The computer's check is done"), ('case_to_read', 'A case waits for the doctor'), ('case_signed', 'The doctor has answered'), ('case_amended', 'The doctor has amended the answer'), ('invitation', 'A doctor is invited'), ('number_code', 'A code to confirm a number'), ('account_ends', 'An account is about to be erased')], max_length=30),
         ),
         migrations.AddField(
             model_name='numbercode',

@@ -28,7 +28,7 @@ from notifications import delivery
 from notifications.models import Channel, Message
 from tests import cases
 from tests.cast import ANAS_NUMBER, PASSWORD, RUTHS_NUMBER, Cast
-from tests.diagnoses.pages import Response
+from tests.diagnoses.pages import Response, text_of
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -99,9 +99,15 @@ def test_care_is_not_touched_by_any_of_it(cast: Cast) -> None:
 DOWNLOAD = reverse("account_download")
 
 
-def downloaded(browser: Client, password: str = PASSWORD) -> Response:
-    """Press "Download" and type the password: the answer to the last of it."""
-    asked = browser.post(DOWNLOAD)
+def downloaded(browser: Client) -> Response:
+    """Type the password, read what is in it, and press "Download"."""
+    assert with_password(browser)["Location"] == DOWNLOAD
+    assert "What is in it" in browser.get(DOWNLOAD).content.decode()
+    return browser.post(DOWNLOAD)
+
+
+def with_password(browser: Client, password: str = PASSWORD) -> Response:
+    asked = browser.get(DOWNLOAD)
     assert asked.status_code == 302, "the password is asked for"
     return browser.post(asked["Location"], {"password": password})
 
@@ -194,10 +200,8 @@ def test_it_is_hers_alone_and_asks_for_the_password(cast: Cast) -> None:
     for doctor in (cast.ruth, cast.ada):
         assert cast.client(doctor).post(DOWNLOAD).status_code == 404
     browser = cast.client(cast.ana)
-    assert "What is in it" in browser.get(DOWNLOAD).content.decode()
-    refused = downloaded(browser, "not the password")
-    assert refused.status_code == 200
-    assert "This is not your password." in refused.content.decode()
+    assert "This is not your password." in text_of(with_password(browser, "not the password"))
+    assert browser.post(DOWNLOAD).status_code == 302
     assert not AuditEntry.objects.filter(action="person.exported").exists()
 
 
