@@ -6,8 +6,11 @@ from typing import ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts import people
+from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
 
@@ -19,6 +22,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         "email_password_mismatch": "The e-mail address or the password is not right.",
         "email_taken": "You may have an account already. Log in, or ask for a new password.",
         "enter_current_password": "This is not your password now.",
+        "incorrect_password": _("This is not your password."),
         "rate_limited": "That was a lot of tries. Wait a few minutes, then try again.",
         "too_many_login_attempts": (
             "That was a lot of tries. Wait a few minutes, or ask for a new password."
@@ -35,6 +39,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
         record("person.logged_in", actor=user, about=f"user:{user.pk}")
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Who asked to be erased and comes back is asked whether to keep the account."""
+        if person(request).erase_asked_at is not None:
+            return reverse("account_erase")
+        return str(super().get_login_redirect_url(request))
 
     def set_password(self, user: User, password: str) -> None:
         """Changed or reset: whoever held the old one is out, API tokens included."""

@@ -44,6 +44,8 @@ class PersonAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, user: User) -> str:
+        if user.erased_at:
+            return "Erased"
         if not user.is_active:
             return "Suspended"
         return "Not confirmed yet" if _waits(user) else "Active"
@@ -155,6 +157,8 @@ def _waits(user: User) -> bool:
 
 def _offers(user: User) -> list[tuple[str, str]]:
     """The actions that would change something for ``user``, with the words on their buttons."""
+    if user.erased_at:
+        return []
     offers = [("verify", "Confirm as a doctor")] if _waits(user) else []
     return [*offers, ("suspend", "Suspend") if user.is_active else ("restore", "Let in again")]
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts import people
-from accounts.models import Clinic, Consent, User
+from accounts.models import Clinic, Consent, ContactNumber, User
 from accounts.phone import to_e164
 from accounts.wording import WORDING
 
@@ -38,9 +38,11 @@ class NumberForm(forms.Form):
     )
     messages = forms.BooleanField(label=MESSAGES.text, required=False, help_text=MESSAGES.meaning)
 
-    def save(self, user: User) -> None:
+    def save(self, user: User) -> ContactNumber:
         """Keep the number, and the consent if it was given."""
-        keep_number(user, self.cleaned_data["number"], messages=self.cleaned_data["messages"])
+        return keep_number(
+            user, self.cleaned_data["number"], messages=self.cleaned_data["messages"]
+        )
 
 
 class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no types
@@ -92,8 +94,8 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no t
 
 
 @transaction.atomic
-def keep_number(user: User, e164: str, *, messages: bool) -> None:
+def keep_number(user: User, e164: str, *, messages: bool) -> ContactNumber:
     """A number somebody gave in a form, with what they ticked beside it."""
     if messages:
         people.give_consent(user, Consent.Kind.MESSAGES)
-    people.add_number(user, e164, opt_in=messages)
+    return people.add_number(user, e164, opt_in=messages)

@@ -83,6 +83,10 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
+# What stands in place of a name and an address that were erased; no mail goes to ".invalid".
+ERASED_NAME, ERASED_DOMAIN = "Erased person", "erased.invalid"
+
+
 class Role(models.TextChoices):
     PATIENT = "patient", "Patient"
     DOCTOR = "doctor", "Doctor"
@@ -105,6 +109,11 @@ class User(AbstractUser):
     )
     # Counted up to end every session at once: the number is part of what a session must match.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    # Asked to be erased: done some days later, and until then logging in can undo it.
+    erase_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erase_after_answers = models.BooleanField(default=False, editable=False)
+    # A tombstone: what doctors signed stays, and nobody is behind it any more.
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar = ["name"]
@@ -123,6 +132,17 @@ class User(AbstractUser):
             models.CheckConstraint(
                 condition=Q(verified_at__isnull=True) | Q(role=Role.DOCTOR),
                 name="user_only_doctors_are_verified",
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at=None)
+                | Q(
+                    role=Role.PATIENT,
+                    is_active=False,
+                    erase_asked_at=None,
+                    name=ERASED_NAME,
+                    email__endswith=f"@{ERASED_DOMAIN}",
+                ),
+                name="user_erased_is_nobody",
             ),
         ]
 
@@ -165,9 +185,24 @@ class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
             Q(opted_out_at=None) | Q(opted_out_at__lt=F("opted_in_at"))
         )
 
+    def confirmed(self) -> Self:
+        """Known to be its owner's: only such a number is told news."""
+        return self.filter(verified_at__isnull=False)
+
 
 class ContactNumber(models.Model):
-    """A phone number in E.164. Messages go only to numbers opted in and not opted out."""
+    """A phone number in E.164.
+
+    Messages go only to numbers opted in, not opted out, and confirmed: a number mistyped is
+    somebody else's phone.
+    """
+
+    class Proof(models.TextChoices):
+        """How we know whose number it is."""
+
+        CODE = "code", "Typed back a code sent to it"
+        INVITATION = "invitation", "Opened an invitation sent to it"
+        EARLIER = "earlier", "In use before numbers were confirmed"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="numbers")
     e164 = models.CharField("phone number", max_length=16)
@@ -175,6 +210,7 @@ class ContactNumber(models.Model):
     opt_in_version = models.CharField(max_length=20, blank=True)
     opted_out_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    proof = models.CharField(max_length=10, choices=Proof.choices, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = ContactNumberQuerySet.as_manager()
@@ -184,6 +220,19 @@ class ContactNumber(models.Model):
             models.UniqueConstraint(fields=["user", "e164"], name="number_once_per_person"),
             models.CheckConstraint(
                 condition=Q(e164__regex=r"^\+[1-9][0-9]{6,14}$"), name="number_is_e164"
+            ),
+            models.CheckConstraint(
+                condition=Q(verified_at=None, proof="")
+                | Q(verified_at__isnull=False) & ~Q(proof=""),
+                name="number_confirmed_has_a_proof",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What the sweep of notifications asks every few seconds.
+            models.Index(
+                fields=["opted_in_at"],
+                condition=Q(verified_at=None, opted_in_at__isnull=False),
+                name="number_waits_for_its_code",
             ),
         ]
 
@@ -220,6 +269,7 @@ class Consent(models.Model):
         CARE = "care", "Care: a doctor reads my photos and answers"
         COMPUTER_CHECK = "computer_check", "A computer checks my photos first"
         MESSAGES = "messages", "WhatsApp messages about my cases"
+        RESEARCH = "research", "My photos may help to train and test the computer"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -6,8 +6,12 @@ Whoever calls inside a transaction of their own joins it. What cannot be done ra
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 
+from allauth.account.models import EmailAddress
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -15,7 +19,16 @@ from knox.models import AuthToken
 
 from accounts import wording
 from accounts.audit import record
-from accounts.models import Clinic, Consent, ContactNumber, Role, StoppedPhone, User
+from accounts.models import (
+    ERASED_DOMAIN,
+    ERASED_NAME,
+    Clinic,
+    Consent,
+    ContactNumber,
+    Role,
+    StoppedPhone,
+    User,
+)
 
 
 class PeopleError(Exception):
@@ -110,6 +123,16 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
 
 
 @transaction.atomic
+def confirm_number(user: User, number: ContactNumber, proof: ContactNumber.Proof) -> None:
+    """This number of ``user``'s is theirs: from now on it may be told news. Once is enough."""
+    waiting = user.numbers.filter(pk=number.pk, verified_at=None)
+    if waiting.update(verified_at=timezone.now(), proof=proof):
+        record(
+            "number.confirmed", actor=user, about=_about(user), number=number.pk, proof=proof.value
+        )
+
+
+@transaction.atomic
 def remove_number(user: User, number: ContactNumber) -> None:
     """Forget a number of ``user``'s."""
     record("number.removed", actor=user, about=_about(user), number=number.pk)
@@ -147,13 +170,17 @@ def stopped(e164: str) -> bool:
 
 
 def reachable_number(user: User) -> ContactNumber | None:
-    """Where messages to ``user`` may go: the number opted in last. Consent is asked separately."""
-    return reachable_numbers([user.pk]).get(user.pk)
+    """Where ``user`` wants messages: the number opted in last, confirmed or not yet.
+
+    Consent is asked separately.
+    """
+    return ContactNumber.objects.reachable().filter(user=user).order_by("opted_in_at", "pk").last()
 
 
-def reachable_numbers(users: Iterable[int]) -> dict[int, ContactNumber]:
-    """:func:`reachable_number` of those of ``users`` (primary keys) who have one, in one query."""
-    numbers = ContactNumber.objects.reachable().filter(user__in=list(users))
+def numbers_to_tell(users: Iterable[int]) -> dict[int, ContactNumber]:
+    """Where messages to ``users`` (primary keys) may go: of their confirmed numbers the one opted
+    in last. Who has none is not in it. One query."""
+    numbers = ContactNumber.objects.reachable().confirmed().filter(user__in=list(users))
     return {number.user_id: number for number in numbers.order_by("opted_in_at", "pk")}
 
 
@@ -201,6 +228,8 @@ def restore(user: User, by: User) -> None:
     """A suspended person may log in again; sessions and tokens of before stay dead."""
     person = _lock(user)
     _must_manage(by, person)
+    if person.erased_at is not None:
+        raise PeopleError("This account was erased. Nobody can log in with it again.")
     if not person.is_active:
         _change(user, is_active=True)
         record("person.restored", actor=by, about=_about(user))
@@ -221,6 +250,68 @@ def log_out_everywhere(user: User) -> None:
     _lock(user)
     _end_sessions(user)
     record("person.logged_out_everywhere", actor=user, about=_about(user))
+
+
+# --- The end of an account -----------------------------------------------------------------------
+@transaction.atomic
+def ask_to_erase(user: User, *, after_answers: bool) -> None:
+    """``user`` wants their account erased; until that is done, :func:`keep_account` undoes it.
+
+    Every session and API token ends: only who knows the password can undo it.
+    """
+    person = _lock(user)
+    if not person.is_patient:
+        raise PeopleError("Only patients erase their account themselves.")
+    _change(user, erase_asked_at=timezone.now(), erase_after_answers=after_answers)
+    _end_sessions(user)
+    record("person.erasure_asked", actor=user, about=_about(user), after_answers=after_answers)
+
+
+@transaction.atomic
+def keep_account(user: User) -> None:
+    """Not to be erased after all. Asking twice is asking once."""
+    if _lock(user).erase_asked_at is not None:
+        _change(user, erase_asked_at=None, erase_after_answers=False)
+        record("person.erasure_undone", actor=user, about=_about(user))
+
+
+@transaction.atomic
+def erase(user: User) -> None:
+    """Forget who ``user`` is: the row stays as a tombstone for what doctors signed.
+
+    Name, addresses and numbers go, every consent ends, nobody gets in any more. The phones that
+    said STOP stay on their list, and the audit trail, which names nobody, stays whole.
+    """
+    _lock(user)
+    for consent in user.consents.in_force():
+        _end(consent)
+    user.numbers.all().delete()
+    EmailAddress.objects.filter(user=user).delete()
+    _forget_sessions(user)
+    user.set_unusable_password()
+    _end_sessions(user)
+    _change(
+        user,
+        name=ERASED_NAME,
+        email=f"{uuid.uuid4()}@{ERASED_DOMAIN}",
+        password=user.password,
+        is_active=False,
+        last_login=None,
+        erase_asked_at=None,
+        erase_after_answers=False,
+        erased_at=timezone.now(),
+    )
+    record("person.erased", actor=None, about=_about(user))
+
+
+def _forget_sessions(user: User) -> None:
+    """Dead ones hold the address they were opened with, and only their content says whose."""
+    theirs = [
+        session.pk
+        for session in Session.objects.iterator()
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
+    ]
+    Session.objects.filter(pk__in=theirs).delete()
 
 
 def _end_sessions(user: User) -> None:

@@ -8,7 +8,6 @@ from accounts import views
 
 urlpatterns = [
     path("account/", views.account, name="account"),
-    path("account/consents/<str:kind>/", views.consent, name="account_consent"),
     path("account/numbers/", views.number_add, name="account_number_add"),
     path("account/numbers/<int:pk>/", views.number_change, name="account_number"),
     path("account/log-out-everywhere/", views.log_out_everywhere, name="account_end_sessions"),

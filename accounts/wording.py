@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Consent
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise  # which exists for the type checker only
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,10 @@ class Wording:
     """One thing to agree to: ``text`` is what stands beside the box, ``meaning`` what follows."""
 
     version: str
-    title: str
-    text: str
-    meaning: str
-    without: str
+    title: str | _StrPromise
+    text: str | _StrPromise
+    meaning: str | _StrPromise
+    without: str | _StrPromise
 
 
 WORDING: Final = MappingProxyType(
@@ -47,7 +52,23 @@ WORDING: Final = MappingProxyType(
             meaning="A message only says that there is news. It never says what we found.",
             without="Without it we send the news to your e-mail address instead.",
         ),
+        Consent.Kind.RESEARCH: Wording(
+            version="2026-11",
+            title=_("Learning"),
+            text=_("My photos may help to train and test the computer."),
+            meaning=_(
+                "Your name and your numbers never go with them. It changes nothing about your care."
+            ),
+            without=_("Without it your photos are used for your own care only."),
+        ),
     }
+)
+
+# What is asked on the way to sending a case. Learning is not: nobody shall think it is needed.
+ASKED_ON_SENDING: Final = (
+    Consent.Kind.CARE,
+    Consent.Kind.COMPUTER_CHECK,
+    Consent.Kind.MESSAGES,
 )
 
 

@@ -113,7 +113,8 @@ class Rig:
         from knox.models import AuthToken
 
         from accounts import people
-        from accounts.models import Consent, User
+        from accounts.models import User
+        from accounts.wording import ASKED_ON_SENDING
 
         found = []
         clinic = people.default_clinic()
@@ -121,7 +122,7 @@ class Rig:
         for number in range(first, first + count):
             email = f"sender{number}@bench.lentigo"
             user = User.objects.create_user(email=email, password=PASSWORD, clinic=clinic)
-            for kind in Consent.Kind:
+            for kind in ASKED_ON_SENDING:
                 people.give_consent(user, kind)
             found.append(Sender(email, AuthToken.objects.create(user)[1]))
         return found

@@ -143,6 +143,13 @@ def discard(places: Mapping[str, Slot]) -> None:
         slot.draft = None
 
 
+def forget_all_of(patient: User) -> None:
+    """Whatever this person began and did not send, answers and photos."""
+    Draft.objects.filter(patient=patient).delete()
+    UploadPiece.objects.filter(patient=patient).delete()
+    _drop(list(DraftPhoto.objects.filter(patient=patient)))
+
+
 def sweep() -> int:
     """Delete what nobody came back to, rows and files; says how many photos went.
 

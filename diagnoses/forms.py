@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import people, phone
 from accounts.models import Consent, User
-from accounts.wording import WORDING
+from accounts.wording import ASKED_ON_SENDING, WORDING
 from diagnoses.drafts import MAIN, Slot, clean_photo
 from diagnoses.models import Case
 from diagnoses.models.case import Side
@@ -158,7 +158,7 @@ class SubmitForm(QuestionsForm):
 
     def consents(self) -> list[Consent.Kind]:
         """What the patient agrees to with this form."""
-        return [kind for kind in Consent.Kind if self.cleaned_data.get(kind.value)]
+        return [kind for kind in ASKED_ON_SENDING if self.cleaned_data.get(kind.value)]
 
     @property
     def wants_messages(self) -> bool:

@@ -92,8 +92,11 @@ def patient_card(case: Case) -> Card:
 def machine_card(case: Case) -> Card | None:
     """The computer's part alone, to be folded under a signed answer."""
     prediction = case.prediction
-    if prediction is None:
-        return None
+    return None if prediction is None else card_of(case, prediction)
+
+
+def card_of(case: Case, prediction: Prediction) -> Card:
+    """One view of the computer in the patient's words."""
     key, tone = _scored_outcome(case, prediction)
     return _card(case, key, tone, prediction, None)
 

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import drafts, inference, worker, workflow
+from diagnoses import drafts, erasure, inference, worker, workflow
 from diagnoses.models import Scoring
 from notifications.wake import wake
 
@@ -36,6 +36,12 @@ def sweep() -> None:
 def sweep_drafts() -> None:
     """Forget the photos of forms that nobody sent."""
     drafts.sweep()
+
+
+@shared_task(name="diagnoses.sweep_erasures")
+def sweep_erasures() -> None:
+    """Erase the accounts whose days to undo it are over."""
+    erasure.sweep()
 
 
 @worker_ready.connect

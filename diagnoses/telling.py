@@ -41,9 +41,14 @@ class Told:
 def status_of(case: Case) -> str:
     """Where a case stands, in a few words. ``case`` carries ``answer``: its newest one's key."""
     annotated: Any = case
+    return state_of(case, answered=annotated.answer is not None)
+
+
+def state_of(case: Case, *, answered: bool) -> str:
+    """As :func:`status_of`; ``answered``: there is an answer whose seconds to undo are over."""
     if case.status == Case.Status.CANCELLED:
         return "Withdrawn"
-    if case.is_signed and annotated.answer is not None:
+    if case.is_signed and answered:
         return "Answered"
     if case.status == Case.Status.REGISTERED:
         return "Being checked"
@@ -98,8 +103,17 @@ def plan_of(review: Review) -> str:
 
 def computer_part(case: Case, review: Review | None) -> Prediction | None:
     """The computer's view, where the patient may see it by now."""
-    held = case.clinic.release_policy == Clinic.Release.AFTER_REVIEW and review is None
-    return None if held else case.prediction
+    return case.prediction if may_be_shown(case, review) else None
+
+
+def may_be_shown(case: Case, review: Review | None) -> bool:
+    """Whether the clinic lets the patient see the computer's view now."""
+    return case.clinic.release_policy != Clinic.Release.AFTER_REVIEW or review is not None
+
+
+def line_of(event: CaseEvent) -> str:
+    """What an event is to the patient; "" for what is only the house's own business."""
+    return str(_HISTORY.get(event.kind, ""))
 
 
 def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:

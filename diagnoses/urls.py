@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, learn, patient, photos, submit, uploads, worklist
+from diagnoses.views import doctor, learn, mine, patient, photos, submit, uploads, worklist
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -37,5 +37,11 @@ LEARN: list[URLPattern | URLResolver] = [
     path("learn/self-check/<slug:slug>/", learn.lesson_step, name="learn_step"),
     path("learn/<slug:slug>/", learn.condition, name="learn_condition"),
 ]
+MINE: list[URLPattern | URLResolver] = [
+    path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
+    path("account/download/", mine.download, name="account_download"),
+    path("account/erase/", mine.erase, name="account_erase"),
+    path("account/erase/undo/", mine.keep, name="account_keep"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
-urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *LEARN, *API]
+urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *LEARN, *MINE, *API]

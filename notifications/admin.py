@@ -25,7 +25,8 @@ class Attention(admin.SimpleListFilter):
 
     title = "needs someone"
     parameter_name = "needs"
-    NEEDS = Q(state__in=(Message.State.FAILED, Message.State.UNKNOWN)) | Q(
+    # A code that did not arrive is asked for again by the one who waits for it.
+    NEEDS = Q(state__in=(Message.State.FAILED, Message.State.UNKNOWN), code=None) | Q(
         channel=Channel.STAFF, state=Message.State.PENDING
     )
 
@@ -58,7 +59,7 @@ class MessageAdmin(ReadOnlyAdmin):
     search_fields = ("about", "recipient__name", "recipient__email", "address", "error_code")
     list_select_related = ("recipient",)
     date_hierarchy = "created_at"
-    exclude = ("token", "lease_until", "link")
+    exclude = ("token", "lease_until", "link", "code")
     actions = ("send_again", "told_by_hand")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -29,6 +29,8 @@ class NotAgain(Exception):
 
 def fall_back(message: Message) -> Message | None:
     """Write the row for the next channel; None after the last, or if it is there already."""
+    if message.code_id is not None:
+        return None  # a code proves whose phone it is only by arriving there
     channel = FALLBACK.get(message.channel)
     who = message.recipient or message.invitation
     if channel is None or who is None:
@@ -45,6 +47,8 @@ def resend(message: Message, by: User) -> Message:
     The old row stays as it is: it is the history. Raises ``NotAgain`` if the person has it, if
     another way is still being tried, or if it was withdrawn with its reason.
     """
+    if message.code_id is not None:
+        raise NotAgain("They ask for a new code themselves, on their account page.")
     again = (State.FAILED, State.UNKNOWN)
     with transaction.atomic():
         same = _same_telling(message)

@@ -19,7 +19,7 @@ from accounts import people
 from notifications import invitations, ledger, settling, twilio_api
 from notifications.channels import SENDERS
 from notifications.errors import DeliveryError, Kind
-from notifications.models import Channel, Message
+from notifications.models import Channel, Message, NumberCode
 from notifications.texts import render
 
 State = Message.State
@@ -88,6 +88,8 @@ def _is_void(message: Message) -> bool:
     """Whether the reason to tell has gone since: a suspended person, a revoked link."""
     if message.invitation is not None:
         return not invitations.is_open(message.invitation)
+    if message.code_id is not None and not NumberCode.objects.open().filter(pk=message.code_id):
+        return True
     suspended = message.recipient is not None and not message.recipient.is_active
     return suspended or (message.link is not None and message.link.revoked_at is not None)
 
@@ -96,7 +98,7 @@ def _mind_stop(message: Message) -> None:
     """Raise ``DeliveryError`` if the phone's owner has stopped messages since this was written."""
     if message.channel != Channel.WHATSAPP:
         return
-    if message.recipient is None:
+    if message.recipient is None or message.code_id is not None:
         stopped = people.stopped(message.address)
     else:
         stopped = ledger.route_to(message.recipient).address != message.address
@@ -115,7 +117,9 @@ def _look_up(message: Message) -> None:
         settling.look_again(message, _next_look(message), token=token)
         return
     if fate is None and message.state == State.UNKNOWN and _age(message) > GRACE:
-        lost = DeliveryError(Kind.RETRY, "Twilio never got it.")
+        # A code is not sent again minutes later: who waited has asked for a new one.
+        kind = Kind.RETRY if message.code_id is None else Kind.FINAL
+        lost = DeliveryError(kind, "Twilio never got it.")
         settling.failed(message, lost, token=token)
     elif fate is None or not settling.reported(message, fate):
         settling.look_again(message, _next_look(message), token=token)

@@ -1,17 +1,39 @@
-"""The form with which an invited doctor makes an account."""
+"""The forms of messages that are answered: an invitation, a code."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import PhoneField
 from accounts.models import User
 from notifications.models import Invitation
+
+
+class CodeForm(forms.Form):
+    """The code that was sent to a phone, typed as its owner reads it: spaces do not matter."""
+
+    code = forms.CharField(
+        label=_("The code from the message"),
+        help_text=_("Six digits, for example 123 456."),
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code"}
+        ),
+        error_messages={"required": _("Type the code from the message.")},
+    )
+
+    def clean_code(self) -> str:
+        digits = re.sub(r"[\s-]", "", self.cleaned_data["code"])
+        if not re.fullmatch(r"[0-9]{6}", digits):
+            raise ValidationError(_("A code has six digits."), code="not_a_code")
+        return digits
 
 
 class JoinForm(forms.Form):

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from accounts import people
 from accounts.audit import record
-from accounts.models import Clinic, Role, User
+from accounts.models import Clinic, ContactNumber, Role, User
 from notifications import tokens
 from notifications.ledger import tell_invited, withdraw
-from notifications.models import Event, Invitation
+from notifications.models import Channel, Event, Invitation
 
 LIFETIME = timedelta(days=14)
 
@@ -116,11 +116,20 @@ def accept(invitation: Invitation, user: User) -> None:
         if not is_for(current, user):
             raise InvitationError("This account cannot accept the invitation.")
         people.make_doctor(user, current.clinic)
+        _confirm_the_phone(current, user)
         Invitation.objects.filter(pk=current.pk).update(
             accepted_at=Now(), accepted_by=user, token=""
         )
         record("invitation.accepted", actor=user, about=_about(current))
     invitation.refresh_from_db()
+
+
+def _confirm_the_phone(invitation: Invitation, user: User) -> None:
+    """Who opened what was sent to a phone has that phone; unless it went by e-mail too."""
+    number = user.numbers.filter(e164=invitation.e164).first()
+    elsewhere = invitation.messages.exclude(channel=Channel.WHATSAPP)
+    if number is not None and not elsewhere.exists():
+        people.confirm_number(user, number, ContactNumber.Proof.INVITATION)
 
 
 def revoke(invitation: Invitation, by: User) -> bool:

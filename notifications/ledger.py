@@ -9,9 +9,9 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from accounts.models import Consent, User
-from accounts.people import reachable_numbers, who_agreed
+from accounts.people import numbers_to_tell, who_agreed
 from notifications import links
-from notifications.models import Channel, Event, Invitation, Link, Message
+from notifications.models import Channel, Event, Invitation, Link, Message, NumberCode
 from notifications.wake import wake
 
 DELIVER = "notifications.deliver_due"
@@ -50,8 +50,8 @@ def tell(*notices: Notice) -> list[Message]:
     """Tell everybody what is to be told, once; as many messages as notices, in their order.
 
     Writes in the caller's transaction, so that a message exists exactly if what it tells about
-    does; must be called inside one. By WhatsApp where they agreed to it and have a number that
-    takes it, else by e-mail. What was told before is the row there is, whatever became of it.
+    does; must be called inside one. By WhatsApp where they agreed to it and have a confirmed number
+    that takes it, else by e-mail. What was told before is the row there is, whatever became of it.
     The number of statements does not grow with the number of notices.
     """
     if not transaction.get_connection().in_atomic_block:
@@ -123,6 +123,23 @@ def tell_invited(invitation: Invitation) -> Message:
     return message
 
 
+def tell_code(code: NumberCode) -> Message:
+    """Send a code to the phone it is for, once, and nowhere else.
+
+    Like an invitation it may go to a number before its owner has agreed to anything: they asked.
+    """
+    message = Message.objects.create(
+        event=Event.NUMBER_CODE,
+        about=f"number-code:{code.pk}",
+        recipient=code.user,
+        code=code,
+        channel=Channel.WHATSAPP,
+        address=code.e164,
+    )
+    wake(DELIVER)
+    return message
+
+
 def withdraw(event: Event, about: str) -> int:
     """Take back what has not left yet; its links end. Returns how many messages that was.
 
@@ -138,13 +155,14 @@ def withdraw(event: Event, about: str) -> int:
 
 
 def route_to(person: User) -> Route:
-    """Where ``person`` is told: WhatsApp if they agreed and can be reached there, else e-mail."""
+    """Where ``person`` is told: by WhatsApp if they agreed and have confirmed a number that takes
+    it, else by e-mail."""
     return routes_to([person])[person.pk]
 
 
 def routes_to(persons: Sequence[User]) -> dict[int, Route]:
     """:func:`route_to` of each of ``persons``, by primary key."""
-    numbers = reachable_numbers(person.pk for person in persons)
+    numbers = numbers_to_tell(person.pk for person in persons)
     agreed = who_agreed(numbers, Consent.Kind.MESSAGES) if numbers else set()
     return {
         person.pk: Route(Channel.WHATSAPP, numbers[person.pk].e164)

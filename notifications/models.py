@@ -10,7 +10,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.models import Clinic, Role
+from accounts.models import Clinic, ContactNumber, Role
+from accounts.phone import masked
+
+# How often one code may be tried: five guesses of a million.
+MOST_TRIES = 5
 
 
 class Channel(models.TextChoices):
@@ -27,6 +31,8 @@ class Event(models.TextChoices):
     CASE_SIGNED = "case_signed", "The doctor has answered"
     CASE_AMENDED = "case_amended", "The doctor has amended the answer"
     INVITATION = "invitation", "A doctor is invited"
+    NUMBER_CODE = "number_code", "A code to confirm a number"
+    ACCOUNT_ENDS = "account_ends", "An account is about to be erased"
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -67,9 +73,11 @@ class Message(models.Model):
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
     address = models.CharField(max_length=254, blank=True)  # E.164, e-mail; "" for a staff task
-    # What the message points to: a page for a person, or an invitation for someone new.
+    # What the message carries: the way to a page for a person, an invitation for someone new, or
+    # a code for the owner of a number.
     link = models.ForeignKey("Link", models.PROTECT, null=True, related_name="messages")
     invitation = models.ForeignKey("Invitation", models.PROTECT, null=True, related_name="messages")
+    code = models.OneToOneField("NumberCode", models.CASCADE, null=True, related_name="message")
     language = models.CharField(max_length=10, default="en")
     resend = models.PositiveSmallIntegerField(default=0)  # how often staff asked for it again
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
@@ -105,9 +113,15 @@ class Message(models.Model):
                 name="message_sent_has_a_time",
             ),
             models.CheckConstraint(
-                condition=Q(link__isnull=False, invitation=None, recipient__isnull=False)
-                | Q(link=None, invitation__isnull=False, recipient=None),
+                condition=Q(link__isnull=False, invitation=None, code=None, recipient__isnull=False)
+                | Q(link=None, invitation__isnull=False, code=None, recipient=None)
+                | Q(link=None, invitation=None, code__isnull=False, recipient__isnull=False),
                 name="message_points_to_one_thing",
+            ),
+            models.CheckConstraint(
+                # To the phone itself and nowhere else: what arrived by e-mail would prove nothing.
+                condition=Q(code=None) | Q(event="number_code", channel="whatsapp"),
+                name="message_code_goes_to_the_phone",
             ),
             models.CheckConstraint(
                 condition=Q(token=None) | Q(lease_until__isnull=False),
@@ -182,6 +196,54 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.clinic})"
+
+
+class NumberCodeQuerySet(models.QuerySet["NumberCode"]):
+    def open(self) -> Self:
+        """May still be typed back, by the database's clock."""
+        return self.filter(used_at=None, expires_at__gt=Now(), tries__lt=MOST_TRIES)
+
+
+class NumberCode(models.Model):
+    """Six digits sent to a number, to be typed back by whoever says that it is theirs.
+
+    The digits are nowhere: they are worked out from the row's random id with the secret key
+    (``tokens.digits``), when they are sent and when they are compared. The rows are the limits
+    too: how often a code was sent, and how often one was tried.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="number_codes")
+    # Null once the number is removed: the row stays and counts, for the phone it went to.
+    number = models.ForeignKey(ContactNumber, models.SET_NULL, null=True, related_name="codes")
+    e164 = models.CharField("phone number", max_length=16)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = NumberCodeQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(tries__lte=MOST_TRIES), name="number_code_tried_so_often_at_most"
+            ),
+            models.UniqueConstraint(
+                fields=["number"], condition=~Q(used_at=None), name="number_code_used_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["e164", "-created_at"], name="number_code_of_phone"),
+        ]
+
+    def __str__(self) -> str:
+        return f"code for {masked(self.e164)}"
+
+    @property
+    def is_used_up(self) -> bool:
+        """Tried as often as it may be."""
+        return self.tries >= MOST_TRIES
 
 
 class Inbound(models.Model):

@@ -1,26 +1,36 @@
-"""The words of a message. They are given a link and two dates, so they can tell nothing else."""
+"""The words of a message. They are given a link and two dates, or a code, and so can tell nothing
+else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from notifications import links
+from notifications import links, tokens
 from notifications.models import Message
 
 
 @dataclass(frozen=True)
 class Words:
-    """A message rendered: its link, one line of text with it, and the e-mail that says the same."""
+    """A message rendered: its link, one line of text with it, and the e-mail that says the same.
+
+    A code has no link and no e-mail.
+    """
 
     link: str
     text: str
     subject: str
     email: str
+    code: str = field(default="", repr=False)
+
+    @property
+    def variable(self) -> str:
+        """What an approved template lacks, and all that travels beside its name."""
+        return self.code or self.link
 
 
 def render(message: Message) -> Words:
@@ -28,6 +38,10 @@ def render(message: Message) -> Words:
 
     ``templates/notifications/<language>/<event>.txt`` holds the subject, an empty line, the text.
     """
+    if message.code_id is not None:
+        code = tokens.digits(message.code_id)
+        subject, text = _rendered(message, f"{message.event}.txt", code=code).split("\n\n", 1)
+        return Words(link="", text=text, subject=subject, email="", code=code)
     link = address_of(message)
     subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
     expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint

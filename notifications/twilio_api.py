@@ -32,6 +32,7 @@ PAGE = 100
 READ_AT_MOST = 2000
 
 _TOKEN_IN_BODY = re.compile(r"/(?:l|invitations)/([A-Za-z0-9_-]+)/")
+_CODE_IN_BODY = re.compile(r"\b[0-9]{6}\b")
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,17 @@ def configured() -> bool:
     )
 
 
-def create(message: Message, body: str, link: str) -> str:
+def create(message: Message, body: str, variable: str) -> str:
     """Hand a WhatsApp message to Twilio; return its id. Raises ``DeliveryError``.
 
-    With an approved template for the event only the link travels, as its variable 1; without one
+    With an approved template for the event only the link, or the code, travels, as its variable 1;
+    without one
     the text is sent as it is, which WhatsApp takes within 24 hours of the person's last message
     (and in Twilio's sandbox), and refuses with 63016 otherwise.
     """
     template = content_sid(message)
     words = (
-        {"content_sid": template, "content_variables": json.dumps({"1": link})}
+        {"content_sid": template, "content_variables": json.dumps({"1": variable})}
         if template
         else {"body": body}
     )
@@ -81,7 +83,7 @@ def look_up(message: Message) -> Fate | None:
     """Ask Twilio what became of a message; None if it does not have it. Raises ``DeliveryError``.
 
     By its id where we have one, else among the last messages to the number: ours is the one whose
-    text carries the token of our link.
+    text carries the token of our link, or our code.
     """
     try:
         if message.provider_id:
@@ -114,12 +116,18 @@ def _find(message: Message) -> Fate | None:
 
 
 def _is_ours(row: MessageInstance, message: Message) -> bool:
-    target = message.link or message.invitation
-    found = _TOKEN_IN_BODY.search(row.body or "")
-    if found is None or target is None or tokens.sha256(found[1]) != target.token_sha256:
+    if not _carries_ours(row.body or "", message):
         return False
     # An invitation sent again carries the same link: the earlier message is not this one.
     return not Message.objects.filter(provider_id=row.sid).exclude(pk=message.pk).exists()
+
+
+def _carries_ours(body: str, message: Message) -> bool:
+    if message.code_id is not None:
+        return tokens.digits(message.code_id) in _CODE_IN_BODY.findall(body)
+    target = message.link or message.invitation
+    found = _TOKEN_IN_BODY.search(body)
+    return bool(found and target and tokens.sha256(found[1]) == target.token_sha256)
 
 
 def _fate(row: MessageInstance) -> Fate:

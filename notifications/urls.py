@@ -8,6 +8,7 @@ from notifications import views, webhooks
 
 urlpatterns = [
     path("l/<str:token>/", views.link, name="link"),
+    path("account/numbers/<int:pk>/confirm/", views.number_confirm, name="number_confirm"),
     path("invitations/<str:token>/", views.invitation, name="invitation"),
     path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),

@@ -1,23 +1,38 @@
-"""The pages that messages lead to: a link, and an invitation."""
+"""The pages that messages lead to: a link, an invitation, and where a code is typed."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.contrib.auth import login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import login_required, person
 from accounts.forms import keep_number
-from accounts.models import Role, User
+from accounts.models import ContactNumber, Role, User
 from accounts.people import PeopleError
-from notifications import invitations, links
-from notifications.forms import JoinForm
-from notifications.models import Invitation
+from accounts.phone import spoken
+from notifications import invitations, links, verification
+from notifications.forms import CodeForm, JoinForm
+from notifications.ledger import DELIVER
+from notifications.models import Invitation, Message
+from notifications.verification import Typed
+from notifications.wake import wake
 
 GONE = 410
+WHAT_IS_WRONG = {
+    Typed.WRONG: _lazy("This is not the code we sent last. Look at the newest message."),
+    Typed.TOO_OFTEN: _lazy("That was the fifth try, so this code has ended. Ask for a new one."),
+    Typed.ENDED: _lazy("This code has ended: it works for 10 minutes. Ask for a new one."),
+}
 
 
 @never_cache
@@ -81,3 +96,60 @@ def _accepted(request: HttpRequest, found: Invitation, user: User) -> HttpRespon
     except (invitations.InvitationError, PeopleError):
         return render(request, "notifications/invitation_ended.html", status=GONE)
     return redirect("home")
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def number_confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    """Type the code that was sent to one of my numbers, or ask for another one."""
+    user = person(request)
+    number = get_object_or_404(user.numbers, pk=pk)
+    form = CodeForm()
+    if request.method == "POST" and "send" in request.POST:
+        return _another_code(request, user, number)
+    if request.method == "POST" and number.verified_at is None:
+        form = CodeForm(request.POST)
+        if form.is_valid():
+            typed = verification.confirm(user, number, form.cleaned_data["code"])
+            number.refresh_from_db()  # the other click of a double click may have confirmed it
+            if number.verified_at is None:
+                form.add_error("code", WHAT_IS_WRONG[typed])
+    if number.verified_at is not None:
+        messages.success(request, _("Thank you. This number is confirmed."))
+        return redirect(_way_back(request))
+    return _code_page(request, number, form)
+
+
+def _another_code(request: HttpRequest, user: User, number: ContactNumber) -> HttpResponse:
+    try:
+        verification.send(user, number)
+    except verification.TooSoon as refusal:
+        messages.warning(request, str(refusal))
+    back = urlencode({"next": request.POST.get("next", "")})
+    return redirect(f"{reverse('number_confirm', args=[number.pk])}?{back}")
+
+
+def _code_page(request: HttpRequest, number: ContactNumber, form: CodeForm) -> HttpResponse:
+    code = verification.newest(number)
+    awaited = code is None and verification.is_awaited(number)
+    if awaited:
+        wake(DELIVER)  # the sweep would send it within seconds; this is sooner
+    context = {
+        "number": spoken(number.e164),
+        "code": code,
+        "awaited": awaited,
+        "arrived_not": code is not None and code.message.state == Message.State.FAILED,
+        "form": form,
+        "next": _way_back(request),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "notifications/number_confirm.html", context, status=status)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page of ours one came from; else the account page."""
+    given = request.POST.get("next") or request.GET.get("next") or ""
+    ours = url_has_allowed_host_and_scheme(given, allowed_hosts=None)
+    return given if ours and given.startswith("/") else reverse("account")

@@ -179,6 +179,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
+# How long the law has your clinics keep records. Pages say it; nothing deletes by it.
+RECORD_RETENTION_YEARS = env.int("RECORD_RETENTION_YEARS", default=10)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
@@ -226,6 +228,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep the cases": {"task": "diagnoses.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "forget forms nobody sent": {"task": "diagnoses.sweep_drafts", "schedule": 3600.0},
+    "erase whose days are over": {"task": "diagnoses.sweep_erasures", "schedule": 3600.0},
     "sweep the messages": {
         "task": "notifications.deliver_due",
         "schedule": 5.0,

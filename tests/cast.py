@@ -3,7 +3,7 @@
 Two clinics, so that "not yours" can always be tried:
 
 ======  =========  =======  ===============================================================
-Ana     patient    North    has a number opted in, agreed to care, computer check, messages
+Ana     patient    North    has a confirmed number, agreed to care, computer check, messages
 Bo      patient    North    agreed to care only; no number; may never see anything of Ana's
 Ruth    doctor     North    verified
 Sam     doctor     North    verified; the second reader, and the one who comes second
@@ -24,7 +24,8 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts import people
-from accounts.models import Clinic, Consent, Role, User
+from accounts.models import Clinic, Consent, ContactNumber, Role, User
+from accounts.wording import ASKED_ON_SENDING
 
 PASSWORD = "correct horse battery staple"
 ANAS_NUMBER = "+447700900101"
@@ -92,11 +93,18 @@ def build_cast() -> Cast:
         ada=_person("Ada Moss", north, **staff),
         root=root,
     )
-    for kind in Consent.Kind:
+    for kind in ASKED_ON_SENDING:
         people.give_consent(cast.ana, kind)
-    people.add_number(cast.ana, ANAS_NUMBER, opt_in=True)
+    confirmed_number(cast.ana, ANAS_NUMBER)
     people.give_consent(cast.bo, Consent.Kind.CARE)
     return cast
+
+
+def confirmed_number(user: User, e164: str) -> ContactNumber:
+    """A number of theirs that is told news: they typed back the code that was sent to it."""
+    number = people.add_number(user, e164, opt_in=True)
+    people.confirm_number(user, number, ContactNumber.Proof.CODE)
+    return number
 
 
 def _doctor(name: str, clinic: Clinic, number: str, *, verified_by: User | None) -> User:
@@ -104,7 +112,7 @@ def _doctor(name: str, clinic: Clinic, number: str, *, verified_by: User | None)
     people.make_doctor(doctor, clinic)
     if number:
         people.give_consent(doctor, Consent.Kind.MESSAGES)
-        people.add_number(doctor, number, opt_in=True)
+        confirmed_number(doctor, number)
     if verified_by is not None:
         people.verify_doctor(doctor, verified_by)
     return doctor

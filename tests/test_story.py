@@ -102,6 +102,7 @@ def test_a_patient_submits_a_doctor_signs_both_are_told(
     case = Case.objects.get()
     assert case.patient.email == "nadia@example.org"
     assert case.prediction is not None
+    confirm_number(patient, portal, open_browser)
 
     doctor = open_browser(DESKTOP)
     log_in(doctor, portal.url, cast.ruth.email, PASSWORD)
@@ -119,12 +120,29 @@ def test_a_patient_submits_a_doctor_signs_both_are_told(
     assert_both_phones_were_told(portal, open_browser)
 
 
+def confirm_number(patient: Page, portal: Stack, open_browser: Opened) -> None:
+    """The case went its way without it; now she reads the code on her phone and types it."""
+    phone = open_browser(PHONE)
+    phone.goto(portal.phones)
+    message = phone.get_by_text(re.compile("is your verification code")).first
+    expect(message).to_be_visible(timeout=15_000)
+    code = re.search(r"[0-9]{6}", message.inner_text())
+    assert code is not None
+    patient.get_by_role("link", name="Confirm").click()
+    patient.get_by_label("The code from the message").fill(code[0])
+    assert fits(patient)
+    patient.get_by_role("button", name="Confirm").click()
+    expect(patient.get_by_text("This number is confirmed.")).to_be_visible()
+    assert re.search(r"/cases/[0-9a-f-]{36}/$", patient.url)
+
+
 def sent(event: Event) -> int:
     return Message.objects.filter(event=event, sent_at__isnull=False, channel="whatsapp").count()
 
 
 def assert_both_phones_were_told(portal: Stack, open_browser: Opened) -> None:
-    """On the phones page: the patient twice, the doctor once, and no clinical word."""
+    """On the phones page: the patient, whose number is confirmed by now, the doctors, and no
+    clinical word."""
     phones = open_browser(DESKTOP)
     phones.goto(portal.phones)
     text = phones.locator("body").inner_text()

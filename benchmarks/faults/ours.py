@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from accounts import people
-from accounts.models import User
+from accounts.models import ContactNumber, User
 from benchmarks.faults import bundles, kills, others, seen, servers, versions
 from benchmarks.faults.audit import audit
 from benchmarks.faults.catalogue import POISONS, WEB_PLACES, WORKER_PLACES, Sizes
@@ -63,7 +63,8 @@ def people_with_phones(rig: Rig) -> list[Sender]:
     senders = rig.senders(SENDERS)
     for number, sender in enumerate(senders):
         patient = User.objects.get(email=sender.email)
-        people.add_number(patient, f"+447700900{number:03}", opt_in=True)
+        phone = people.add_number(patient, f"+447700900{number:03}", opt_in=True)
+        people.confirm_number(patient, phone, ContactNumber.Proof.CODE)
     clinic = people.default_clinic()
     admin = User.objects.create_superuser(email="admin@bench.lentigo", password=PASSWORD)
     doctor = User.objects.create_user(email="doctor@bench.lentigo", password=PASSWORD)

@@ -13,14 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.crypto import salted_hmac
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import audit
+from accounts import audit, phone
 from accounts.access import patient_required, person
 from accounts.models import User
 from diagnoses import figures, hearing, presenting, telling, workflow
 from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, Review
 from diagnoses.questions import TellForm
+from notifications import verification
 
 PAGE = 20
 
@@ -53,9 +55,10 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     # Before the page's own reading of the case, never after: a page that is newer than its
     # version is loaded once more, one that is older would stay wrong.
     version, done = _version(found)
+    context = {"version": version, "done": done, **_page(found)}
     if not fragment:
         audit.record("case.viewed", actor=user, about=f"case:{found.pk}")
-    context = {"version": version, "done": done, **_page(found)}
+        context |= _number_to_confirm(user, found)
     return render(request, "cases/_live.html" if fragment else "cases/case.html", context)
 
 
@@ -151,6 +154,16 @@ def _older_than(user: User, mark: str) -> Q:
     if last is None:
         return Q(pk__in=[])
     return Q(submitted_at__lt=last.submitted_at) | Q(submitted_at=last.submitted_at, pk__lt=last.pk)
+
+
+def _number_to_confirm(user: User, case: Case) -> dict[str, str]:
+    """A number of theirs that is not known to be theirs yet: asked about under the case."""
+    number = verification.waiting(user)
+    if number is None:
+        return {}
+    here = urlencode({"next": reverse("case", args=[case.pk])})
+    confirm = f"{reverse('number_confirm', args=[number.pk])}?{here}"
+    return {"unconfirmed": phone.spoken(number.e164), "confirm": confirm}
 
 
 def _page(case: Case) -> dict[str, Any]:

@@ -7,7 +7,7 @@ means somebody else was first. The same transaction writes the event and the mes
 from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
-from diagnoses.workflow.patient import raise_urgency, submit, withdraw
+from diagnoses.workflow.patient import raise_urgency, submit, withdraw, withdraw_consent
 
 __all__ = [
     "Answer",
@@ -27,4 +27,5 @@ __all__ = [
     "submit",
     "undo_signature",
     "withdraw",
+    "withdraw_consent",
 ]

@@ -248,6 +248,33 @@ def withdraw(case: Case, patient: User) -> None:
     """The patient takes the question back, while nobody has answered it."""
     with transaction.atomic():
         move(case, Status.CANCELLED, "withdrawn", patient)
-        Scoring.objects.waiting().filter(case=case).update(
-            settled_at=Now(), lease_until=None, token=None, holder=None, error="withdrawn"
-        )
+        _out_of_the_queue(case, "withdrawn")
+
+
+def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
+    """The patient takes a consent back, and what waits because of it stops at once.
+
+    Cases that wait for the computer go to the doctors without it; a worker that is looking at one
+    this moment finds that its row is no longer its own, and files nothing. Messages that wait are
+    stopped by the ledger when their turn comes.
+    """
+    with transaction.atomic():
+        people.withdraw_consent(patient, kind)
+        if kind == Consent.Kind.COMPUTER_CHECK:
+            _without_the_computer(patient)
+
+
+def _without_the_computer(patient: User) -> None:
+    waiting = Scoring.objects.waiting().filter(case__patient=patient)
+    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
+    for case in cases.filter(pk__in=waiting.values("case")).order_by("pk"):
+        _out_of_the_queue(case, "consent taken back")
+        if case.status == Status.REGISTERED:
+            pass_to_doctors(case, "no_consent")
+
+
+def _out_of_the_queue(case: Case, why: str) -> None:
+    """Nobody scores it any more, and whoever is doing so has lost the row."""
+    Scoring.objects.waiting().filter(case=case).update(
+        settled_at=Now(), lease_until=None, token=None, holder=None, error=why
+    )

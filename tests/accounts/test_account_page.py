@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import people
+from accounts.agreements import agreements
 from accounts.models import Consent
 from tests.cast import ANAS_NUMBER, Cast
 
@@ -23,7 +26,7 @@ def test_a_patient_sees_who_they_are_and_what_they_agreed_to(cast: Cast) -> None
     assert "Ana Silva" in page
     assert "+44 7700 900101" in page
     assert page.count("Take it back") == 3
-    assert "I agree" not in page
+    assert page.count("I agree") == 1  # learning, which nobody is asked about elsewhere
 
 
 def test_nobody_sees_it_without_logging_in(cast: Cast) -> None:
@@ -40,6 +43,49 @@ def test_giving_and_taking_back_a_consent(cast: Cast) -> None:
     assert people.has_consent(cast.bo, Consent.Kind.CARE)
 
 
+def test_each_consent_tells_its_words_its_version_and_its_history(cast: Cast) -> None:
+    browser = cast.client(cast.bo)
+    for what in ("give", "withdraw", "give"):
+        answer(browser, "research", what)
+    [research] = [a for a in agreements(cast.bo) if a.kind == Consent.Kind.RESEARCH]
+    assert [step.given for step in research.history] == [True, False, True]
+    assert [step.at for step in research.history] == sorted(step.at for step in research.history)
+    assert research.given_at == research.history[-1].at
+    page = browser.get(PAGE).content.decode()
+    card = page[page.index('id="consent-research"') :]
+    assert "My photos may help to train and test the computer." in card
+    assert card.count("You agreed, to the words of version 2026-11.") == 2
+    assert card.count("You took it back.") == 1
+
+
+def test_learning_is_a_consent_of_its_own(cast: Cast) -> None:
+    """Given by nobody on the way to anything, and taken back without touching care."""
+    everyone = [who.pk for who in cast.everyone().values()]
+    assert people.who_agreed(everyone, Consent.Kind.RESEARCH) == set()
+    browser = cast.client(cast.ana)
+    answer(browser, "research", "give")
+    assert people.who_agreed(everyone, Consent.Kind.RESEARCH) == {cast.ana.pk}
+    answer(browser, "research", "withdraw")
+    assert people.who_agreed(everyone, Consent.Kind.RESEARCH) == set()
+    assert people.has_consent(cast.ana, Consent.Kind.CARE)
+    taken_back = cast.ana.consents.get(kind=Consent.Kind.RESEARCH)
+    assert taken_back.withdrawn_at is not None
+
+
+def test_the_page_costs_the_same_however_much_there_is(cast: Cast) -> None:
+    browser = cast.client(cast.ana)
+    costs = []
+    for number in range(2):
+        for _ in range(3):
+            answer(browser, "research", "give")
+            answer(browser, "research", "withdraw")
+        people.add_number(cast.ana, f"+44770090040{number}", opt_in=True)
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get(PAGE).status_code == 200
+        costs.append(len(queries))
+    assert costs[0] == costs[1] <= 8
+
+
 def test_a_doctor_is_asked_about_messages_only(cast: Cast) -> None:
     browser = cast.client(cast.ruth)
     page = browser.get(PAGE).content.decode()
@@ -50,7 +96,7 @@ def test_a_doctor_is_asked_about_messages_only(cast: Cast) -> None:
     assert not people.has_consent(cast.ruth, Consent.Kind.MESSAGES)
 
 
-@pytest.mark.parametrize("kind", ["research", "CARE", ""])
+@pytest.mark.parametrize("kind", ["everything", "CARE", ""])
 def test_there_is_nothing_else_to_agree_to(cast: Cast, kind: str) -> None:
     url = f"/account/consents/{kind}/"
     assert cast.client(cast.bo).post(url, {"answer": "give"}).status_code == 404

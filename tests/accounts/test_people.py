@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -136,6 +138,34 @@ def test_stop_before_the_number_is_given_counts(cast: Cast) -> None:
     people.opt_out("+447700900999")
     people.add_number(cast.bo, "+447700900999", opt_in=True)
     assert people.reachable_number(cast.bo) is None
+
+
+def test_only_a_confirmed_number_is_told(cast: Cast) -> None:
+    number = people.add_number(cast.bo, "+447700900777", opt_in=True)
+    assert people.reachable_number(cast.bo) == number
+    assert people.numbers_to_tell([cast.bo.pk, cast.ana.pk]) == {
+        cast.ana.pk: cast.ana.numbers.get()
+    }
+    people.confirm_number(cast.bo, number, ContactNumber.Proof.CODE)
+    people.confirm_number(cast.bo, number, ContactNumber.Proof.EARLIER)
+    assert people.numbers_to_tell([cast.bo.pk]) == {cast.bo.pk: number}
+    assert trail(cast.bo).count("number.confirmed") == 1
+
+
+def test_nobody_fell_silent_when_numbers_began_to_be_confirmed(cast: Cast) -> None:
+    migration = importlib.import_module("accounts.migrations.0004_confirmed_numbers")
+    used = people.add_number(cast.bo, "+447700900777", opt_in=True)
+    unused = people.add_number(cast.bo, "+447700900778", opt_in=False)
+    migration.keep_those_in_use(apps, None)
+    used.refresh_from_db()
+    unused.refresh_from_db()
+    assert (used.proof, unused.proof) == (ContactNumber.Proof.EARLIER, "")
+    assert people.numbers_to_tell([cast.bo.pk]) == {cast.bo.pk: used}
+
+
+def test_the_database_wants_a_proof_with_every_confirmation(cast: Cast) -> None:
+    with pytest.raises(IntegrityError, match="number_confirmed_has_a_proof"):
+        cast.ana.numbers.update(proof="")
 
 
 def test_python_and_sql_agree_on_who_is_reachable(cast: Cast) -> None:

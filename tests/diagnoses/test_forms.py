@@ -10,6 +10,7 @@ import pytest
 
 from accounts import people
 from accounts.models import Consent, User
+from accounts.wording import ASKED_ON_SENDING
 from diagnoses import drafts
 from diagnoses.forms import SubmitForm
 from diagnoses.questions import TellForm, telling_questions
@@ -72,7 +73,7 @@ def test_the_list_holds_the_own_clinics_verified_doctors_only(cast: Cast) -> Non
 
 
 def test_only_what_was_not_agreed_to_yet_is_asked(cast: Cast) -> None:
-    kinds = {kind.value for kind in Consent.Kind}
+    kinds = {kind.value for kind in ASKED_ON_SENDING}
     assert not kinds & set(filled(cast.ana).fields)
     assert kinds & set(filled(cast.bo).fields) == {"computer_check", "messages"}
     people.withdraw_consent(cast.ana, Consent.Kind.CARE)

@@ -13,13 +13,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Clinic, User
+from accounts import people
+from accounts.models import Clinic, ContactNumber, User
 from diagnoses import workflow
 from diagnoses.models import Case, Review
 from diagnoses.workflow import Answer
+from notifications.models import Channel, Event, Message
 from tests import cases
 from tests.cast import Cast
-from tests.diagnoses.pages import NEW, Response, errors_of, page, text_of
+from tests.diagnoses.pages import NEW, Response, errors_of, page, send, text_of
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -226,3 +228,25 @@ def test_withdrawing_what_was_answered_is_explained(cast: Cast) -> None:
     words = text_of(client.post(reverse("case_withdraw", args=[case.pk]), follow=True))
     assert "Ruth Okafor signed this case" in words
     assert Case.objects.get().is_signed
+
+
+# --- The number beside the case ------------------------------------------------------------------
+
+
+def test_a_case_is_sent_at_once_and_asks_quietly_to_confirm_the_number(cast: Cast) -> None:
+    cases.a_model_version()
+    client = cast.client(cast.bo)
+    sent = send(client, contact="07700 900 555", messages="on", computer_check="on")
+    case = Case.objects.get(patient=cast.bo)
+    assert sent.url == reverse("case", args=[case.pk])
+    assert case.status == Case.Status.REGISTERED
+    number = cast.bo.numbers.get()
+    words = text_of(page(client, case))
+    assert "Your case does not wait for it" in words
+    assert reverse("number_confirm", args=[number.pk]) in page(client, case).content.decode()
+
+    cases.scored(case)  # with the number still unconfirmed: the news goes by e-mail
+    told = Message.objects.get(recipient=cast.bo, event=Event.CASE_CHECKED)
+    assert told.channel == Channel.EMAIL
+    people.confirm_number(cast.bo, number, ContactNumber.Proof.CODE)
+    assert "Confirm your number" not in text_of(page(client, case))

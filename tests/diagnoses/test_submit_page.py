@@ -17,7 +17,7 @@ from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import people
-from accounts.models import Consent
+from accounts.models import Consent, ContactNumber
 from diagnoses import conversation
 from diagnoses.figures import SCALE
 from diagnoses.models import Case, Draft, DraftPhoto, Scoring
@@ -367,8 +367,13 @@ def test_a_double_click_makes_one_case(cast: Cast, key: str) -> None:
 
 
 def test_the_first_message_about_a_case_goes_to_the_number_in_its_form(cast: Cast) -> None:
+    """Once it is known to be theirs: a number mistyped is somebody else's phone."""
     send(cast.client(cast.bo), messages="on", contact="07700 900 333")
     told = Message.objects.get(recipient=cast.bo)
+    assert (told.channel, told.address) == (Channel.EMAIL, cast.bo.email)
+    people.confirm_number(cast.bo, cast.bo.numbers.get(), ContactNumber.Proof.CODE)
+    send(cast.client(cast.bo), contact="07700 900 333")
+    told = Message.objects.exclude(pk=told.pk).get(recipient=cast.bo)
     assert (told.channel, told.address) == (Channel.WHATSAPP, "+447700900333")
 
 

@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, Settings
 
+from accounts import people
 from accounts.models import User
 from diagnoses.conversation import steps
 from diagnoses.models import Case
@@ -204,7 +205,10 @@ OPEN_PAGES = [
     "/accounts/inactive/",
     "/nothing-here/",
 ]
-OWN_PAGES = ["/accounts/password/change/", "/accounts/email/", "/accounts/logout/"]
+OWN_PAGES = [
+    *("/accounts/password/change/", "/accounts/email/", "/accounts/logout/"),
+    *("/account/", "/account/download/", "/account/erase/"),
+]
 ERRORS = ["400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html"]
 
 
@@ -259,6 +263,8 @@ def test_every_page_of_a_case_keeps_the_house_rules(
     with django_capture_on_commit_callbacks():
         case = scored(submitted(cast.ana), **computers_view)
     own = [f"/cases/{case.pk}/", f"/cases/{case.pk}/tell/", f"/cases/{case.pk}/withdraw/"]
+    number = people.add_number(cast.ana, "+447700900777", opt_in=True)
+    own.append(f"/account/numbers/{number.pk}/confirm/")
     pages = {
         cast.ana: ["/cases/", "/account/", *own, *screens(case)],
         cast.bo: ["/cases/", *screens()],

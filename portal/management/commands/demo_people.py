@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts import people
-from accounts.models import Clinic, Consent, Role, User
+from accounts.models import Clinic, Consent, ContactNumber, Role, User
 from portal import demo
 
 
@@ -56,4 +56,5 @@ def _make(person: demo.Person, clinic: Clinic) -> None:
         people.verify_doctor(user, by=User.objects.get(email=demo.ADMIN.email))
     for kind in agreed:
         people.give_consent(user, kind)
-    people.add_number(user, person.e164, opt_in=True)
+    number = people.add_number(user, person.e164, opt_in=True)
+    people.confirm_number(user, number, ContactNumber.Proof.CODE)

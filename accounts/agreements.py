@@ -1,0 +1,61 @@
+"""What someone agreed to, line by line and with its history, as their account page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.models import Consent, User
+from accounts.wording import WORDING, Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a consent: it was given, or taken back."""
+
+    at: datetime
+    given: bool
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One thing to agree to. ``history`` is oldest first."""
+
+    kind: Consent.Kind
+    wording: Wording
+    given_at: datetime | None  # None: not agreed to today's wording
+    asked_again: bool  # agreed once, to words that have changed since
+    history: tuple[Step, ...]
+
+
+def kinds(user: User) -> list[Consent.Kind]:
+    """Care, the computer's check and learning are a patient's; messages are everyone's."""
+    return list(Consent.Kind) if user.is_patient else [Consent.Kind.MESSAGES]
+
+
+def agreements(user: User) -> list[Agreement]:
+    """All there is for ``user`` to agree to, in one query."""
+    rows = list(user.consents.order_by("given_at", "pk"))
+    return [_agreement(kind, [row for row in rows if row.kind == kind]) for kind in kinds(user)]
+
+
+def _agreement(kind: Consent.Kind, rows: Sequence[Consent]) -> Agreement:
+    wording = WORDING[kind]
+    given = next((row for row in rows if row.withdrawn_at is None), None)
+    current = given is not None and given.version == wording.version
+    return Agreement(
+        kind,
+        wording,
+        given_at=given.given_at if given and current else None,
+        asked_again=given is not None and not current,
+        history=tuple(step for row in rows for step in _steps(row)),
+    )
+
+
+def _steps(row: Consent) -> list[Step]:
+    steps = [Step(row.given_at, given=True, version=row.version)]
+    if row.withdrawn_at is not None:
+        steps.append(Step(row.withdrawn_at, given=False, version=row.version))
+    return steps

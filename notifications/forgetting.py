@@ -1,0 +1,33 @@
+"""Forgetting where somebody was told: the ledger keeps that messages were sent, and to nobody."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import ContactNumber, User
+from notifications import links
+from notifications.models import Inbound, Message, NumberCode
+
+State = Message.State
+
+
+def in_hand(person: User) -> bool:
+    """Whether a worker is sending ``person`` something, or asking after it, this moment."""
+    return person.notices.filter(token__isnull=False).exists()
+
+
+@transaction.atomic
+def forget(person: User) -> None:
+    """Nothing more is sent to ``person``; numbers, addresses, codes and open links are gone.
+
+    Their numbers must still be there: what those phones wrote to us goes too, unless somebody else
+    has the phone as well.
+    """
+    numbers = set(person.numbers.values_list("e164", flat=True))
+    shared = ContactNumber.objects.filter(e164__in=numbers).exclude(user=person)
+    Inbound.objects.filter(e164__in=numbers - set(shared.values_list("e164", flat=True))).delete()
+    NumberCode.objects.filter(user=person).delete()  # and the messages that carried them
+    waiting = Message.objects.unclaimed().filter(recipient=person)
+    waiting.update(state=State.CANCELLED, error="The account was erased.")
+    links.revoke(person.links.values_list("pk", flat=True))
+    person.notices.update(address="", provider_id="", run_after=None)
