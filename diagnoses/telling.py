@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import Clinic
 from diagnoses import triage
 from diagnoses.models import Case, CaseEvent, Prediction, Review
@@ -25,6 +27,8 @@ _HISTORY = {
     "unscored": "Your case went to the doctors without a view of the computer.",
     "requeued": "Your case was given to the computer again.",
     "told_more": "You told us more about it.",
+    "retake_asked": _("A doctor asked for a new photo."),
+    "retaken": _("You sent a new photo."),
     "withdrawn": "You withdrew this case.",
 }
 
@@ -39,7 +43,11 @@ class Told:
 
 
 def status_of(case: Case) -> str:
-    """Where a case stands, in a few words. ``case`` carries ``answer``: its newest one's key."""
+    """Where a case stands, in a few words.
+
+    ``case`` carries ``answer``, its newest one's key, and ``photo_wanted``: whether a doctor asks
+    for a new photo.
+    """
     annotated: Any = case
     if case.status == Case.Status.CANCELLED:
         return "Withdrawn"
@@ -47,6 +55,8 @@ def status_of(case: Case) -> str:
         return "Answered"
     if case.status == Case.Status.REGISTERED:
         return "Being checked"
+    if case.is_open and annotated.photo_wanted:
+        return str(_("Your doctor asks for a new photo"))
     return "Waiting for a doctor"
 
 
@@ -56,7 +66,7 @@ def history(case: Case, review: Review | None) -> list[Told]:
     for event in case.events.select_related("actor"):
         if event.kind in _HISTORY:
             words = str(event.detail.get("what", ""))
-            lines.append(Told(event.at, _HISTORY[event.kind], words))
+            lines.append(Told(event.at, str(_HISTORY[event.kind]), words))
         elif review is not None and event.kind in {"signed", "amended"}:
             lines += _answered(case, event)
     return lines

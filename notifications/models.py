@@ -26,6 +26,9 @@ class Event(models.TextChoices):
     CASE_TO_READ = "case_to_read", "A case waits for the doctor"
     CASE_SIGNED = "case_signed", "The doctor has answered"
     CASE_AMENDED = "case_amended", "The doctor has amended the answer"
+    DOCTOR_WROTE = "doctor_wrote", "A doctor has written"
+    PATIENT_WROTE = "patient_wrote", "A patient has a question"
+    RETAKE_ASKED = "retake_asked", "A doctor asks for a new photo"
     INVITATION = "invitation", "A doctor is invited"
 
 

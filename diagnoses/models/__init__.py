@@ -12,9 +12,11 @@ from diagnoses.models.case import (
 from diagnoses.models.photo import DraftPhoto, Photo, draft_path, photo_path
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
+from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
     "DUE_SOON",
+    "MOST_SAID",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",
@@ -24,6 +26,9 @@ __all__ = [
     "Lesion",
     "Photo",
     "Prediction",
+    "ReadMark",
+    "Remark",
+    "Retake",
     "Review",
     "ReviewUndo",
     "Scoring",

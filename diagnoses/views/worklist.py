@@ -78,10 +78,10 @@ def _after(request: HttpRequest) -> UUID | None:
 
 def _version(page: Page) -> str:
     """Changes when a row comes, goes or moves, and with every quarter of an hour of its time."""
-    rows = [_row_version(row.case) for row in page.rows]
+    rows = [f"{_row_version(row.case)} {row.photo_wanted} {row.photo_came}" for row in page.rows]
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=12).hexdigest()
 
 
 def _row_version(case: Case) -> str:
     quarters_left = (case.answer_due_at - timezone.now()) // QUARTER
-    return f"{case.pk} {case.tier} {case.status} {case.doctor_id} {quarters_left}"
+    return f"{case.pk} {case.tier} {case.status} {case.doctor_id} {quarters_left} {case.question_since}"
