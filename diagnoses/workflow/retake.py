@@ -1,4 +1,4 @@
-"""A new photo joins an open case: scored again together with the others, and back to the doctors."""
+"""A new photo joins an open case: scored again with the others, and back to the doctors."""
 
 from __future__ import annotations
 
