@@ -259,6 +259,19 @@ class AnyOrder(RuleBasedStateMachine):
         if held := self.story.held():
             getattr(self, does)(held[which % len(held)], view)
 
+    @rule(case=cases, views=st.lists(st.sampled_from(sorted(VIEWS)), min_size=2, max_size=2))
+    def two_photos_are_sent_and_each_is_looked_at(self, case: Case, views: list[str]) -> None:
+        """What takes many steps by chance: views of one case that differ."""
+        for view in views:
+            told = self.told(case)
+            if not told.is_open or told.photos >= MOST_PHOTOS:
+                return
+            self.sends_another_photo(case)
+            self.claim(None, at_most=8)
+            for row in self.story.held():
+                if row.case_id == case.pk:
+                    self.records(row, view)
+
     @rule(row=claims, does=WORKER_DOES, view=st.sampled_from(sorted(VIEWS)))
     def who_had_a_row(self, row: Scoring, does: str, view: str) -> None:
         """Perhaps late, perhaps again, perhaps after its lock was lost: the token decides."""
