@@ -49,6 +49,9 @@ class Talk:
     own_waits: bool  # it has not been read
     last_retake: Retake | None
 
+    def photo_came_after(self, moment: datetime) -> bool:
+        return self.last_retake is not None and self.last_retake.created_at > moment
+
     @property
     def last_own_is_known(self) -> bool:
         return self.own_waits or self.last_own_read is not None

@@ -127,7 +127,7 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
         site=data["site"],
         photos=_photos(data),
         answers=data.get("answers", {}),
-        submit_key=key_of(patient, idempotency_key),
+        submit_key=submit_key(patient, idempotency_key),
         contact_e164=data.get("contact_number", ""),
         named_doctor=(data["doctor_name"], data["doctor_number"])
         if "doctor_name" in data
@@ -150,7 +150,7 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
     return Submitted(case, new=not before)
 
 
-def key_of(person: User, idempotency_key: str) -> uuid.UUID:
+def submit_key(person: User, idempotency_key: str) -> uuid.UUID:
     """Of this person's key; a new one where none was sent."""
     if not idempotency_key:
         return uuid.uuid4()

@@ -21,7 +21,7 @@ from accounts.models import User
 from diagnoses import talking, workflow
 from diagnoses.api.problems import Refused
 from diagnoses.api.serializers import PatientCaseSerializer
-from diagnoses.api.submission import clean_photo, key_of, known
+from diagnoses.api.submission import clean_photo, known, submit_key
 from diagnoses.api.views import cases_of, problems, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
 
@@ -126,7 +126,7 @@ class TalkView(APIView):
         form = SayingSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         raw = request.headers.get("Idempotency-Key", "")
-        key = key_of(user, f"{case.pk}:{raw}" if raw else "")
+        key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         before = case.remarks.filter(author=user, key=key).exists()
         remark = _said(case, user, form.validated_data, key)
         if not _says(remark, form.validated_data):
@@ -165,7 +165,7 @@ class NewPhotoView(APIView):
         form = NewPhotoSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         raw = request.headers.get("Idempotency-Key", "")
-        key = key_of(patient, f"{case.pk}:{raw}" if raw else "")
+        key = submit_key(patient, f"{case.pk}:{raw}" if raw else "")
         before = Retake.objects.filter(case=case, key=key).exists()
         joined = _joined(case, patient, form.validated_data, key)
         words = PatientCaseSerializer(joined.case, context={"request": request}).data

@@ -135,7 +135,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "photos": photos_shown(case, talk.last_retake),
         "talk": talk,
         "newest_retake": talk.last_retake.pk if talk.last_retake else 0,
-        "view_is_older": bool(view and is_older(view.prediction, talk.last_retake)),
+        "view_is_older": bool(view and talk.photo_came_after(view.prediction.created_at)),
         "late": row.late,
         "soon": row.soon,
         "answers": answers,
@@ -173,11 +173,6 @@ def _photo_shown(photo: Photo, pack: Pack, newest: Retake | None) -> PhotoShown:
     return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems), new)
 
 
-def is_older(prediction: Prediction, newest: Retake | None) -> bool:
-    """Whether the computer's view is from before the newest photo."""
-    return newest is not None and prediction.created_at < newest.created_at
-
-
 def answer_lines(case: Case) -> list[AnswerLine]:
     """The pack's questions in their order, each with the patient's answer."""
     return [_answer_line(case, question) for question in case.pack.questions]
@@ -210,7 +205,9 @@ def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
     """What happened, oldest first; nothing of what the computer found."""
     return [
         EventLine(
-            f"{EVENTS[event.kind]} {event.actor}" if event.kind in BY_NAME else EVENTS[event.kind],
+            f"{EVENTS[event.kind]} {event.actor}"
+            if event.kind in BY_NAME
+            else str(EVENTS[event.kind]),
             event.at,
             str(event.detail.get("what", "")) if event.kind == "told_more" else "",
         )

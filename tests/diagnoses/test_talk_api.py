@@ -103,7 +103,11 @@ def test_what_is_no_message_is_refused(cast: Cast, case: Case, text: Any) -> Non
 
 def test_a_doctor_asks_for_a_new_photo_and_the_patient_sends_it(cast: Cast, case: Case) -> None:
     ana, ruth = cast.api(cast.ana), cast.api(cast.ruth)
-    wish = {"kind": "retake_request", "reasons": ["blurred"], "text": "With a coin."}
+    wish: dict[str, Any] = {
+        "kind": "retake_request",
+        "reasons": ["blurred"],
+        "text": "With a coin.",
+    }
     assert code(say(ana, case, **wish)) == (403, "doctors_only")
     assert [say(ruth, case, "k", **wish).status_code for _ in range(2)] == [201, 200]
     assert code(say(cast.api(cast.sam), case, **wish)) == (409, "moved")
@@ -152,7 +156,7 @@ def test_what_comes_too_late_is_a_conflict(cast: Cast, case: Case) -> None:
     late = send(cast.api(cast.ana), case)
     assert code(late) == (409, "moved")
     assert "Sam Patel signed this case on" in late.json()["detail"]
-    wish = {"kind": "retake_request", "reasons": ["blurred"], "text": ""}
+    wish: dict[str, Any] = {"kind": "retake_request", "reasons": ["blurred"], "text": ""}
     assert code(say(cast.api(cast.ruth), case, **wish)) == (409, "moved")
     assert say(cast.api(cast.ana), case).status_code == 201, "a question may follow the answer"
 
