@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses import workflow
+from diagnoses import presenting, workflow
 from diagnoses.models import Case, ReadMark, Remark, Retake
 from mlservice.packs import Pack
 
@@ -85,6 +85,14 @@ def mark_read(case: Case, reader: User, shown: Talk) -> None:
     """What is on the page was read; costs nothing where nothing on it is new."""
     if shown.unread:
         workflow.read_up_to(case, reader, shown.newest)
+
+
+def refusal_to_patient(case: Case, refusal: workflow.WorkflowError) -> str:
+    """Why it was not possible. Nobody is told of a signature that can still be undone."""
+    case.refresh_from_db()
+    if case.is_signed and presenting.answer_for_patient(case) is None:
+        return _("A doctor is just answering this case. Please look again in a minute.")
+    return refusal.sentence
 
 
 def sentences(pack: Pack, remark: Remark) -> tuple[str, ...]:

@@ -192,6 +192,7 @@ def _joined(case: Case, patient: User, data: dict[str, Any], key: UUID) -> Retak
     try:
         joined = workflow.retake(case, patient, [new], key)
     except workflow.WorkflowError as refusal:
+        refusal.sentence = talking.refusal_to_patient(case, refusal)
         raise _refused(refusal) from refusal
     if not joined.photos.filter(kind=kind, sha256=new.photo.sha256).exists():
         raise _unprocessable(REUSED, _("This Idempotency-Key was used for another photo."))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import drafts, talking, workflow
+from diagnoses import drafts, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
 from diagnoses.talk_forms import RetakeForm, TalkForm
@@ -65,7 +65,8 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     if isinstance(upload, UploadedFile):
         drafts.receive(user, key, slot, upload)
     form = RetakeForm(request.POST if posted else None, slot=slot, kind=_kind_before(found))
-    refusal = "" if found.is_open else workflow.too_late(found).sentence
+    over = not found.is_open
+    refusal = talking.refusal_to_patient(found, workflow.too_late(found)) if over else ""
     if posted and form.is_valid() and not refusal:
         refusal = _send(user, found, form, key)
         if not refusal and not form.errors:
@@ -76,6 +77,7 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
         "slot": slot,
         "submit_key": key,
         "refusal": refusal,
+        "answering": found.is_signed and presenting.answer_for_patient(found) is None,
         "request_of_doctor": talking.talk(found, user).request,
         "max_mb": MAX_BYTES >> 20,
     }
@@ -91,7 +93,7 @@ def _send(patient: User, case: Case, form: RetakeForm, key: UUID) -> str:
         drafts.discard({"main": form.slot})
         form.add_error("main_photo", _("We no longer have this photo. Please add it again."))
     except workflow.WorkflowError as error:
-        return error.sentence
+        return talking.refusal_to_patient(case, error)
     else:
         drafts.discard({"main": form.slot})
     return ""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import people
 from accounts.models import AuditEntry, Consent, User
@@ -305,14 +307,19 @@ def test_a_double_click_and_a_photo_sent_ahead_are_one_photo(cast: Cast, case: C
 
 
 def test_who_comes_too_late_is_told_and_the_photo_is_kept_for_a_new_case(
-    cast: Cast, case: Case
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, key = cast.client(cast.ana), str(uuid.uuid4())
     read(case, cast.ruth)
     workflow.sign(case, cast.ruth, ANSWER)
     late = post(client, case, submit_key=key, main_photo=named(jpeg(3)))
     assert late.status_code == 409
-    body = late.content.decode()
+    assert "A doctor is just answering this case." in late.content.decode()
+    assert "Ruth Okafor" not in late.content.decode(), "it can still be undone"
+
+    over = timezone.now() + settings.UNDO_SIGNATURE
+    monkeypatch.setattr(timezone, "now", lambda: over)
+    body = client.get(reverse("case_photo", args=[case.pk]) + f"?form={key}").content.decode()
     assert "Ruth Okafor signed this case on" in body
     address = re.search(r'href="(/cases/new/\?about=[^"]+)"', body)
     assert address is not None

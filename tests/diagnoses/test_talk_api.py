@@ -7,9 +7,11 @@ import uuid
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from diagnoses import workflow
@@ -151,8 +153,13 @@ def test_a_photo_nobody_can_judge_is_refused_with_advice(cast: Cast, case: Case)
     assert code(send(cast.api(cast.ruth), case)) == (403, "patients_only")
 
 
-def test_what_comes_too_late_is_a_conflict(cast: Cast, case: Case) -> None:
+def test_what_comes_too_late_is_a_conflict(
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     signed(case, cast)
+    assert "just answering" in send(cast.api(cast.ana), case).json()["detail"], "it may be undone"
+    over = timezone.now() + settings.UNDO_SIGNATURE
+    monkeypatch.setattr(timezone, "now", lambda: over)
     late = send(cast.api(cast.ana), case)
     assert code(late) == (409, "moved")
     assert "Sam Patel signed this case on" in late.json()["detail"]
