@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from diagnoses import presenting, workflow
 from diagnoses.models import Case, ReadMark, Remark, Retake
+from diagnoses.workflow.talk import open_request
 from mlservice.packs import Pack
 
 
@@ -79,6 +80,12 @@ def talk(case: Case, reader: User) -> Talk:
         own_waits=last is not None and read_at is None,
         last_retake=retakes[-1] if retakes else None,
     )
+
+
+def request_of(case: Case) -> Request | None:
+    """What the patient is asked for, without the talk around it."""
+    asked = open_request(case)
+    return _request(case.pack, asked) if asked else None
 
 
 def mark_read(case: Case, reader: User, shown: Talk) -> None:

@@ -78,7 +78,7 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
         "submit_key": key,
         "refusal": refusal,
         "answering": found.is_signed and presenting.answer_for_patient(found) is None,
-        "request_of_doctor": talking.talk(found, user).request,
+        "request_of_doctor": talking.request_of(found),
         "max_mb": MAX_BYTES >> 20,
     }
     status = CONFLICT if refusal else 422 if posted else 200
