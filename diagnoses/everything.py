@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Consent, User
 from accounts.wording import WORDING
 from diagnoses import presenting, telling
-from diagnoses.models import Case, CaseEvent, Lesion, Photo, Prediction, Review, Scoring
+from diagnoses.models import Case, CaseEvent, Lesion, Photo, Prediction, Remark, Review, Scoring
 from notifications.models import Message
 
 FORMAT = 1  # counted up when a reader of lentigo.json would have to change
@@ -80,6 +80,7 @@ def _cases(patient: User) -> list[Case]:
         .prefetch_related(
             "photos",
             "events",
+            Prefetch("remarks", Remark.objects.select_related("author")),
             Prefetch("predictions", live, to_attr="views"),
             Prefetch("reviews", said.select_related("doctor"), to_attr="said"),
         )
@@ -134,7 +135,7 @@ def _case(case: Case, folder: str) -> dict[str, Any]:
         "id": str(case.pk),
         "reference": case.reference,
         "mark": str(case.lesion_id),
-        "site": case.pack.site(case.site).text,
+        "site": case.place,
         "sent_at": case.submitted_at,
         "clinic": case.clinic.name,
         "doctor_asked": case.asked_doctor.name if case.asked_doctor else None,
@@ -145,7 +146,19 @@ def _case(case: Case, folder: str) -> dict[str, Any]:
         "photos": [_photo(photo, name) for photo, name in _named(case, folder)],
         "computer": _computer(case, shown) if shown else None,
         "doctors": [_answer(answer) for answer in _said(case)],
+        "talk": [_remark(case, remark) for remark in case.remarks.all()],
         "history": [_event(event) for event in case.events.all() if telling.line_of(event)],
+    }
+
+
+def _remark(case: Case, remark: Remark) -> dict[str, Any]:
+    quality = case.pack.quality
+    return {
+        "from": remark.author.name,
+        "at": remark.created_at,
+        "asks_for_a_new_photo": remark.kind == Remark.Kind.RETAKE_REQUEST,
+        "because": [quality[code].problem for code in remark.reasons if code in quality],
+        "text": remark.text,
     }
 
 

@@ -133,8 +133,8 @@ def _scored_outcome(case: Case, prediction: Prediction) -> tuple[str, str]:
     """The case's tier decides the headline; "tell us now" may have raised it since."""
     tier = Tier(prediction.tier).raised_to(Tier(case.tier or prediction.tier))
     if not prediction.names_a_class:
-        # Only the answers count: the numbers of such a picture mean nothing.
-        urgent = by_answers(case.pack, case.answers).tier is Tier.RED
+        # The numbers of such a picture mean nothing. The answers count, and earlier photos do.
+        urgent = Tier.RED in {by_answers(case.pack, case.answers).tier, case.tier}
         return ("red", Tier.RED.value) if urgent else (_unjudged(prediction), "neutral")
     if tier is Tier.RED:
         return "red", tier.value

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import Clinic
 from diagnoses import triage
 from diagnoses.models import Case, CaseEvent, Prediction, Review
@@ -25,6 +27,8 @@ _HISTORY = {
     "unscored": "Your case went to the doctors without a view of the computer.",
     "requeued": "Your case was given to the computer again.",
     "told_more": "You told us more about it.",
+    "retake_asked": _("A doctor asked for a new photo."),
+    "retaken": _("You sent a new photo."),
     "withdrawn": "You withdrew this case.",
 }
 
@@ -39,8 +43,14 @@ class Told:
 
 
 def status_of(case: Case) -> str:
-    """Where a case stands, in a few words. ``case`` carries ``answer``: its newest one's key."""
+    """Where a case stands, in a few words.
+
+    ``case`` carries ``answer``, its newest one's key, and ``photo_wanted``: whether a doctor asks
+    for a new photo.
+    """
     annotated: Any = case
+    if case.is_open and annotated.photo_wanted and case.status != Case.Status.REGISTERED:
+        return str(_("Your doctor asks for a new photo"))
     return state_of(case, answered=annotated.answer is not None)
 
 
@@ -61,7 +71,7 @@ def history(case: Case, review: Review | None) -> list[Told]:
     for event in case.events.select_related("actor"):
         if event.kind in _HISTORY:
             words = str(event.detail.get("what", ""))
-            lines.append(Told(event.at, _HISTORY[event.kind], words))
+            lines.append(Told(event.at, str(_HISTORY[event.kind]), words))
         elif review is not None and event.kind in {"signed", "amended"}:
             lines += _answered(case, event)
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, learn, mine, patient, photos, submit, uploads, worklist
+from diagnoses.views import doctor, learn, mine, patient, photos, submit, talk, uploads, worklist
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -16,6 +16,8 @@ PATIENT: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/", patient.case, name="case"),
     path("cases/<uuid:pk>/state/", patient.case_state, name="case_state"),
     path("cases/<uuid:pk>/tell/", patient.case_tell, name="case_tell"),
+    path("cases/<uuid:pk>/talk/", talk.case_talk, name="case_talk"),
+    path("cases/<uuid:pk>/photo/", talk.case_photo, name="case_photo"),
     path("cases/<uuid:pk>/withdraw/", patient.case_withdraw, name="case_withdraw"),
 ]
 PICTURES: list[URLPattern | URLResolver] = [
@@ -30,6 +32,9 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),
     path("worklist/<uuid:pk>/amend/", doctor.reading_amend, name="reading_amend"),
+    path("worklist/<uuid:pk>/talk/", doctor.reading_talk, name="reading_talk"),
+    path("worklist/<uuid:pk>/retake/", doctor.reading_retake, name="reading_retake"),
+    path("worklist/<uuid:pk>/no-answer/", doctor.reading_no_answer, name="reading_no_answer"),
 ]
 LEARN: list[URLPattern | URLResolver] = [
     path("learn/", learn.learn, name="learn"),

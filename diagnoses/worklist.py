@@ -11,13 +11,14 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo
+from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo, Remark, Retake
 from mlservice.packs import available_packs, load_pack
 
 PAGE = 25
@@ -27,12 +28,13 @@ _REFERENCE = re.compile(r"[0-9a-f]{4,32}")
 
 
 class Show(StrEnum):
-    """The four lists a doctor can look at."""
+    """The lists a doctor can look at."""
 
     ALL = "all"
     MINE = "mine"
     TODAY = "today"
     LATE = "late"
+    ASKED = "asked"
 
     @property
     def heading(self) -> str:
@@ -41,6 +43,7 @@ class Show(StrEnum):
             Show.MINE: "Asked for me",
             Show.TODAY: "Due today",
             Show.LATE: "Late",
+            Show.ASKED: str(_("With a question")),
         }[self]
 
 
@@ -96,6 +99,8 @@ class Row:
     photo_id: UUID | None
     late: bool
     soon: bool  # due within the hours that put a case ahead of its tier
+    photo_wanted: bool = False  # a doctor asked for a new one, and it has not come
+    photo_came: bool = False  # a new one came, and nobody has signed since
 
     @classmethod
     def of(cls, case: Case) -> Self:
@@ -106,6 +111,8 @@ class Row:
             getattr(case, "photo_id", None),
             late=case.is_open and left < timedelta(0),
             soon=case.is_open and timedelta(0) <= left < DUE_SOON,
+            photo_wanted=case.is_open and getattr(case, "photo_wanted", False),
+            photo_came=case.is_open and getattr(case, "photo_came", False),
         )
 
 
@@ -122,6 +129,13 @@ def waiting_for(user: User) -> CaseQuerySet:
     return Case.objects.readable_by_doctor(user).awaiting_review()
 
 
+def shown_in(show: Show, user: User) -> CaseQuerySet:
+    """What a list is made of. Questions are asked after the signature, too."""
+    if show is Show.ASKED:
+        return Case.objects.readable_by_doctor(user).with_question()
+    return waiting_for(user)
+
+
 def page(user: User, filters: Filters, *, after: UUID | None = None, size: int = PAGE) -> Page:
     """The cases behind ``after`` in the order of urgency, at most ``size``.
 
@@ -129,7 +143,7 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     no doctor may see before their own reading. If that case has moved up in the meantime the page
     repeats some rows; it never skips one that stayed where it was.
     """
-    cases = filters.apply(waiting_for(user), user).urgent_first()
+    cases = filters.apply(shown_in(filters.show, user), user).urgent_first()
     behind = _behind(user, after) if after else None
     if behind is not None:
         cases = cases.filter(behind)
@@ -139,14 +153,18 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
 
 
 def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
-    """How many cases each list holds under the same search, in one statement.
+    """How many cases each list holds under the same search, in two statements.
 
     Counted among the first :data:`COUNT_UP_TO` by due time, so what is late or due today is exact
     as long as the number is below it.
     """
     some = filters.showing(Show.ALL).apply(waiting_for(user), user)
     first = some.order_by("answer_due_at")[:COUNT_UP_TO]
-    numbers = first.aggregate(**{show: Count("pk", filter=_shown(show, user)) for show in Show})
+    numbers = first.aggregate(
+        **{show: Count("pk", filter=_shown(show, user)) for show in Show if show is not Show.ASKED}
+    )
+    asked = filters.showing(Show.ASKED).apply(shown_in(Show.ASKED, user), user)
+    numbers[Show.ASKED] = asked.order_by()[:COUNT_UP_TO].count()
     full = numbers[Show.ALL] >= COUNT_UP_TO
     return {
         show: Tally(number, full and (show is Show.MINE or number >= COUNT_UP_TO))
@@ -165,8 +183,11 @@ def answered(user: User, *, days: int = 14, size: int = 50) -> list[Row]:
 def with_first_photo(cases: CaseQuerySet) -> CaseQuerySet:
     """With everything :class:`Row` shows, at no query a row."""
     first_photo = Photo.objects.filter(case=OuterRef("pk")).order_by("created_at", "pk")
+    asked = Remark.objects.filter(case=OuterRef("pk"), kind=Remark.Kind.RETAKE_REQUEST)
     return cases.select_related("patient", "doctor", "signed_by").annotate(
-        photo_id=Subquery(first_photo.values("pk")[:1])
+        photo_id=Subquery(first_photo.values("pk")[:1]),
+        photo_wanted=Exists(asked.filter(retake=None)),
+        photo_came=Exists(Retake.objects.filter(case=OuterRef("pk"))),
     )
 
 
@@ -184,7 +205,7 @@ def _shown(show: Show, user: User) -> Q:
             return Q(answer_due_at__lt=end_of_today())
         case Show.LATE:
             return Q(answer_due_at__lt=Now())
-        case Show.ALL:
+        case Show.ALL | Show.ASKED:
             return Q(pk__isnull=False)
 
 

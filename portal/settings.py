@@ -196,7 +196,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "diagnoses.api.problems.problem_response",
     "NUM_PROXIES": int(BEHIND_PROXY),
-    "DEFAULT_THROTTLE_RATES": {"login": "10/min", "submit": "120/min"},
+    "DEFAULT_THROTTLE_RATES": {"login": "10/min", "submit": "120/min", "talk": "60/min"},
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "TOKEN_LIMIT_PER_USER": 20}

@@ -99,11 +99,11 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         if ("doctor_name" in data) != ("doctor_number" in data):
             missing = "doctor_number" if "doctor_name" in data else "doctor_name"
             raise serializers.ValidationError({missing: "A doctor needs a name and a number."})
-        _known("site", pack.site, data["site"])
+        known("site", pack.site, data["site"])
         for kind in kinds:
-            _known("kind", pack.photo_kind, kind)
+            known("kind", pack.photo_kind, kind)
         for name, given in data.get("answers", {}).items():
-            _check_answer(_known("answers", pack.question, name), given)
+            _check_answer(known("answers", pack.question, name), given)
         return data
 
 
@@ -135,7 +135,7 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
         computer_check=data["computer_check"],
     )
     # Without a key of the sender's it is drawn for this request: there is nothing to be found.
-    known = bool(idempotency_key) and (
+    before = bool(idempotency_key) and (
         patient.cases.filter(submit_key=submission.submit_key).exists()
     )
     try:
@@ -147,14 +147,14 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Subm
             "idempotency_key_reused",
             "This Idempotency-Key was used for another case. Nothing was submitted.",
         )
-    return Submitted(case, new=not known)
+    return Submitted(case, new=not before)
 
 
-def submit_key(patient: User, idempotency_key: str) -> uuid.UUID:
-    """Of this patient's key; a new one where none was sent."""
+def submit_key(person: User, idempotency_key: str) -> uuid.UUID:
+    """Of this person's key; a new one where none was sent."""
     if not idempotency_key:
         return uuid.uuid4()
-    return uuid.uuid5(KEYS, f"{patient.pk}:{idempotency_key}")
+    return uuid.uuid5(KEYS, f"{person.pk}:{idempotency_key}")
 
 
 def _agreed_to_care(patient: User) -> None:
@@ -168,12 +168,12 @@ def _agreed_to_care(patient: User) -> None:
 
 def _photos(data: Mapping[str, Any]) -> list[workflow.NewPhoto]:
     return [
-        _photo(data["pack"], upload, kind, send_anyway=data["send_anyway"])
+        clean_photo(data["pack"], upload, kind, send_anyway=data["send_anyway"])
         for upload, kind in zip(data["photo"], data["kind"], strict=True)
     ]
 
 
-def _photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
+def clean_photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
     try:
         photo = intake.clean(upload)
     except intake.Refusal as refusal:
@@ -199,9 +199,9 @@ def _says(case: Case, submission: workflow.Submission) -> bool:
     return bool(
         (case.pack_name, case.site, case.contact_e164)
         == (submission.pack_name, submission.site, submission.contact_e164)
-        # What was told since, on the page, is no other submission.
+        # What was told or sent since, on the page, is no other submission.
         and (case.answers == dict(submission.answers) or case.events.filter(kind="told_more"))
-        and sorted(case.photos.values_list("kind", "sha256")) == sent
+        and sorted(case.photos.filter(retake=None).values_list("kind", "sha256")) == sent
     )
 
 
@@ -216,7 +216,7 @@ def _e164(raw: str) -> str:
         raise serializers.ValidationError(error.messages) from error
 
 
-def _known(field: str, find: Any, name: str) -> Any:
+def known(field: str, find: Any, name: str) -> Any:
     """What the pack has under this name; a fault of the field where it has nothing."""
     try:
         return find(name)
@@ -237,7 +237,7 @@ def _check_answer(question: Question, given: str | list[str]) -> None:
             raise serializers.ValidationError({"answers": error.detail}) from error
         return
     for value in [given] if isinstance(given, str) else given:
-        _known("answers", question.choice, value)
+        known("answers", question.choice, value)
 
 
 def _is_answer(value: Any) -> bool:

@@ -56,18 +56,18 @@ LINE = PolymorphicProxySerializer(
 )
 
 
-def _problems(*statuses: int) -> dict[Any, Any]:
+def problems(*statuses: int) -> dict[Any, Any]:
     return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
 
 
-def _user(request: Request) -> User:
+def user_of(request: Request) -> User:
     """Who asks; the permission classes let nobody else in."""
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
 
 
-def _cases(user: User) -> CaseQuerySet:
+def cases_of(user: User) -> CaseQuerySet:
     """Clinical content is for the patient and for reading doctors; admins have their own pages."""
     cases = Case.objects.visible_to(user).select_related("patient", "clinic", "doctor")
     return cases.none() if user.is_admin else cases
@@ -115,11 +115,11 @@ class CasesView(GenericAPIView[Case]):
         summary="Your cases, newest first",
         description="A patient's own cases; for a doctor, the clinic's, each with its urgency.",
         parameters=[OpenApiParameter("cursor", str, description="From next or previous.")],
-        responses={200: LINE} | _problems(401),
+        responses={200: LINE} | problems(401),
     )
     def get(self, request: Request) -> Response:
-        user = _user(request)
-        page = self.paginate_queryset(_cases(user))
+        user = user_of(request)
+        page = self.paginate_queryset(cases_of(user))
         line: type[CaseSummarySerializer] = (
             PatientSummarySerializer if user.is_patient else DoctorSummarySerializer
         )
@@ -147,10 +147,10 @@ class CasesView(GenericAPIView[Case]):
             201: OpenApiResponse(PatientCaseSerializer, "Submitted."),
             200: OpenApiResponse(PatientCaseSerializer, "Submitted before with the same key."),
         }
-        | _problems(400, 401, 403, 422, 429),
+        | problems(400, 401, 403, 422, 429),
     )
     def post(self, request: Request) -> Response:
-        patient = _user(request)
+        patient = user_of(request)
         if not patient.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
         form = SubmissionSerializer(data=request.data)
@@ -177,13 +177,13 @@ class CaseView(APIView):
                 ),
             )
         ],
-        responses={200: OpenApiResponse(CASE, EITHER)} | _problems(401, 404),
+        responses={200: OpenApiResponse(CASE, EITHER)} | problems(401, 404),
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        user = _user(request)
-        case = get_object_or_404(_cases(user), pk=pk)
+        user = user_of(request)
+        case = get_object_or_404(cases_of(user), pk=pk)
         if hearing.waited(case, request.headers):
-            case = get_object_or_404(_cases(user), pk=pk)
+            case = get_object_or_404(cases_of(user), pk=pk)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
         words: type[BaseSerializer[Case]] = (
             PatientCaseSerializer if user.is_patient else DoctorCaseSerializer
@@ -196,11 +196,13 @@ class PhotoView(APIView):
         operation_id="cases_photo",
         summary="One picture of a case",
         parameters=[OpenApiParameter("size", str, enum=["full", "thumb"], default="full")],
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | _problems(401, 404),
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 404),
     )
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
-        user = _user(request)
-        picture = get_object_or_404(Photo.objects.filter(case__in=_cases(user), case=pk), pk=photo)
+        user = user_of(request)
+        picture = get_object_or_404(
+            Photo.objects.filter(case__in=cases_of(user), case=pk), pk=photo
+        )
         audit.record("photo.viewed", actor=user, about=f"photo:{picture.pk}", where="api")
         if request.query_params.get("size") == "thumb":
             return HttpResponse(thumbnail(picture), content_type="image/jpeg")

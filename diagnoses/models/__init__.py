@@ -13,9 +13,11 @@ from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
+from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
     "DUE_SOON",
+    "MOST_SAID",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",
@@ -26,6 +28,9 @@ __all__ = [
     "Lesion",
     "Photo",
     "Prediction",
+    "ReadMark",
+    "Remark",
+    "Retake",
     "Review",
     "ReviewUndo",
     "Scoring",

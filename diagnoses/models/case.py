@@ -77,6 +77,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
         overdue = Q(status=Case.Status.REGISTERED, submitted_at__lt=Now() - UNSCORED_SHOWS_AFTER)
         return self.filter(Q(status=Case.Status.PARTIAL) | overdue)
 
+    def with_question(self) -> Self:
+        """The patient has said something that no doctor has answered yet, signed or not."""
+        return self.filter(question_since__isnull=False).exclude(status=Case.Status.CANCELLED)
+
     def urgent_first(self) -> Self:
         """Unscored and RED, AMBER, GREEN; inside a tier what is due soon first, then the risk."""
         rank = models.Case(
@@ -139,6 +143,9 @@ class Case(models.Model):
         User, models.PROTECT, null=True, editable=False, related_name="signed_cases"
     )
 
+    # The first word of the patient that no doctor has answered yet; whatever the status.
+    question_since = models.DateTimeField(null=True, editable=False)
+
     objects = CaseQuerySet.as_manager()
 
     class Meta:
@@ -166,6 +173,11 @@ class Case(models.Model):
                 name="case_worklist",
             ),
             models.Index(fields=["patient", "-submitted_at"], name="case_of_patient"),
+            models.Index(
+                fields=["clinic", "question_since"],
+                condition=Q(question_since__isnull=False),
+                name="case_with_question",
+            ),
         ]
 
     def __str__(self) -> str:

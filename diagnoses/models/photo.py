@@ -40,6 +40,8 @@ class Photo(models.Model):
     sha256 = models.CharField(max_length=64)
     quality = models.JSONField(default=dict)  # measures and the reasons found
     sent_anyway = models.BooleanField(default=False)
+    # Null for those the case came with.
+    retake = models.ForeignKey("Retake", models.PROTECT, null=True, related_name="photos")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PhotoQuerySet.as_manager()

@@ -14,9 +14,11 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from diagnoses import figures, presenting, telling, triage, worklist
+from diagnoses import figures, presenting, talking, telling, triage, worklist
 from diagnoses.models import (
     Case,
     CaseEvent,
@@ -24,6 +26,7 @@ from diagnoses.models import (
     FirstReading,
     Photo,
     Prediction,
+    Retake,
     Review,
 )
 from diagnoses.worklist import Filters, Row
@@ -44,6 +47,10 @@ EVENTS = {
     "signature_undone": "Signature taken back by",
     "amended": "Amended by",
     "withdrawn": "Withdrawn by the patient",
+    "wrote": gettext_lazy("Message by"),
+    "retake_asked": gettext_lazy("New photo asked for by"),
+    "retaken": gettext_lazy("New photo sent by the patient"),
+    "question_closed": gettext_lazy("Needs no answer, says"),
 }
 NO_VIEW = {
     "no_consent": "The patient did not want a computer to look.",
@@ -55,7 +62,12 @@ NO_VIEW = {
     "failed": "It could not read this case.",
 }
 # What was done by one doctor among several is said with the name.
-BY_NAME = frozenset({"requeued", "read_first", "signed", "signature_undone", "amended"})
+BY_NAME = frozenset(
+    {
+        *("requeued", "read_first", "signed", "signature_undone", "amended"),
+        *("wrote", "retake_asked", "question_closed"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class PhotoShown:
     photo: Photo
     kind: str
     problems: str
+    new: bool = False  # it came with the newest retake
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +128,16 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     answers = answer_lines(case)
     events = list(case.events.select_related("actor"))
     row = Row.of(case)
+    talk = talking.talk(case, doctor)
     return {
         "case": case,
         "pack": case.pack,
         "site": row.site,
         "figure": figures.of_case(case),
-        "photos": [photo_shown(photo, case.pack) for photo in case.photos.all()],
+        "photos": photos_shown(case, talk.last_retake),
+        "talk": talk,
+        "newest_retake": talk.last_retake.pk if talk.last_retake else 0,
+        "view_is_older": bool(view and talk.photo_came_after(view.prediction.created_at)),
         "late": row.late,
         "soon": row.soon,
         "answers": answers,
@@ -146,9 +163,16 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     }
 
 
-def photo_shown(photo: Photo, pack: Pack) -> PhotoShown:
+def photos_shown(case: Case, newest: Retake | None) -> list[PhotoShown]:
+    """Those of the newest retake first, then all others in their order."""
+    shown = [_photo_shown(photo, case.pack, newest) for photo in case.photos.all()]
+    return sorted(shown, key=lambda one: not one.new)
+
+
+def _photo_shown(photo: Photo, pack: Pack, newest: Retake | None) -> PhotoShown:
     problems = [pack.quality[code].problem for code in photo.quality.get("reasons", [])]
-    return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems))
+    new = newest is not None and photo.retake_id == newest.pk
+    return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems), new)
 
 
 def answer_lines(case: Case) -> list[AnswerLine]:
@@ -183,7 +207,9 @@ def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
     """What happened, oldest first; nothing of what the computer found."""
     return [
         EventLine(
-            f"{EVENTS[event.kind]} {event.actor}" if event.kind in BY_NAME else EVENTS[event.kind],
+            f"{EVENTS[event.kind]} {event.actor}"
+            if event.kind in BY_NAME
+            else str(EVENTS[event.kind]),
             event.at,
             str(event.detail.get("what", "")) if event.kind == "told_more" else "",
         )
@@ -196,6 +222,9 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
     """Why a doctor who may see the computer's view finds none."""
     if case.status == Case.Status.REGISTERED:
         return "It is still at work, or late. You need not wait for it."
+    told = [event for event in events if event.kind in {"unscored", "checked", "retaken"}]
+    if told and told[-1].kind == "retaken" and told[-1].detail.get("computer"):
+        return _("It is looking at the new photo. You need not wait for it.")
     reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
     return NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"])
 

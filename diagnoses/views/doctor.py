@@ -1,7 +1,8 @@
-"""One case under a doctor's eyes: read, look at the computer's view, sign, undo, amend."""
+"""One case under a doctor's eyes: read, look at the computer's view, sign, undo, amend, talk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -10,12 +11,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.models import User
-from diagnoses import workflow
+from diagnoses import talking, workflow
 from diagnoses.doctor_forms import (
     AmendForm,
     AnswerForm,
@@ -25,6 +27,7 @@ from diagnoses.doctor_forms import (
     starting_from,
 )
 from diagnoses.models import Case, Review
+from diagnoses.talk_forms import RetakeRequestForm, TalkForm
 from diagnoses.views.desk import desk
 from diagnoses.worklist import Filters
 
@@ -71,7 +74,7 @@ def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, case, answer_form=form, status=422)
     try:
-        workflow.sign(case, person(request), form.answer())
+        workflow.sign(case, person(request), form.answer(), saw=_newest_seen(request))
     except workflow.WorkflowError as refusal:
         if not _stands(case, person(request), form.answer()):
             return _refused(request, case, refusal, form)
@@ -119,6 +122,55 @@ def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _back(request, case, "answer")
 
 
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_talk(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A word to the patient, before the answer or after it."""
+    case = _case(request, pk)
+    if request.method == "GET":  # reached after a login in between
+        return _back(request, case, "talk")
+    form = TalkForm(request.POST)
+    if not form.is_valid():
+        return _page(request, case, talk_form=form, status=422)
+    text = form.cleaned_data["text"]
+    try:
+        workflow.ask(case, person(request), text, form.key_for(text))
+    except workflow.WorkflowError as refusal:
+        return _refused(request, case, refusal, typed=[(_("Your message"), text)])
+    return _back(request, case, "talk")
+
+
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_retake(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask the patient for a new photo; the case stays on the list meanwhile."""
+    case = _case(request, pk)
+    if request.method == "GET":
+        return _back(request, case, "ask")
+    form = RetakeRequestForm(request.POST, pack=case.pack)
+    if not form.is_valid():
+        return _page(request, case, retake_form=form, status=422)
+    reasons, words = form.cleaned_data["reasons"], form.cleaned_data["words"]
+    try:
+        workflow.request_retake(
+            case, person(request), reasons, words, form.key_for(*reasons, words)
+        )
+    except workflow.WorkflowError as refusal:
+        typed = [(str(form.fields["words"].label), words)] if words else []
+        return _refused(request, case, refusal, typed=typed)
+    messages.success(request, _("The patient is asked for a new photo."))
+    return _back(request, case, "talk")
+
+
+@require_POST
+@reading_doctor_required
+def reading_no_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The last word of the patient needs no answer: it leaves the list of questions."""
+    case = _case(request, pk)
+    workflow.no_answer_needed(case, person(request))
+    return _back(request, case, "talk")
+
+
 def _stands(case: Case, doctor: User, answer: workflow.Answer) -> bool:
     """Whether this doctor has signed this very answer: the other click of a double click."""
     standing = case.reviews.standing().last()
@@ -127,6 +179,12 @@ def _stands(case: Case, doctor: User, answer: workflow.Answer) -> bool:
         and standing.doctor_id == doctor.pk
         and all(getattr(standing, name) == said for name, said in asdict(answer).items())
     )
+
+
+def _newest_seen(request: HttpRequest) -> int:
+    """The newest retake on the page that was signed; 0 for none."""
+    raw = request.POST.get("saw", "")
+    return int(raw) if raw.isdecimal() and len(raw) < 19 else 0
 
 
 def _case(request: HttpRequest, pk: UUID) -> Case:
@@ -140,11 +198,20 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     content["template_values"] = {
         template.name: starting_from(template) for template in case.pack.templates
     }
+    content.setdefault("talk_form", TalkForm())
+    content.setdefault("retake_form", _fresh_request(case, content))
+    talking.mark_read(case, person(request), content["talk"])
     if case.is_open and content["must_read_first"]:
         content.setdefault("first_form", FirstReadingForm(pack=case.pack))
     elif case.is_open:
         content.setdefault("answer_form", _fresh_answer(request, case, content))
     return render(request, "worklist/reading.html", content, status=status)
+
+
+def _fresh_request(case: Case, content: dict[str, Any]) -> RetakeRequestForm:
+    """With what the upload's own check found wrong ticked: then one press asks."""
+    found = [code for shown in content["photos"] for code in shown.photo.quality.get("reasons", [])]
+    return RetakeRequestForm(pack=case.pack, initial={"reasons": list(dict.fromkeys(found))})
 
 
 def _fresh_answer(request: HttpRequest, case: Case, content: dict[str, Any]) -> AnswerForm:
@@ -174,10 +241,12 @@ def _refused(
     case: Case,
     refusal: workflow.WorkflowError,
     form: AnswerForm | None = None,
+    *,
+    typed: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
     """Somebody was first, or it is too early: say who and when, and keep what was typed."""
     case.refresh_from_db()
-    content = {"case": case, "refusal": refusal, "form": form, "typed": _typed(form)}
+    content = {"case": case, "refusal": refusal, "form": form, "typed": [*typed, *_typed(form)]}
     return render(request, "worklist/refused.html", content, status=409)
 
 

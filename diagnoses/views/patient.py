@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,8 +20,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit, phone
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import figures, hearing, presenting, telling, workflow
-from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, Review
+from diagnoses import figures, hearing, presenting, talking, telling, workflow
+from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, ReadMark, Remark, Review
 from diagnoses.questions import TellForm
 from notifications import verification
 
@@ -55,7 +56,9 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     # Before the page's own reading of the case, never after: a page that is newer than its
     # version is loaded once more, one that is older would stay wrong.
     version, done = _version(found)
-    context = {"version": version, "done": done, **_page(found)}
+    talk = talking.talk(found, user)
+    talking.mark_read(found, user, talk)
+    context = {"version": version, "done": done, "talk": talk, **_page(found)}
     if not fragment:
         audit.record("case.viewed", actor=user, about=f"case:{found.pk}")
         context |= _number_to_confirm(user, found)
@@ -127,10 +130,19 @@ def _with_status(cases: CaseQuerySet) -> CaseQuerySet:
     answers = Review.objects.standing().filter(
         case=OuterRef("pk"), effective_at__lte=timezone.now()
     )
-    return cases.select_related("clinic", "doctor").annotate(
+    requests = Remark.objects.filter(case=OuterRef("pk"), kind=Remark.Kind.RETAKE_REQUEST)
+    requests = requests.filter(retake=None)
+    by_doctors = ReadMark.objects.filter(case=OuterRef("pk")).exclude(person=F("case__patient"))
+    own = ReadMark.objects.filter(case=OuterRef("case"), person=OuterRef("case__patient"))
+    said = Remark.objects.by_doctors().filter(case=OuterRef("pk"))
+    new = said.filter(pk__gt=Coalesce(Subquery(own.values("upto")), 0))
+    return cases.select_related("clinic", "doctor", "patient").annotate(
         last_event=Subquery(events.values("pk")[:1]),
         answer=Subquery(answers.order_by("-pk").values("pk")[:1]),
         photo_id=Subquery(photos.values("pk")[:1]),
+        photo_wanted=Exists(requests),
+        read_by_doctors=Subquery(by_doctors.order_by("-upto").values("upto")[:1]),
+        new_words=Exists(new),
     )
 
 
@@ -141,7 +153,9 @@ def _version(case: Case) -> tuple[str, bool]:
     """
     seen: Any = case  # annotated by _with_status
     parts = f"{case.pk} {case.status} {case.tier} {seen.last_event} {seen.answer}"
-    done = case.status == Case.Status.CANCELLED or (case.is_signed and seen.answer is not None)
+    parts += f" {seen.read_by_doctors}"
+    answered = case.is_signed and seen.answer is not None and case.question_since is None
+    done = case.status == Case.Status.CANCELLED or answered
     return salted_hmac("diagnoses.case_state", parts).hexdigest()[:20], done
 
 

@@ -7,7 +7,10 @@ means somebody else was first. The same transaction writes the event and the mes
 from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
+from diagnoses.workflow.moves import too_late
 from diagnoses.workflow.patient import raise_urgency, submit, withdraw, withdraw_consent
+from diagnoses.workflow.retake import retake
+from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
 
 __all__ = [
     "Answer",
@@ -17,14 +20,20 @@ __all__ = [
     "Submission",
     "WorkflowError",
     "amend",
+    "ask",
     "attach",
     "give_up",
+    "no_answer_needed",
     "pass_on_the_late",
     "raise_urgency",
     "read_first",
+    "read_up_to",
+    "request_retake",
     "requeue",
+    "retake",
     "sign",
     "submit",
+    "too_late",
     "undo_signature",
     "withdraw",
     "withdraw_consent",

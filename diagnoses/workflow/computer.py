@@ -75,9 +75,12 @@ def _raise_by_answers(prediction: Prediction, case: Case) -> None:
 def _show(view: Prediction) -> bool:
     """The case takes the prediction's tier; whether it went to the doctors with it just now.
 
+    Of a case that was scored before, the most urgent of all views counts: a second photo, or
+    another model version, never calms the first.
     A photo that shows nothing the network knows leaves the case unscored, and so on top.
     """
-    case, tier = view.case, Tier(view.tier)
+    case = view.case
+    tier = Tier(view.tier).raised_to(Tier(case.tier or view.tier))
     arrives = case.status == Status.REGISTERED
     if not view.names_a_class:
         if arrives:
@@ -87,7 +90,8 @@ def _show(view: Prediction) -> bool:
     if case.clinic.release_policy == Clinic.Release.AT_ONCE:
         # Where the view is held a sooner date would give the tier away; the order stays urgent.
         due = min(due, case.submitted_at + answer_within(case.clinic, tier))
-    seen = {"tier": tier.value, "risk": view.risk, "answer_due_at": due}
+    risk = max(view.risk, case.risk or 0.0)
+    seen = {"tier": tier.value, "risk": risk, "answer_due_at": due}
     if arrives:
         move(case, Status.PARTIAL, "to_doctors", None, **seen)
     else:
@@ -101,7 +105,7 @@ def catch_up(case: Case) -> None:
     A doctor may have signed before the computer had looked, and so before anybody was told.
     """
     view = case.prediction
-    if view is not None and case.tier is None:
+    if view is not None:
         view.case = case  # the caller's, which knows its status
         _show(view)
     tell_checked(case)

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
@@ -40,11 +41,12 @@ def read_first(
         return reading
 
 
-def sign(case: Case, doctor: User, answer: Answer) -> Review:
+def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) -> Review:
     """The doctor's answer. It leaves for the patient when the seconds to undo are over.
 
     Raises :class:`Moved` when another doctor signed first, :class:`NotYet` when the clinic reads
-    blind and this doctor has not.
+    blind and this doctor has not. ``saw`` is the newest retake (its primary key; 0 for none) on
+    the page that was signed: a photo that came since is looked at first.
     """
     _may_read(case, doctor)
     if case.clinic.blind_reading and not case.first_readings.filter(doctor=doctor).exists():
@@ -56,6 +58,8 @@ def sign(case: Case, doctor: User, answer: Answer) -> Review:
             # The computer is not back yet, and a doctor need not wait for it.
             move(case, Status.PARTIAL, "unscored", None, reason="late")
         move(case, Status.FINAL, "signed", doctor, signed_at=now, signed_by=doctor)
+        if saw is not None:  # after the move, which waits for a photo that is just coming in
+            _has_seen_the_newest_photo(case, saw)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
         tell_signed(case, review, Event.CASE_SIGNED)
     return review
@@ -97,6 +101,18 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
         review = _review(case, doctor, answer, effective_at=now)
         tell_signed(case, review, Event.CASE_AMENDED)
     return review
+
+
+def _has_seen_the_newest_photo(case: Case, saw: int) -> None:
+    newest = case.retakes.filter(pk__gt=saw).last()
+    if newest is not None:
+        when = timezone.localtime(newest.created_at)
+        raise Moved(
+            _("The patient sent a new photo on %(day)s. Please look at it first.")
+            % {"day": f"{when:%d %B at %H:%M}"},
+            case.patient,
+            newest.created_at,
+        )
 
 
 def _may_read(case: Case, doctor: User) -> None:

@@ -41,12 +41,12 @@ def submit(patient: User, submission: Submission) -> Case:
     photos: list[Photo] = []
     try:
         for new in submission.photos:
-            photos.append(_stored(case_id, new))
+            photos.append(stored(case_id, new))
         failpoints.reach("after_files")
         with transaction.atomic():
             case = _register(case_id, patient, pack, submission, photos)
     except BaseException as error:
-        _forget_files(case_id, photos)
+        forget_files(photos)
         if isinstance(error, IntegrityError):
             # The other click of a double click may have come first.
             return _first_click(patient, submission, error)
@@ -55,14 +55,14 @@ def submit(patient: User, submission: Submission) -> Case:
     return case
 
 
-def _forget_files(case_id: uuid.UUID, photos: list[Photo]) -> None:
-    """Delete the pictures of a case that was not made.
+def forget_files(photos: list[Photo]) -> None:
+    """Delete the pictures whose rows were not made.
 
-    A commit whose answer got lost did make it. Where the database cannot be asked the files
+    A commit whose answer got lost did make them. Where the database cannot be asked the files
     stay: one without a row does no harm.
     """
     try:
-        made = Case.objects.filter(pk=case_id).exists()
+        made = Photo.objects.filter(pk__in=[photo.pk for photo in photos]).exists()
     except DatabaseError:
         return
     if not made:
@@ -121,7 +121,7 @@ def _clinic_of(patient: User) -> Clinic:
     return patient.clinic or people.default_clinic()
 
 
-def _stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
+def stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
     """The picture on the disk, its row not yet saved."""
     photo = Photo(
         case_id=case_id,

@@ -28,17 +28,24 @@ def tell_checked(*cases: Case) -> None:
     ledger.tell(*notices)
 
 
-def tell_doctors(case: Case, about: str) -> None:
+def tell_doctors(case: Case, about: str, event: Event = Event.CASE_TO_READ) -> None:
     """The doctor asked for; else every reading doctor of the clinic, so that none is missed."""
-    ledger.tell(*_to_read(case, _doctors_of([case])[case.clinic_id], about))
+    ledger.tell(*_to_read(case, _doctors_of([case])[case.clinic_id], about, event))
 
 
-def _to_read(case: Case, doctors: list[User], about: str) -> list[Notice]:
-    """To the doctor asked for, while they read here; else to every one of ``doctors``."""
-    asked = case.asked_doctor
+def _to_read(
+    case: Case, doctors: list[User], about: str, event: Event = Event.CASE_TO_READ
+) -> list[Notice]:
+    """To the doctor who signed or was asked for, while they read here; else to all ``doctors``."""
+    asked = case.signed_by or case.asked_doctor
     own = [doctor for doctor in doctors if doctor == asked]
     path = f"/worklist/{case.pk}/"
-    return [Notice(Event.CASE_TO_READ, doctor, about, path) for doctor in own or doctors]
+    return [Notice(event, doctor, about, path) for doctor in own or doctors]
+
+
+def tell_patient(case: Case, about: str, event: Event) -> None:
+    """Something of the clinic's waits on the case's page."""
+    ledger.tell(Notice(event, case.patient, about, f"/cases/{case.pk}/"))
 
 
 def _doctors_of(cases: Iterable[Case]) -> dict[int, list[User]]:

@@ -36,8 +36,9 @@ def an_acknowledged_case_is_there_with_its_picture(story: Story, seen: Seen) -> 
     for pk, told in story.cases.items():
         case = seen.cases[pk]
         assert (case["patient_id"], case["submit_key"]) == (told.patient, str(told.form.submit_key))
-        [photo] = seen.of(pk, seen.photos)
-        assert default_storage.exists(photo["file"])
+        photos = seen.of(pk, seen.photos)
+        assert len(photos) == told.photos == 1 + len(seen.of(pk, seen.retakes))
+        assert all(default_storage.exists(photo["file"]) for photo in photos)
 
 
 def every_case_is_where_its_story_left_it(story: Story, seen: Seen) -> None:
@@ -95,23 +96,26 @@ def a_view_is_one_and_of_its_own_case(story: Story, seen: Seen) -> None:
     assert {pk for pk, count in live.items() if count} == {
         pk for pk, told in story.cases.items() if told.viewed
     }
-    assert max(live.values(), default=0) <= 1
+    for pk, count in live.items():
+        assert count <= 1 + len(seen.of(pk, seen.retakes)), "one, and one for each new photo"
 
 
 def an_open_case_shows_its_view_and_no_other(story: Story, seen: Seen) -> None:
-    """The worklist is in the order of these two: a RED that is not written there is a RED lost."""
-    judged = {
-        view["case_id"]: view
-        for view in seen.predictions.values()
-        if view["modality"] in JUDGED and seen.queue[view["scoring_id"]]["purpose"] == "live"
-    }
+    """The worklist is in the order of these two: a RED that is not written there is a RED lost.
+
+    Of several views, one for each new photo, the most urgent counts.
+    """
     for pk, case in seen.cases.items():
-        view = judged.get(pk)
-        if view is None:
+        judged = [
+            view
+            for view in seen.of(pk, seen.predictions)
+            if view["modality"] in JUDGED and seen.queue[view["scoring_id"]]["purpose"] == "live"
+        ]
+        if not judged:
             assert (case["tier"], case["risk"]) == (None, None)
         elif case["status"] == "partial":
-            assert case["risk"] == view["risk"]
-            assert _rank(case["tier"]) >= _rank(view["tier"])
+            assert case["risk"] == max(view["risk"] for view in judged)
+            assert _rank(case["tier"]) >= max(_rank(view["tier"]) for view in judged)
 
 
 def a_signed_case_has_signer_time_and_answer(story: Story, seen: Seen) -> None:
@@ -156,6 +160,35 @@ def everyone_is_told(story: Story, seen: Seen) -> None:
             assert not (undone and "pending" in answers), "taken back, and leaving all the same"
 
 
+def a_question_stays_until_a_doctor_has_answered(story: Story, seen: Seen) -> None:
+    for pk, case in seen.cases.items():
+        assert (case["question_since"] is not None) is story.cases[pk].asked_last
+
+
+def a_request_waits_for_its_photo(story: Story, seen: Seen) -> None:
+    answered = {retake["request_id"] for retake in seen.retakes.values()}
+    for pk, told in story.cases.items():
+        asked = [r for r in seen.of(pk, seen.remarks) if r["kind"] == "retake_request"]
+        waiting = [r for r in asked if r["id"] not in answered]
+        assert len(waiting) == told.photo_wanted, "one at a time"
+
+
+def nobody_is_told_of_a_talk_again_before_they_read(story: Story, seen: Seen) -> None:
+    """In these stories nobody does."""
+    talk = {"doctor_wrote": "doctor", "retake_asked": "doctor", "patient_wrote": "patient"}
+    told = Counter(
+        (talk[m["event"]], m["about"].split("#")[0], m["recipient_id"])
+        for m in seen.messages.values()
+        if m["event"] in talk
+    )
+    assert max(told.values(), default=0) <= 1
+    cases = {(side, about) for side, about, _ in told}
+    for remark in seen.remarks.values():
+        by_patient = remark["author_id"] == seen.cases[remark["case_id"]]["patient_id"]
+        side = "patient" if by_patient else "doctor"
+        assert (side, f"case:{remark['case_id']}") in cases, "and nobody is left untold"
+
+
 MUST_HOLD: tuple[Callable[[Story, Seen], None], ...] = (
     an_acknowledged_case_is_there_with_its_picture,
     every_case_is_where_its_story_left_it,
@@ -167,6 +200,9 @@ MUST_HOLD: tuple[Callable[[Story, Seen], None], ...] = (
     a_signed_case_has_signer_time_and_answer,
     nobody_is_told_the_same_twice,
     everyone_is_told,
+    a_question_stays_until_a_doctor_has_answered,
+    a_request_waits_for_its_photo,
+    nobody_is_told_of_a_talk_again_before_they_read,
 )
 
 
@@ -174,7 +210,7 @@ MUST_HOLD: tuple[Callable[[Story, Seen], None], ...] = (
 
 
 def what_was_said_stays(before: Seen, now: Seen) -> None:
-    for name in ("predictions", "events", "reviews", "undos"):
+    for name in ("predictions", "events", "reviews", "undos", "remarks", "retakes", "photos"):
         old, new = getattr(before, name), getattr(now, name)
         assert {pk: new.get(pk) for pk in old} == old, f"{name} changed"
     assert before.messages.keys() <= now.messages.keys()

@@ -14,7 +14,17 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Model
 
-from diagnoses.models import Case, CaseEvent, Photo, Prediction, Review, ReviewUndo, Scoring
+from diagnoses.models import (
+    Case,
+    CaseEvent,
+    Photo,
+    Prediction,
+    Remark,
+    Retake,
+    Review,
+    ReviewUndo,
+    Scoring,
+)
 from diagnoses.workflow import Submission
 from notifications.models import Message
 
@@ -31,6 +41,9 @@ class Told:
     age: int = 0  # minutes
     viewed: bool = False  # a live view is in
     standing: list[Review] = field(default_factory=list)  # signed and not undone
+    photos: int = 1
+    photo_wanted: bool = False  # a doctor asked for another one, and it has not come
+    asked_last: bool = False  # the last word is the patient's
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +141,8 @@ TABLES: dict[str, type[Model]] = {
     "events": CaseEvent,
     "reviews": Review,
     "undos": ReviewUndo,
+    "remarks": Remark,
+    "retakes": Retake,
     "messages": Message,
 }
 # In one go, whole, and as the database writes it: asked a thousand times, tables one by one are
@@ -151,6 +166,8 @@ class Seen:
     events: Rows
     reviews: Rows
     undos: Rows
+    remarks: Rows
+    retakes: Rows
     messages: Rows
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -10,9 +11,18 @@ from django.db.models.functions import Now
 from django.db.utils import DatabaseError
 
 from diagnoses import inference, workflow
-from diagnoses.models import Case, CaseEvent, FirstReading, Prediction, Review, Scoring
+from diagnoses.models import (
+    Case,
+    CaseEvent,
+    FirstReading,
+    Prediction,
+    Remark,
+    Retake,
+    Review,
+    Scoring,
+)
 from diagnoses.states import Answer
-from tests.cases import NOT_SURE, a_model_version, claimed, prediction, scored, submitted
+from tests.cases import NOT_SURE, a_model_version, claimed, photo, prediction, scored, submitted
 from tests.cast import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -20,10 +30,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 ANSWER = Answer(diagnosis="nv", plan="reassure", advice="It is a common mole.", agrees=True)
 
 
-@pytest.mark.parametrize("model", [Prediction, Review, FirstReading, CaseEvent])
+@pytest.mark.parametrize("model", [Prediction, Review, FirstReading, CaseEvent, Remark, Retake])
 def test_what_was_written_stays(cast: Cast, model: Any) -> None:
     a_model_version()
     case = scored(submitted(cast.ana))
+    workflow.ask(case, cast.ana, "May I swim?", uuid.uuid4())
+    workflow.retake(case, cast.ana, [workflow.NewPhoto("dermoscopic", photo(2))], uuid.uuid4())
     workflow.read_first(case, cast.ruth, diagnosis="nv", confidence="sure", plan="reassure")
     workflow.sign(case, cast.ruth, ANSWER)
     row = model.objects.first()

@@ -13,11 +13,19 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from diagnoses import workflow
-from diagnoses.models import Case, Photo, Review
+from diagnoses.models import Case, Photo, Review, Scoring
 from diagnoses.states import Answer, Moved
-from diagnoses.workflow import patient
+from diagnoses.workflow import NewPhoto, patient
 from notifications.models import Event, Message
-from tests.cases import a_model_version, claimed, scored, submission, submitted
+from tests.cases import (
+    a_model_version,
+    claimed,
+    photo,
+    prediction,
+    scored,
+    submission,
+    submitted,
+)
 from tests.cast import build_cast
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
@@ -98,6 +106,104 @@ def test_two_doctors_sign_at_once_and_one_wins() -> None:
     assert sorted(outcomes) == ["signed", "told"]
     assert Review.objects.count() == 1
     assert Message.objects.filter(event=Event.CASE_SIGNED).count() == 1
+
+
+def test_a_new_photo_and_a_signature_at_once_and_no_answer_overlooks_the_photo(
+    media: Path,
+) -> None:
+    """Either the photo is in and the doctor is asked to look, or the patient is told who signed."""
+    cast = build_cast()
+    a_model_version()
+    for _ in range(6):
+        case = scored(submitted(cast.ana))
+        read(case, cast.ruth)
+        outcomes: list[str] = []
+
+        def run(name: str, move: Callable[[], object], outcomes: list[str] = outcomes) -> None:
+            try:
+                move()
+                outcomes.append(name)
+            except Moved:
+                outcomes.append("told")
+            finally:
+                connection.close()
+
+        moves: dict[str, Callable[[], object]] = {
+            "signed": partial(workflow.sign, case, cast.ruth, ANSWER, saw=0),
+            "joined": partial(
+                workflow.retake,
+                Case.objects.get(pk=case.pk),
+                cast.ana,
+                [NewPhoto("dermoscopic", photo(2))],
+                uuid.uuid4(),
+            ),
+        }
+        threads = [threading.Thread(target=run, args=item) for item in moves.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        fresh = Case.objects.get(pk=case.pk)
+        assert sorted(outcomes) in (["joined", "told"], ["signed", "told"])
+        assert fresh.is_signed is ("signed" in outcomes)
+        assert fresh.retakes.exists() is ("joined" in outcomes)
+        assert len(list((media / f"photos/{case.pk}").glob("*.jpg"))) == fresh.photos.count()
+
+
+def test_ten_clicks_at_once_are_one_remark_one_new_photo_and_one_notice(media: Path) -> None:
+    cast = build_cast()
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    key, said = uuid.uuid4(), []
+    new = [NewPhoto("dermoscopic", photo(2))]
+
+    def click() -> None:
+        said.append(workflow.ask(case, cast.ana, "Hello?", key).pk)
+        said.append(workflow.retake(case, cast.ana, new, key).pk)
+        connection.close()
+
+    threads = [threading.Thread(target=click) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(said) == 20
+    assert (case.remarks.count(), case.retakes.count(), case.photos.count()) == (1, 1, 2)
+    assert len(list(media.rglob("*.jpg"))) == 2
+    assert Message.objects.filter(event=Event.PATIENT_WROTE).count() == 2, "one for each doctor"
+
+
+def test_a_new_photo_and_the_computer_do_not_deadlock_and_no_view_is_left_out(
+    media: Path,
+) -> None:
+    cast = build_cast()
+    a_model_version()
+    failures: list[Exception] = []
+
+    def run(move: Callable[[], object]) -> None:
+        try:
+            move()
+        except DatabaseError as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    for _ in range(6):
+        case = submitted(cast.ana)
+        row = claimed(case)
+        new = [NewPhoto("dermoscopic", photo(2))]
+        moves: list[Callable[[], object]] = [
+            partial(workflow.retake, case, cast.ana, new, uuid.uuid4()),
+            partial(workflow.attach, (row, prediction(row))),
+        ]
+        threads = [threading.Thread(target=run, args=[one]) for one in moves]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        waiting = Scoring.objects.waiting().get(case=case)
+        assert waiting.round == 2, "the photo that came is still to be looked at"
+    assert failures == []
 
 
 def test_telling_more_and_the_computer_do_not_deadlock(media: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
@@ -41,6 +42,7 @@ from accounts.models import Consent, User
 from diagnoses import inference, tasks, worker, workflow
 from diagnoses.models import Case, Scoring
 from diagnoses.states import Answer, NewPhoto, WorkflowError
+from diagnoses.workflow.retake import MOST_PHOTOS
 from mlservice.models import ModelVersion
 from tests.cases import AMBER, RED, a_model_version, photo, prediction, submission
 from tests.cast import Cast
@@ -69,6 +71,10 @@ PATIENT_DOES = st.sampled_from(
         "thinks_again_about_the_computer",
         "withdraws",
         "withdraws_on_an_old_page",
+        "asks",
+        "sends_another_photo",
+        "sends_another_photo",
+        "sends_one_from_further_away",
     ]
 )
 WORKER_DOES = st.sampled_from(
@@ -77,6 +83,7 @@ WORKER_DOES = st.sampled_from(
 STAFF_DOES = st.sampled_from(
     [
         "signs",
+        "signs_on_an_old_page",
         "signs_and_undoes",
         "undoes",
         "undoes_too_late",
@@ -84,6 +91,8 @@ STAFF_DOES = st.sampled_from(
         "amends_an_old_answer",
         "has_it_scored_again",
         "lets_another_version_look_along",
+        "answers_a_question",
+        "asks_for_a_photo",
     ]
 )
 
@@ -179,6 +188,31 @@ class AnyOrder(RuleBasedStateMachine):
         change(self.cast.ana, Consent.Kind.COMPUTER_CHECK)
         self.ana_agrees = not self.ana_agrees
 
+    def asks(self, case: Case) -> None:
+        self.says(case, case.patient, by_patient=True)
+
+    def sends_another_photo(self, case: Case, kind: str = "dermoscopic") -> None:
+        told = self.told(case)
+        agreed = Case.objects.get(pk=case.pk).computer_check and self.ana_agrees
+        with self.refused_unless(told.is_open and told.photos < MOST_PHOTOS):
+            workflow.retake(case, case.patient, [NewPhoto(kind, photo(2))], uuid4())
+            told.photos, told.photo_wanted = told.photos + 1, False
+            if agreed and kind == "dermoscopic":
+                for work in self.story.waiting(str(case.pk)):
+                    if work.live:  # it may have begun without the photo
+                        work.let_go()
+                        work.settled = True
+                self.story.queued(case.scorings.all())
+
+    def sends_one_from_further_away(self, case: Case) -> None:
+        self.sends_another_photo(case, kind="overview")
+
+    def says(self, case: Case, who: User, *, by_patient: bool) -> None:
+        told = self.told(case)
+        with self.refused_unless(told.status != "cancelled"):
+            workflow.ask(case, who, "May I swim?", uuid4())
+            told.asked_last = by_patient
+
     # --- The workers -----------------------------------------------------------------------------
 
     @initialize(target=workers)
@@ -224,6 +258,19 @@ class AnyOrder(RuleBasedStateMachine):
             self.seen = Seen.now()
         if held := self.story.held():
             getattr(self, does)(held[which % len(held)], view)
+
+    @rule(case=cases, views=st.lists(st.sampled_from(sorted(VIEWS)), min_size=2, max_size=2))
+    def two_photos_are_sent_and_each_is_looked_at(self, case: Case, views: list[str]) -> None:
+        """What takes many steps by chance: views of one case that differ."""
+        for view in views:
+            told = self.told(case)
+            if not told.is_open or told.photos >= MOST_PHOTOS:
+                return
+            self.sends_another_photo(case)
+            self.claim(None, at_most=8)
+            for row in self.story.held():
+                if row.case_id == case.pk:
+                    self.records(row, view)
 
     @rule(row=claims, does=WORKER_DOES, view=st.sampled_from(sorted(VIEWS)))
     def who_had_a_row(self, row: Scoring, does: str, view: str) -> None:
@@ -311,6 +358,22 @@ class AnyOrder(RuleBasedStateMachine):
         with self.refused_unless(told.is_open):
             told.standing.append(workflow.sign(case, doctor, ANSWER))
             told.status = "final"
+
+    def signs_on_an_old_page(self, case: Case, doctor: User) -> None:
+        """Of before the first new photo, if there is one."""
+        told = self.told(case)
+        with self.refused_unless(told.is_open and told.photos == 1):
+            told.standing.append(workflow.sign(case, doctor, ANSWER, saw=0))
+            told.status = "final"
+
+    def answers_a_question(self, case: Case, doctor: User) -> None:
+        self.says(case, doctor, by_patient=False)
+
+    def asks_for_a_photo(self, case: Case, doctor: User) -> None:
+        told = self.told(case)
+        with self.refused_unless(told.is_open and not told.photo_wanted):
+            workflow.request_retake(case, doctor, ["blurred"], "", uuid4())
+            told.photo_wanted, told.asked_last = True, False
 
     def signs_and_undoes(self, case: Case, doctor: User) -> None:
         if self.told(case).is_open:

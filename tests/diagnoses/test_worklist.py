@@ -120,7 +120,7 @@ def test_who_may_not_read_sees_nothing(cast: Cast) -> None:
     assert "No case is waiting" in of_another_clinic.content.decode()
 
 
-def test_the_four_lists_and_their_counts(cast: Cast) -> None:
+def test_the_lists_and_their_counts(cast: Cast) -> None:
     mine = scored(submitted(cast.ana, doctor=cast.ruth))
     late = due_in(scored(submitted(cast.ana)), hours=-1)
     today = due_in(scored(submitted(cast.ana)), seconds=1)
@@ -138,6 +138,7 @@ def test_the_four_lists_and_their_counts(cast: Cast) -> None:
         Show.ALL: "4",
         Show.MINE: "1",
         Show.LATE: "1",
+        Show.ASKED: "0",
     }
 
 
