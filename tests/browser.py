@@ -89,6 +89,7 @@ def log_in(page: Page, base: str, email: str, password: str) -> None:
 
 def fits(page: Page) -> bool:
     """Nothing sticks out to the side."""
+    page.wait_for_load_state()
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
