@@ -24,7 +24,7 @@ demo: $(VENV)/.demo
 	  $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)")
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

@@ -8,6 +8,7 @@ needs them. ``DATABASE_URL`` and ``REDIS_URL`` in the environment win: CI may br
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import secrets
 import shutil
@@ -16,13 +17,23 @@ from pathlib import Path
 
 from portal.machine.servers import Postgres, Redis
 
+# With ``-n 2`` each process has servers of its own. It inherits what the first one set below, so
+# that one keeps what was there before.
+BEFORE = "LENTIGO_TESTS_ENVIRONMENT"
+if before := os.environ.pop(BEFORE, ""):
+    kept = json.loads(before)
+    for name in set(os.environ) - set(kept):
+        if not name.startswith("PYTEST_"):
+            del os.environ[name]
+    os.environ.update(kept)
 FOLDER = Path(tempfile.mkdtemp(prefix="lentigo-tests-"))
 LOGS = FOLDER / "logs"
 POSTGRES = None if "DATABASE_URL" in os.environ else Postgres(FOLDER / "pg", LOGS, durable=False)
 REDIS = None if "REDIS_URL" in os.environ else Redis(FOLDER / "redis", LOGS)
 
 # For the tests that start a demo of their own, which makes its own addresses and secrets.
-OUTSIDE = dict(os.environ)
+OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+os.environ[BEFORE] = json.dumps(OUTSIDE)
 
 if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url()
