@@ -83,8 +83,13 @@ class ComputerView:
 
 def patient_card(case: Case) -> Card:
     """The result as the patient reads it now. A signed answer comes first, whatever was before."""
-    review = answer_for_patient(case)
     prediction = None if _being_checked(case) else case.prediction
+    return card_of(case, prediction, answer_for_patient(case))
+
+
+def card_of(case: Case, prediction: Prediction | None, review: Review | None) -> Card:
+    """The same of a case whose newest view and standing answer were read with many others'."""
+    prediction = None if _being_checked(case) else prediction
     key, tone = outcome_of(case, prediction, review)
     return _card(case, key, tone, prediction, review)
 
@@ -219,6 +224,11 @@ def doctor_name(case: Case) -> str:
 def spoken(moment: datetime) -> str:
     """As people say it: "Tuesday 24 November, 17:00"."""
     return date_format(timezone.localtime(moment), "l j F, H:i")
+
+
+def dated(moment: datetime) -> str:
+    """Where years matter: "24 November 2026, 17:00"."""
+    return date_format(timezone.localtime(moment), "j F Y, H:i")
 
 
 def steps(case: Case) -> list[Step]:

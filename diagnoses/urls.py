@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, learn, patient, photos, submit, uploads, worklist
+from diagnoses.views import (
+    doctor,
+    learn,
+    lesions,
+    patient,
+    photos,
+    submit,
+    uploads,
+    worklist,
+)
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -17,6 +26,11 @@ PATIENT: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/state/", patient.case_state, name="case_state"),
     path("cases/<uuid:pk>/tell/", patient.case_tell, name="case_tell"),
     path("cases/<uuid:pk>/withdraw/", patient.case_withdraw, name="case_withdraw"),
+]
+LESIONS: list[URLPattern | URLResolver] = [
+    path("lesions/", lesions.lesion_list, name="lesion_list"),
+    path("lesions/<uuid:pk>/", lesions.lesion, name="lesion"),
+    path("lesions/<uuid:pk>/name/", lesions.lesion_name, name="lesion_name"),
 ]
 PICTURES: list[URLPattern | URLResolver] = [
     path("photos/<uuid:pk>/", photos.photo, name="photo"),
@@ -38,4 +52,11 @@ LEARN: list[URLPattern | URLResolver] = [
     path("learn/<slug:slug>/", learn.condition, name="learn_condition"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
-urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *LEARN, *API]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *PATIENT,
+    *LESIONS,
+    *PICTURES,
+    *DOCTOR,
+    *LEARN,
+    *API,
+]
