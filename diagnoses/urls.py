@@ -10,6 +10,7 @@ from diagnoses.views import (
     lesions,
     patient,
     photos,
+    report,
     submit,
     uploads,
     worklist,
@@ -31,6 +32,9 @@ LESIONS: list[URLPattern | URLResolver] = [
     path("lesions/", lesions.lesion_list, name="lesion_list"),
     path("lesions/<uuid:pk>/", lesions.lesion, name="lesion"),
     path("lesions/<uuid:pk>/name/", lesions.lesion_name, name="lesion_name"),
+]
+REPORT: list[URLPattern | URLResolver] = [
+    path("cases/<uuid:pk>/report.pdf", report.case_report, name="case_report"),
 ]
 PICTURES: list[URLPattern | URLResolver] = [
     path("photos/<uuid:pk>/", photos.photo, name="photo"),
@@ -55,6 +59,7 @@ API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.ur
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
     *LESIONS,
+    *REPORT,
     *PICTURES,
     *DOCTOR,
     *LEARN,
