@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery
 from django.utils import timezone
 
 from accounts import audit
@@ -89,7 +89,7 @@ def tiles(patient: User, *, behind: str | None, size: int) -> tuple[list[Tile], 
     if behind:
         cases = cases.filter(_behind(cases, behind))
     newest = cases.filter(~Exists(_newer(patient))).select_related("lesion")
-    found = list(newest.order_by("-waiting", "-submitted_at", "-pk")[: size + 1])
+    found = list(newest.order_by(F("waiting").desc(), "-submitted_at", "-pk")[: size + 1])
     shown = found[:size]
     return [_tile(case) for case in shown], shown[-1].pk if len(found) > size else None
 

@@ -6,6 +6,7 @@ import base64
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import typst
 
@@ -22,30 +23,35 @@ def printed(report: Report) -> bytes:
 
     What people wrote is data to the layout, never its markup.
     """
-    files = {"main.typ": LAYOUT}
+    inputs: dict[str, str] = {}
     shown = []
     for number, (photo, caption) in enumerate(zip(report.photos, report.captions, strict=True)):
         picture = _reduced(photo)
-        name = f"{number}.svg" if picture else None
+        if picture:
+            inputs[str(number)] = _wrapped(photo, picture)
+        name = str(number) if picture else None
         wide = photo.width >= photo.height
-        shown.append({"file": name, "caption": caption, "wide": wide})
-        if name and picture:
-            files[name] = _wrapped(photo, picture)
+        shown.append({"name": name, "caption": caption, "wide": wide})
     content = report.as_dict() | {"photos": shown, "lacks": False}
     try:
-        return _set(files, content, ["ua-1"])
+        return _set(content, inputs, ["ua-1"])
     except typst.TypstError as error:
         if "could not be displayed with font" not in str(error):
             raise
         # A letter that the font does not have is no accessible text; the paper says so.
-        return _set(files, content | {"lacks": True}, [])
+        return _set(content | {"lacks": True}, inputs, [])
 
 
 def _set(
-    files: dict[str, bytes], content: dict[str, object], standards: list[typst.PDFStandard]
+    content: dict[str, Any], pictures: dict[str, str], standards: list[typst.PDFStandard]
 ) -> bytes:
-    files = files | {"case.json": json.dumps(content).encode()}
-    return typst.compile(files, format="pdf", font_paths=_fonts(), pdf_standards=standards)  # type: ignore[type-var, no-any-return]  # the stub leaves the dictionary out
+    return typst.compile(
+        LAYOUT,
+        format="pdf",
+        font_paths=_fonts(),
+        sys_inputs=pictures | {"case": json.dumps(content)},
+        pdf_standards=standards,
+    )
 
 
 @cache
@@ -56,15 +62,14 @@ def _fonts() -> typst.Fonts:
     )
 
 
-def _wrapped(photo: Photo, picture: bytes) -> bytes:
-    """The JPEG in an SVG: files given from memory must be text. The JPEG goes into the PDF as it
-    is."""
+def _wrapped(photo: Photo, picture: bytes) -> str:
+    """The JPEG in an SVG: only text can be handed over. The JPEG goes into the PDF as it is."""
     size = f'width="{photo.width}" height="{photo.height}"'
     data = base64.b64encode(picture).decode()
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
         f'<image {size} href="data:image/jpeg;base64,{data}"/></svg>'
-    ).encode()
+    )
 
 
 def _reduced(photo: Photo) -> bytes | None:
