@@ -88,6 +88,10 @@ def open_drafts(patient: User) -> list[Draft]:
     return list(found[:MOST_DRAFTS])
 
 
+def count_open(patient: User) -> int:
+    return Draft.objects.filter(patient=patient).count()
+
+
 def find(patient: User, key: UUID, pack: Pack) -> Draft:
     """The draft under ``key``; one not saved yet where there is none of this person's."""
     found = Draft.objects.select_related("about").filter(patient=patient, submit_key=key).first()

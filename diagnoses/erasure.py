@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Role, User
 from diagnoses import drafts, workflow
-from diagnoses.models import Case, Review
+from diagnoses.models import Case, Lesion, Review
 from notifications import forgetting, ledger
 from notifications.ledger import Notice
 from notifications.models import Event
@@ -84,6 +84,7 @@ def erase(patient: User) -> bool:
             workflow.withdraw(case, patient)
         drafts.forget_all_of(patient)
         Case.objects.filter(patient=patient).update(contact_e164="")
+        Lesion.objects.filter(patient=patient).update(name="")
         forgetting.forget(patient)
         people.erase(patient)
     return True

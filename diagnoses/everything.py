@@ -125,7 +125,12 @@ def _consent(consent: Consent) -> dict[str, Any]:
 
 
 def _mark(mark: Lesion) -> dict[str, Any]:
-    return {"id": str(mark.pk), "site": mark.site, "since": mark.created_at}
+    return {
+        "id": str(mark.pk),
+        "called": mark.name or None,
+        "site": mark.site,
+        "since": mark.created_at,
+    }
 
 
 def _case(case: Case, folder: str) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def _photo(photo: Photo, name: str) -> dict[str, Any]:
 
 
 def _computer(case: Case, view: Prediction) -> dict[str, Any]:
-    card = presenting.card_of(case, view)
+    card = presenting.view_card(case, view)
     return {
         "looked_at": view.created_at,
         "said": [card.headline, *card.body],

@@ -83,8 +83,13 @@ class ComputerView:
 
 def patient_card(case: Case) -> Card:
     """The result as the patient reads it now. A signed answer comes first, whatever was before."""
-    review = answer_for_patient(case)
     prediction = None if _being_checked(case) else case.prediction
+    return card_of(case, prediction, answer_for_patient(case))
+
+
+def card_of(case: Case, prediction: Prediction | None, review: Review | None) -> Card:
+    """The same of a case whose newest view and standing answer were read with many others'."""
+    prediction = None if _being_checked(case) else prediction
     key, tone = outcome_of(case, prediction, review)
     return _card(case, key, tone, prediction, review)
 
@@ -92,10 +97,10 @@ def patient_card(case: Case) -> Card:
 def machine_card(case: Case) -> Card | None:
     """The computer's part alone, to be folded under a signed answer."""
     prediction = case.prediction
-    return None if prediction is None else card_of(case, prediction)
+    return None if prediction is None else view_card(case, prediction)
 
 
-def card_of(case: Case, prediction: Prediction) -> Card:
+def view_card(case: Case, prediction: Prediction) -> Card:
     """One view of the computer in the patient's words."""
     key, tone = _scored_outcome(case, prediction)
     return _card(case, key, tone, prediction, None)
@@ -222,6 +227,11 @@ def doctor_name(case: Case) -> str:
 def spoken(moment: datetime) -> str:
     """As people say it: "Tuesday 24 November, 17:00"."""
     return date_format(timezone.localtime(moment), "l j F, H:i")
+
+
+def dated(moment: datetime) -> str:
+    """Where years matter: "24 November 2026, 17:00"."""
+    return date_format(timezone.localtime(moment), "j F Y, H:i")
 
 
 def steps(case: Case) -> list[Step]:

@@ -13,6 +13,7 @@ from PIL import Image
 from diagnoses.models import Photo
 
 SIDE = 480  # pixels: a card's width on a dense screen
+MEDIUM = 1280  # to look at, on a screen or on paper, where nobody measures
 
 
 def thumbnail(photo: Photo) -> bytes:
@@ -29,12 +30,12 @@ def thumbnail(photo: Photo) -> bytes:
     return content
 
 
-def shrink(picture: IO[bytes]) -> bytes:
-    """The small copy itself. ``picture`` is one of ours: an upright RGB JPEG."""
+def shrink(picture: IO[bytes], side: int = SIDE) -> bytes:
+    """A copy of at most ``side`` pixels. ``picture`` is one of ours: an upright RGB JPEG."""
     with Image.open(picture, formats=("JPEG",)) as image:
         # Decodes at a fraction of the size where it can: a large photo costs milliseconds.
-        image.draft("RGB", (SIDE, SIDE))
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        image.draft("RGB", (side, side))
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=82)
     return buffer.getvalue()

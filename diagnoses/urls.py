@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from diagnoses.views import doctor, learn, mine, patient, photos, submit, talk, uploads, worklist
+from diagnoses.views import (
+    doctor,
+    learn,
+    lesions,
+    mine,
+    patient,
+    photos,
+    report,
+    submit,
+    talk,
+    uploads,
+    worklist,
+)
 
 PATIENT: list[URLPattern | URLResolver] = [
     path("cases/", patient.case_list, name="case_list"),
@@ -19,6 +31,14 @@ PATIENT: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/talk/", talk.case_talk, name="case_talk"),
     path("cases/<uuid:pk>/photo/", talk.case_photo, name="case_photo"),
     path("cases/<uuid:pk>/withdraw/", patient.case_withdraw, name="case_withdraw"),
+]
+LESIONS: list[URLPattern | URLResolver] = [
+    path("lesions/", lesions.lesion_list, name="lesion_list"),
+    path("lesions/<uuid:pk>/", lesions.lesion, name="lesion"),
+    path("lesions/<uuid:pk>/name/", lesions.lesion_name, name="lesion_name"),
+]
+REPORT: list[URLPattern | URLResolver] = [
+    path("cases/<uuid:pk>/report.pdf", report.case_report, name="case_report"),
 ]
 PICTURES: list[URLPattern | URLResolver] = [
     path("photos/<uuid:pk>/", photos.photo, name="photo"),
@@ -49,4 +69,13 @@ MINE: list[URLPattern | URLResolver] = [
     path("account/erase/undo/", mine.keep, name="account_keep"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
-urlpatterns: list[URLPattern | URLResolver] = [*PATIENT, *PICTURES, *DOCTOR, *LEARN, *MINE, *API]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *PATIENT,
+    *LESIONS,
+    *REPORT,
+    *PICTURES,
+    *DOCTOR,
+    *LEARN,
+    *MINE,
+    *API,
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -16,12 +16,14 @@ class Link:
     label: str | Promise
     url: str
     here: str = ""  # what aria-current says: "page", "true" for a page below it, or nothing
+    also: str = ""  # another address whose pages stand below it
 
 
 Pages = tuple[tuple[str | Promise, str], ...]
+BELOW = {"lesion_list": "case_list"}  # a case is about a mark
 
 PATIENT: Pages = (
-    ("My cases", "case_list"),
+    (_("My marks"), "lesion_list"),
     ("New photo", "case_new"),
     (_("Learn"), "learn"),
 )
@@ -43,7 +45,11 @@ def for_user(user: User, path: str) -> list[Link]:
         pages = PATIENT
     else:
         return []
-    return _marked([Link(label, reverse(name)) for label, name in pages], path)
+    links = [
+        Link(label, reverse(name), also=reverse(BELOW[name]) if name in BELOW else "")
+        for label, name in pages
+    ]
+    return _marked(links, path)
 
 
 def account() -> list[Link]:
@@ -52,10 +58,11 @@ def account() -> list[Link]:
 
 def _marked(links: list[Link], path: str) -> list[Link]:
     """Marks the link one stands on; a page below a link marks the longest that it is under."""
-    under = max((link.url for link in links if path.startswith(link.url)), key=len, default="")
+    addresses = [url for link in links for url in (link.url, link.also) if url]
+    under = max((url for url in addresses if path.startswith(url)), key=len, default="")
     return [
-        Link(link.label, link.url, "page" if path == under else "true")
-        if link.url == under
+        replace(link, here="page" if path == link.url else "true")
+        if under and under in (link.url, link.also)
         else link
         for link in links
     ]

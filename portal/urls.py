@@ -13,6 +13,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
     path("styleguide/", views.styleguide, name="styleguide"),
+    path("styleguide/photo/<int:number>/", views.sample_photo, name="sample_photo"),
     path("accounts/", include("allauth.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),

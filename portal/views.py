@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from mlservice.packs import load_pack
 from portal import styleguide as pieces
 from portal.context import PRODUCT
+from portal.samples import the_same_mark
 
 PAPER, ACCENT = "#faf8f3", "#0a5a58"
 
@@ -32,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if user.is_reading_doctor:
         return redirect("worklist")
     if user.is_patient:
-        return redirect("case_list")
+        return redirect("lesion_list")
     return render(request, "waiting.html")
 
 
@@ -64,6 +65,14 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if not (settings.DEBUG or settings.DEMO):
         raise Http404
     return render(request, "styleguide.html", pieces.context())
+
+
+@require_safe
+def sample_photo(_request: HttpRequest, number: int) -> HttpResponse:
+    """A drawn photo for the style guide: 0 is the earlier one of a mark, 1 the later."""
+    if not (settings.DEBUG or settings.DEMO) or number > 1:
+        raise Http404
+    return HttpResponse(the_same_mark()[number], content_type="image/jpeg")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature

@@ -41,7 +41,7 @@ def sign_up(page: Page, portal: Stack) -> None:
     page.get_by_label("Your clinic", exact=True).select_option(label="North")
     page.locator("input[name=care]").check()
     page.locator("main button[type=submit]").click()
-    page.wait_for_url("**/cases/**")
+    page.wait_for_url("**/lesions/")
 
 
 def go_on(page: Page, to: str) -> None:
@@ -233,10 +233,12 @@ def test_pages_fit_every_screen(
     from tests.cases import submitted
 
     case, key = submitted(cast.ana), uuid.uuid4()
+    submitted(cast.ana, lesion=case.lesion)
+    marks = [f"/lesions/{case.lesion_id}/", f"/lesions/{case.lesion_id}/name/"]
     screens = [f"/cases/new/{key}/{step}/" for step in ("photo", "place", "skin_type", "check")]
     pages = {
         None: ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"],
-        cast.ana: ["/cases/", *screens, f"/cases/{case.pk}/", "/account/"],
+        cast.ana: ["/lesions/", *marks, "/cases/", *screens, f"/cases/{case.pk}/", "/account/"],
         cast.ruth: ["/worklist/", f"/worklist/{case.pk}/", "/worklist/done/"],
     }
     wide = []

@@ -40,6 +40,12 @@ class Side(models.TextChoices):
     RIGHT = "right", _("Right")
 
 
+class LesionQuerySet(models.QuerySet["Lesion"]):
+    def visible_to(self, user: User) -> Self:
+        """The marks of visible cases."""
+        return self.filter(pk__in=Case.objects.visible_to(user).values("lesion"))
+
+
 class Lesion(models.Model):
     """One mark on one body site, over months."""
 
@@ -47,7 +53,10 @@ class Lesion(models.Model):
     patient = models.ForeignKey(User, models.PROTECT, related_name="lesions")
     pack = models.CharField(max_length=40)
     site = models.CharField(max_length=40)
+    name = models.CharField(max_length=60, blank=True, db_default="", help_text="The patient's.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = LesionQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"lesion on {self.site}"

@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Exists, F, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlencode
@@ -21,7 +19,8 @@ from accounts import audit, phone
 from accounts.access import patient_required, person
 from accounts.models import User
 from diagnoses import figures, hearing, presenting, talking, telling, workflow
-from diagnoses.models import Case, CaseEvent, CaseQuerySet, Photo, ReadMark, Remark, Review
+from diagnoses.lesions import with_status
+from diagnoses.models import Case
 from diagnoses.questions import TellForm
 from notifications import verification
 
@@ -33,7 +32,7 @@ PAGE = 20
 def case_list(request: HttpRequest) -> HttpResponse:
     """Own cases, newest first. A page starts behind a case, so a new one shifts nothing."""
     user = person(request)
-    cases = _with_status(Case.objects.visible_to(user)).order_by("-submitted_at", "-pk")
+    cases = with_status(Case.objects.visible_to(user)).order_by("-submitted_at", "-pk")
     if mark := request.GET.get("before"):
         cases = cases.filter(_older_than(user, mark))
     found = list(cases[: PAGE + 1])
@@ -52,7 +51,7 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The case's page; with ``?fragment=1`` only the part that changes while it waits."""
     user = person(request)
     fragment = "fragment" in request.GET
-    found = get_object_or_404(_with_status(Case.objects.visible_to(user)), pk=pk)
+    found = get_object_or_404(with_status(Case.objects.visible_to(user)), pk=pk)
     # Before the page's own reading of the case, never after: a page that is newer than its
     # version is loaded once more, one that is older would stay wrong.
     version, done = _version(found)
@@ -72,7 +71,7 @@ def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
     With ``Prefer: wait=5`` the answer comes when the computer has looked.
     """
-    cases = _with_status(Case.objects.visible_to(person(request)))
+    cases = with_status(Case.objects.visible_to(person(request)))
     found = get_object_or_404(cases, pk=pk)
     if hearing.waited(found, request.headers):
         found = get_object_or_404(cases, pk=pk)
@@ -123,35 +122,12 @@ def case_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "cases/withdraw.html", {"case": found})
 
 
-def _with_status(cases: CaseQuerySet) -> CaseQuerySet:
-    """With what a line about a case needs, and nothing that costs a query for each."""
-    events = CaseEvent.objects.filter(case=OuterRef("pk")).order_by("-pk")
-    photos = Photo.objects.filter(case=OuterRef("pk")).order_by("created_at", "pk")
-    answers = Review.objects.standing().filter(
-        case=OuterRef("pk"), effective_at__lte=timezone.now()
-    )
-    requests = Remark.objects.filter(case=OuterRef("pk"), kind=Remark.Kind.RETAKE_REQUEST)
-    requests = requests.filter(retake=None)
-    by_doctors = ReadMark.objects.filter(case=OuterRef("pk")).exclude(person=F("case__patient"))
-    own = ReadMark.objects.filter(case=OuterRef("case"), person=OuterRef("case__patient"))
-    said = Remark.objects.by_doctors().filter(case=OuterRef("pk"))
-    new = said.filter(pk__gt=Coalesce(Subquery(own.values("upto")), 0))
-    return cases.select_related("clinic", "doctor", "patient").annotate(
-        last_event=Subquery(events.values("pk")[:1]),
-        answer=Subquery(answers.order_by("-pk").values("pk")[:1]),
-        photo_id=Subquery(photos.values("pk")[:1]),
-        photo_wanted=Exists(requests),
-        read_by_doctors=Subquery(by_doctors.order_by("-upto").values("upto")[:1]),
-        new_words=Exists(new),
-    )
-
-
 def _version(case: Case) -> tuple[str, bool]:
     """A word that changes with whatever the page shows, and whether more is to come.
 
     Keyed, because the tier is in it, and a clinic may hold that back.
     """
-    seen: Any = case  # annotated by _with_status
+    seen: Any = case  # annotated by with_status
     parts = f"{case.pk} {case.status} {case.tier} {seen.last_event} {seen.answer}"
     parts += f" {seen.read_by_doctors}"
     answered = case.is_signed and seen.answer is not None and case.question_since is None

@@ -12,22 +12,26 @@ from django.views.decorators.http import require_safe
 from accounts import audit
 from accounts.access import login_required, patient_required, person
 from diagnoses.models import DraftPhoto, Photo
-from diagnoses.thumbnails import shrink, thumbnail
+from diagnoses.thumbnails import MEDIUM, shrink, thumbnail
 
 
 @login_required
 @require_safe
 def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """A case's picture, or with ``?size=thumb`` its small copy.
+    """A case's picture; with ``?size=medium`` as much of it as a screen shows; with
+    ``?size=thumb`` its small copy.
 
-    Each look at a whole picture is audited. Small copies are not: a list shows many at once, and
+    Each look at a picture is audited. Small copies are not: a list shows many at once, and
     whoever may see one may see the case it stands for.
     """
-    user = person(request)
+    user, size = person(request), request.GET.get("size")
     found = get_object_or_404(Photo.objects.visible_to(user), pk=pk)
-    if request.GET.get("size") == "thumb":
+    if size == "thumb":
         return _private(thumbnail(found))
     audit.record("photo.viewed", actor=user, about=f"case:{found.case_id}", photo=str(found.pk))
+    if size == "medium":  # made anew each time: no copy that could be forgotten on the disk
+        with found.file.open("rb") as picture:
+            return _private(shrink(picture, MEDIUM))
     return _private(found.file.open("rb"))
 
 

@@ -79,7 +79,7 @@ def case_drop(request: HttpRequest, key: UUID) -> HttpResponse:
     if request.method == "POST":
         conversation.forget(draft)
         messages.success(request, _("It is deleted. Nothing was sent."))
-        return redirect("case_list")
+        return redirect("lesion_list")
     return render(request, "cases/new/drop.html", {"line": summing_up.line_of(draft)})
 
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEntry, Clinic, Consent, User
 from accounts.people import has_consent, reachable_number
-from diagnoses.models import Case
+from diagnoses.models import Case, Lesion
 from mlservice import registry
 from mlservice.models import ModelVersion
 from mlservice.packs.skin.drawing import draw
@@ -84,7 +84,7 @@ def test_drawn_cases_are_sent_once_by_several_patients(in_the_demo: None) -> Non
     a_model_version()
     call_command("demo_people", verbosity=0)
     call_command("demo_cases", count=8)
-    cases = Case.objects.all()
+    cases = Case.objects.exclude(side="right")
     assert len(cases) == 8
     assert len({case.patient_id for case in cases}) > 3
     assert len({tuple(sorted(case.answers.items())) for case in cases}) > 3
@@ -92,14 +92,26 @@ def test_drawn_cases_are_sent_once_by_several_patients(in_the_demo: None) -> Non
     assert all(case.scorings.count() == 1 for case in cases)
 
     call_command("demo_cases", count=8)
-    assert Case.objects.count() == 8
+    assert Case.objects.count() == 8 + 2
+
+
+def test_one_drawn_mark_has_a_past_to_compare_with(in_the_demo: None) -> None:
+    a_model_version()
+    call_command("demo_people", verbosity=0)
+    call_command("demo_cases", count=1)
+    mark = Lesion.objects.exclude(name="").get()
+    earlier, later = mark.cases.order_by("submitted_at")
+    assert earlier.patient.email == demo.PATIENT.email
+    assert earlier.is_signed
+    assert later.is_open
+    assert not any(case.photos.get().sent_anyway for case in (earlier, later))
 
 
 def test_a_blurred_drawing_goes_to_the_doctors_unscored(in_the_demo: None) -> None:
     a_model_version()
     call_command("demo_people", verbosity=0)
     call_command("demo_cases", count=11)
-    unscored = Case.objects.get(scorings=None)
+    unscored = Case.objects.get(scorings=None, computer_check=True)
     assert unscored.status == Case.Status.PARTIAL
     assert unscored.photos.get().sent_anyway
 

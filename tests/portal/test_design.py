@@ -262,12 +262,14 @@ def test_every_page_of_a_case_keeps_the_house_rules(
     a_model_version()
     with django_capture_on_commit_callbacks():
         case = scored(submitted(cast.ana), **computers_view)
-    own = [f"/cases/{case.pk}/", f"/cases/{case.pk}/tell/", f"/cases/{case.pk}/withdraw/"]
+    again = submitted(cast.ana, lesion=case.lesion)
+    own = [f"/lesions/{again.lesion_id}/", f"/lesions/{again.lesion_id}/name/"]
+    own += [f"/cases/{case.pk}/", f"/cases/{case.pk}/tell/", f"/cases/{case.pk}/withdraw/"]
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
     own.append(f"/account/numbers/{number.pk}/confirm/")
     pages = {
-        cast.ana: ["/cases/", "/account/", *own, *screens(case)],
-        cast.bo: ["/cases/", *screens()],
+        cast.ana: ["/lesions/", "/cases/", "/account/", *own, *screens(case)],
+        cast.bo: ["/lesions/", "/cases/", *screens()],
         cast.ruth: ["/worklist/", "/worklist/done/", f"/worklist/{case.pk}/", "/account/"],
         cast.xu: ["/worklist/", "/worklist/done/"],
         cast.uma: ["/"],
@@ -339,7 +341,7 @@ def test_everyone_is_led_to_the_page_they_came_for(cast: Cast) -> None:
     def led(person: User) -> str:
         return cast.client(person).get("/").headers.get("Location", "")
 
-    assert led(cast.ana) == "/cases/"
+    assert led(cast.ana) == "/lesions/"
     assert led(cast.ruth) == "/worklist/"
     assert led(cast.root) == "/admin/"
 
@@ -357,10 +359,10 @@ def test_the_header_leads_each_role_to_their_own_pages(cast: Cast) -> None:
         page = cast.client(person).get("/accounts/logout/").content.decode()
         return page[page.index("<header") : page.index("</header>")]
 
-    assert 'href="/cases/"' in links(cast.ana)
+    assert 'href="/lesions/"' in links(cast.ana)
     assert 'href="/worklist/"' not in links(cast.ana)
     assert 'href="/worklist/"' in links(cast.ruth)
-    assert 'href="/cases/"' not in links(cast.ruth)
+    assert 'href="/lesions/"' not in links(cast.ruth)
     assert 'href="/admin/"' in links(cast.root)
 
 

@@ -15,14 +15,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from accounts.models import User
-from diagnoses import intake, workflow
-from diagnoses.models import Case
+from diagnoses import intake, lesions, workflow
+from diagnoses.models import Case, Review
 from mlservice.packs.skin.drawing import draw, draw_cast
 from portal import demo
+from portal.samples import SEED, jpeg, the_same_mark
 
 COUNT = 24
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
-SEED = 7
 _KEYS = uuid.UUID("5f0c0f0e-7d1b-4c3a-9c49-1a6c0ad6f9e4")  # the same case, the same form
 
 # What people answer, from nothing at all to the signs that make a case urgent.
@@ -44,6 +44,15 @@ ANSWERS: tuple[dict[str, str], ...] = (
     CALM | {"sensation": "yes", "duration": "under_year", "skin_type": "ii"},
     CALM | {"change_size": "yes", "irregular_colour": "yes", "bleeding": "oozes"},
     CALM | {"skin_type": "v", "change_size": "not_sure"},
+)
+# What the doctor wrote about the mark that is sent twice.
+AGAIN = workflow.Answer(
+    diagnosis="nv",
+    plan=Review.Plan.RECHECK,
+    recheck_days=84,
+    advice="This is an ordinary mole. It is even in shape and colour.\n\nTake a new photo in "
+    "twelve weeks from the same distance, so that we can lay the two over each other. Tell us "
+    "before then if it grows, changes colour, bleeds or itches.",
 )
 SITES = ("back", "lower_extremity", "face", "upper_extremity", "chest", "abdomen", "hand")
 
@@ -86,6 +95,8 @@ class Command(BaseCommand):
             sentence = send(source, number, patients[number % len(patients)])
             if sentence:
                 bar.write(f"  {source.name}: {sentence}")
+        if photos is None:
+            send_one_mark_twice(User.objects.get(email=demo.PATIENT.email))
 
 
 def send(source: Source, number: int, patient: User) -> str:
@@ -114,6 +125,38 @@ def send(source: Source, number: int, patient: User) -> str:
     return ""
 
 
+def send_one_mark_twice(patient: User) -> None:
+    """A mark with a past, so that there is something to compare: answered, then sent again.
+
+    The first was not shown to the computer, so that it needs no worker to be answered.
+    """
+    first, later = (_photo(content) for content in the_same_mark())
+    doctor = User.objects.get(email=demo.DOCTOR.email)
+    case = workflow.submit(patient, _about_the_shoulder(first, "first", computer_check=False))
+    workflow.read_first(case, doctor, diagnosis="nv", confidence="sure", plan=Review.Plan.RECHECK)
+    workflow.sign(case, doctor, AGAIN)
+    workflow.submit(patient, _about_the_shoulder(later, "later", lesion=case.lesion))
+    if case.lesion:
+        lesions.rename(case.lesion, patient, "The one on my shoulder blade")
+
+
+def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> workflow.Submission:
+    return workflow.Submission(
+        pack_name=settings.PACK,
+        site="back",
+        side="right",
+        photos=[photo],
+        answers=CALM | {"change_size": "not_sure"},
+        submit_key=uuid.uuid5(_KEYS, f"twice-{name}"),
+        **more,
+    )
+
+
+def _photo(content: bytes) -> workflow.NewPhoto:
+    photo = intake.clean(io.BytesIO(content))
+    return workflow.NewPhoto("close_up", photo, sent_anyway=bool(photo.quality.reasons))
+
+
 def from_folder(folder: Path, count: int) -> list[Source]:
     """``count`` pictures of ``folder``, spread evenly over it."""
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
@@ -130,16 +173,8 @@ def drawn(count: int) -> Iterator[Source]:
     for number, (kind, image) in enumerate(cast):
         name = f"drawn-{number}"
         if number % 5 == 3:
-            yield Source(
-                name, "close_up", content=_jpeg(draw(SEED + number, kind=kind, phone=True))
-            )
+            yield Source(name, "close_up", content=jpeg(draw(SEED + number, kind=kind, phone=True)))
         elif number == 10:
-            yield Source(name, "dermoscopic", content=_jpeg(draw(SEED, kind=kind, blur=6.0)))
+            yield Source(name, "dermoscopic", content=jpeg(draw(SEED, kind=kind, blur=6.0)))
         else:
-            yield Source(name, "dermoscopic", content=_jpeg(image))
-
-
-def _jpeg(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
+            yield Source(name, "dermoscopic", content=jpeg(image))

@@ -1,0 +1,37 @@
+"""The report of a case, to keep or to show to another doctor."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from accounts import audit
+from accounts.access import login_required, person
+from diagnoses.models import Case
+from diagnoses.report import printed, report_of
+
+
+@login_required
+@require_safe
+def case_report(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """For its patient and for the doctors of its clinic. An admin sees that a case has photos, and
+    no photo, so there is none for them."""
+    user = person(request)
+    if user.is_admin:
+        raise Http404
+    cases = Case.objects.visible_to(user).select_related(
+        "patient", "clinic", "lesion", "doctor", "invitation__accepted_by"
+    )
+    case = get_object_or_404(cases, pk=pk)
+    paper = printed(report_of(case, user))
+    audit.record("case.report", actor=user, about=f"case:{case.pk}")
+    response = HttpResponse(paper, content_type="application/pdf")
+    response["Cache-Control"] = "private, no-store"
+    # The reference, as people quote it; nothing of the patient.
+    response["Content-Disposition"] = f'attachment; filename="lentigo-{case.reference}.pdf"'
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
