@@ -23,6 +23,7 @@ from diagnoses.workflow import NewPhoto, Submission
 from mlservice.engine import Picture, prepare
 from mlservice.engine.decoders import Pending
 from mlservice.models import ModelVersion
+from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
 from mlservice.serving import Shelf
 
@@ -49,7 +50,7 @@ def jpeg(seed: int = 1, *, kind: str = "nv", blur: float = 0.0, quality: int = 9
 
 @cache
 def photo(seed: int = 1, *, kind: str = "nv", blur: float = 0.0) -> CleanPhoto:
-    return clean(io.BytesIO(jpeg(seed, kind=kind, blur=blur)))
+    return clean(io.BytesIO(jpeg(seed, kind=kind, blur=blur)), load_pack("skin").glance)
 
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> io.BytesIO:

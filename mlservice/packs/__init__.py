@@ -8,6 +8,7 @@ True
 from mlservice.packs.model import (
     AnswerTemplate,
     Choice,
+    Glance,
     Label,
     Outcome,
     Pack,
@@ -16,6 +17,7 @@ from mlservice.packs.model import (
     Points,
     QualityReason,
     Question,
+    Sign,
     Site,
     UrgencyRule,
 )
@@ -24,6 +26,7 @@ from mlservice.packs.read import available_packs, load_pack, read_pack
 __all__ = [
     "AnswerTemplate",
     "Choice",
+    "Glance",
     "Label",
     "Outcome",
     "Pack",
@@ -32,6 +35,7 @@ __all__ = [
     "Points",
     "QualityReason",
     "Question",
+    "Sign",
     "Site",
     "UrgencyRule",
     "available_packs",

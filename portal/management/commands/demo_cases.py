@@ -17,6 +17,7 @@ from tqdm import tqdm
 from accounts.models import User
 from diagnoses import intake, workflow
 from diagnoses.models import Case
+from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw, draw_cast
 from portal import demo
 
@@ -95,7 +96,7 @@ def send(source: Source, number: int, patient: User) -> str:
         return ""
     try:
         with source.open() as upload:
-            photo = intake.clean(upload)
+            photo = intake.clean(upload, load_pack(settings.PACK).glance_at(source.kind))
     except intake.Refusal as refusal:
         return refusal.sentence
     workflow.submit(
