@@ -141,7 +141,9 @@ def _good_enough(photos: Iterable[bytes], count: int) -> Iterable[bytes]:
 
     for photo in photos:
         try:
-            refused = bool(intake.clean(io.BytesIO(photo), load_pack("skin").glance).quality.reasons)
+            refused = bool(
+                intake.clean(io.BytesIO(photo), load_pack("skin").glance).quality.reasons
+            )
         except intake.Refusal:
             refused = True
         if not refused:

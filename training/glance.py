@@ -62,7 +62,7 @@ def off_centre(image: Image.Image, mask: Bits, name: str) -> Image.Image | None:
 
 
 def piece_beside(image: Image.Image, x: float, y: float, name: str) -> Image.Image | None:
-    """A piece of ``image`` that has the point on an edge or a corner; which one goes by ``name``."""
+    """A piece of ``image`` with the point on an edge or a corner: which one goes by ``name``."""
     wide, high = round(image.width * NEAR), round(image.height * NEAR)
     starts = [
         (round(x - across * wide), round(y - down * high))
@@ -83,7 +83,7 @@ def piece_beside(image: Image.Image, x: float, y: float, name: str) -> Image.Ima
 
 @dataclass
 class Examples:
-    """What was measured of each picture, by the part its lesion is in."""
+    """What was measured of each picture, tone by tone, by the part its lesion is in."""
 
     subject: dict[str, list[tuple[Measured, Measured]]] = field(default_factory=dict)
     placed: dict[str, list[Measured]] = field(default_factory=dict)
@@ -91,9 +91,9 @@ class Examples:
 
     def add(self, row: Row, image: Image.Image, masks: Path | None) -> None:
         part, copy = part_of(row.lesion_id), copy_of(image)
-        tones = self.subject.setdefault(part, [])
-        tones += [palettes(toned(copy, tone)) for tone in TONES]
-        self.placed.setdefault(part, []).append(placement(copy))
+        tones = [toned(copy, tone) for tone in TONES]
+        self.subject.setdefault(part, []).extend(palettes(each) for each in tones)
+        self.placed.setdefault(part, []).extend(placement(each) for each in tones)
         if masks is None:
             return
         piece = off_centre(image, read_mask(masks, row, image.size), row.image_id)

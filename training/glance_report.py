@@ -34,17 +34,19 @@ def report(
     """Counts found of what taught nothing; `python -m benchmarks gates` tells them in full."""
     lines = []
     for name, one in sets.items():
-        held = one.subject["held out"]
+        subject, placed = one.subject["held out"], one.placed["held out"]
         for place, tone in enumerate(TONES):
-            found = [strangeness(strange, both) >= 0 for both in held[place :: len(TONES)]]
+            found = [strangeness(strange, both) >= 0 for both in subject[place :: len(TONES)]]
+            hinted = [beside(misplaced, each) for each in placed[place :: len(TONES)]]
             lines.append(f"{strange.code}: {name}, {tone}: {sum(found)} of {len(found)}")
-        for what, measured in (("whole", one.placed), ("mark on the edge", one.beside)):
-            placed = [
-                score(each, misplaced.weights, misplaced.bias) >= 0
-                for each in measured.get("held out", [])
-            ]
-            lines.append(f"{misplaced.code}: {name}, {what}: {sum(placed)} of {len(placed)}")
+            lines.append(f"{misplaced.code}: {name}, {tone}: {sum(hinted)} of {len(hinted)}")
+        pieces = [beside(misplaced, each) for each in one.beside.get("held out", [])]
+        lines.append(f"{misplaced.code}: {name}, on the edge: {sum(pieces)} of {len(pieces)}")
     for name, paths in (("ordinary photos", ordinary), ("phone photos", phone)):
         found = [strangeness(strange, palettes(copy_of(opened(path)))) >= 0 for path in paths]
         lines.append(f"{strange.code}: {name}: {sum(found)} of {len(found)}")
     return "\n".join(lines)
+
+
+def beside(misplaced: Sign, measured: Mapping[str, float]) -> bool:
+    return score(measured, misplaced.weights, misplaced.bias) >= 0
