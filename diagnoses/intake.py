@@ -44,8 +44,8 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 # The cuts of the quality check, on a copy of at most 512 pixels. A needless retake costs a patient
 # more trust than a soft photo costs the doctor, so they are mild; docs/gates.md says what each
-# refuses. Detail is as weak as its light: below MIDDLING the focus cut falls with its square, and
-# the cut for darkness leaves room, or dark skin would be told that it is blurred and dark.
+# refuses. Detail is as weak as its light, so below MIDDLING the focus cut falls with it, and the
+# cut for darkness leaves room, or sharp photos of dark skin would be called blurred and too dark.
 QUALITY_SIDE = 512
 FOCUS_CUT = 3.2  # variance of the Laplacian, grey levels squared
 MIDDLING = 110.0  # mean grey level, 0..255
@@ -262,7 +262,7 @@ def judge(image: Image.Image, glance: Glance = UNSEEN) -> Quality:
         "too_small": min(image.size) < SMALL_CUT,
         "too_dark": brightness < DARK_CUT,
         "too_bright": brightness > BRIGHT_CUT or clipped > CLIPPED_CUT,
-        "blurred": focus < FOCUS_CUT * min(1.0, brightness / MIDDLING) ** 2,
+        "blurred": focus < FOCUS_CUT * min(1.0, brightness / MIDDLING),
     }
     strange, misplaced = _glanced(image, glance)
     # What is shown in bad light nobody can say, and where it lies matters once the rest is well.

@@ -155,7 +155,10 @@ def fit_misplaced(sets: Sequence[Examples], code: str) -> Sign:
     sign = _fitted(usual, beside, code, _SOFT["misplaced"])
     asked = [
         np.quantile(
-            [score(each, sign.weights, sign.bias) for each in one.placed["cut"]],
+            [
+                score(each, sign.weights, sign.bias)
+                for each in one.placed["cut"][:: len(TONES)]  # as they are
+            ],
             1 - MOST_MISPLACED,
         )
         for one in sets
