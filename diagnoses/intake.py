@@ -22,7 +22,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from mlservice.engine.glance import copy_of, palettes, placement, score
+from mlservice.engine.glance import colours_of, copy_of, palettes, placement, score
 from mlservice.packs import Glance
 
 MAX_BYTES = 30 * 1024 * 1024
@@ -279,12 +279,12 @@ def _glanced(image: Image.Image, glance: Glance) -> tuple[float | None, float | 
     """The scores of both signs; a photo is no stranger than its whole or its middle."""
     if glance == UNSEEN:
         return None, None
-    copy, strange, misplaced = copy_of(image), glance.strange, glance.misplaced
+    colours, strange, misplaced = colours_of(copy_of(image)), glance.strange, glance.misplaced
     return (
-        min(score(each, strange.weights, strange.bias) for each in palettes(copy))
+        min(score(each, strange.weights, strange.bias) for each in palettes(colours))
         if strange
         else None,
-        score(placement(copy), misplaced.weights, misplaced.bias) if misplaced else None,
+        score(placement(colours), misplaced.weights, misplaced.bias) if misplaced else None,
     )
 
 

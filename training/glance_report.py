@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlservice.engine.glance import copy_of, palettes, score
+from mlservice.engine.glance import palettes, score
 from mlservice.packs import Sign
-from training.glance import TONES, Examples, opened, strangeness
+from training.glance import TONES, Examples, opened, seen, strangeness
 
 _HEAD = """\
 # What is judged of a photo at once, before any network: weights over the numbers of
@@ -43,7 +43,7 @@ def report(
         pieces = [beside(misplaced, each) for each in one.beside.get("held out", [])]
         lines.append(f"{misplaced.code}: {name}, on the edge: {sum(pieces)} of {len(pieces)}")
     for name, paths in (("ordinary photos", ordinary), ("phone photos", phone)):
-        found = [strangeness(strange, palettes(copy_of(opened(path)))) >= 0 for path in paths]
+        found = [strangeness(strange, palettes(seen(opened(path)))) >= 0 for path in paths]
         lines.append(f"{strange.code}: {name}: {sum(found)} of {len(found)}")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from mlservice.engine.types import Floats, Picture
 
 SIDE = 64  # every picture alike, so that no camera's sharpness is learned
 HALF = SIDE // 2  # enough to say where something is
-_SAMPLED = 16 * SIDE
+_LARGE, _SAMPLED = 16 * SIDE, 8 * SIDE  # pixels of a side
 MIDDLE = 0.6  # of each side: what the sender meant to show is there
 _DARK = 8.0  # lightness; a dermatoscope's rim lies below it, no skin does
 _ROUNDS = 4  # of fitting the ground, each time without what stands out of it
@@ -52,9 +52,17 @@ def copy_of(image: Image.Image) -> Picture:
     Of a large picture it is the mean of some of its pixels: all twelve million would take as long
     as everything else that is judged.
     """
-    if max(image.size) > _SAMPLED:
+    if max(image.size) > _LARGE:
         image = image.resize((_SAMPLED, _SAMPLED), Image.Resampling.NEAREST)
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def colours_of(picture: Picture) -> Floats:
+    """A copy's colours in CIE Lab."""
+    white = _LINEAR[picture] @ _TO_XYZ.T
+    x, y, z = np.moveaxis(np.cbrt(np.maximum(white, np.float32(0.008856))), -1, 0)
+    colours: Floats = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+    return colours
 
 
 def score(measured: Mapping[str, float], weights: Mapping[str, float], bias: float) -> float:
@@ -62,13 +70,12 @@ def score(measured: Mapping[str, float], weights: Mapping[str, float], bias: flo
     return bias + sum(weight * measured[name] for name, weight in weights.items())
 
 
-def palettes(picture: Picture) -> tuple[dict[str, float], dict[str, float]]:
+def palettes(colours: Floats) -> tuple[dict[str, float], dict[str, float]]:
     """:func:`palette` of the whole copy and of its middle.
 
     A photo is what either of them is: on a hand's photo the table around it may be most of it.
     """
     edge = round(SIDE * (1 - MIDDLE) / 2)
-    colours = _lab(picture)
     return palette(colours), palette(colours[edge : SIDE - edge, edge : SIDE - edge])
 
 
@@ -101,9 +108,9 @@ def palette(colours: Floats) -> dict[str, float]:
     return measured
 
 
-def placement(picture: Picture) -> dict[str, float]:
+def placement(colours: Floats) -> dict[str, float]:
     """How far things stand out from the ground, ring by ring from the middle, and at the sides."""
-    out = standing_out(picture)
+    out = standing_out(colours)
     measured = {}
     for ring, (inner, outer) in enumerate(pairwise(_RINGS)):
         usual, most = _at(out[(inner <= _FAR) & (outer > _FAR)], 0.5, 0.9)
@@ -120,30 +127,23 @@ def placement(picture: Picture) -> dict[str, float]:
     return measured
 
 
-def standing_out(picture: Picture) -> Floats:
+def standing_out(colours: Floats) -> Floats:
     """How far each colour is from the ground's there, ``(HALF, HALF)``; 0 in a dark rim.
 
     The ground is a curved surface through most of the picture: light from a side is part of it.
     """
-    colours = _halved(_lab(picture)).reshape(-1, 3)
-    lit = colours[:, 0] > _DARK
+    seen = _halved(colours).reshape(-1, 3)
+    lit = seen[:, 0] > _DARK
     if lit.mean() < 0.1:
         lit[:] = True
-    ground, away = lit, np.zeros(len(colours), np.float32)
+    ground, away = lit, np.zeros(len(seen), np.float32)
     for _ in range(_ROUNDS):
         surface = _SURFACE[ground]
         steady = surface.T @ surface + _RIDGE
-        fitted = np.linalg.solve(steady, surface.T @ colours[ground])
-        away = np.linalg.norm((colours - _SURFACE @ fitted) * _WEIGH, axis=1)
+        fitted = np.linalg.solve(steady, surface.T @ seen[ground])
+        away = np.linalg.norm((seen - _SURFACE @ fitted) * _WEIGH, axis=1)
         ground = lit & (away <= _at(away[lit], _GROUND)[0])
     return _smoothed(np.where(lit, away, 0).reshape(HALF, HALF))
-
-
-def _lab(picture: Picture) -> Floats:
-    white = _LINEAR[picture] @ _TO_XYZ.T
-    x, y, z = np.moveaxis(np.cbrt(np.maximum(white, np.float32(0.008856))), -1, 0)
-    colours: Floats = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
-    return colours
 
 
 def _at(values: Floats, *shares: float) -> list[float]:
@@ -157,22 +157,22 @@ def _steps(colours: Floats) -> Floats:
     """Between neighbours, of each channel: ``(height - 1, width - 1, 3)``."""
     across = colours[:-1, 1:] - colours[:-1, :-1]
     down = colours[1:, :-1] - colours[:-1, :-1]
-    return np.hypot(across, down)
+    steps: Floats = np.hypot(across, down)
+    return steps
 
 
 def _halved(colours: Floats) -> Floats:
     height, width = (side // 2 * 2 for side in colours.shape[:2])
     four = colours[:height, :width]
-    halved: Floats = (four[::2, ::2] + four[1::2, ::2] + four[::2, 1::2] + four[1::2, 1::2]) / 4
-    return halved
+    sums = four[::2, ::2] + four[1::2, ::2] + four[::2, 1::2] + four[1::2, 1::2]
+    return np.asarray(sums / 4, dtype=np.float32)
 
 
 def _smoothed(values: Floats) -> Floats:
     """The mean of each pixel and its eight neighbours."""
     wide = np.pad(values, 1, mode="edge")
     rows = wide[:-2] + wide[1:-1] + wide[2:]
-    smoothed: Floats = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
-    return smoothed
+    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9, dtype=np.float32)
 
 
 def _log(value: float | np.floating) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlservice.engine.glance import SIDE, copy_of, palettes, placement, score
+from mlservice.engine.glance import SIDE, colours_of, copy_of, palettes, placement, score
+from mlservice.engine.types import Floats
 from mlservice.packs import Sign, load_pack
 from mlservice.packs.skin.drawing import draw
 from mlservice.packs.skin.marks import LOOKS
@@ -24,21 +25,25 @@ def sign(name: str) -> Sign:
     return found
 
 
+def seen(picture: Image.Image) -> Floats:
+    return colours_of(copy_of(picture))
+
+
 def strange(picture: Image.Image) -> bool:
     own = sign("strange")
-    return min(score(each, own.weights, own.bias) for each in palettes(copy_of(picture))) >= 0
+    return min(score(each, own.weights, own.bias) for each in palettes(seen(picture))) >= 0
 
 
 def misplaced(picture: Image.Image) -> bool:
     own = sign("misplaced")
-    return score(placement(copy_of(picture)), own.weights, own.bias) >= 0
+    return score(placement(seen(picture)), own.weights, own.bias) >= 0
 
 
 def test_the_packs_weights_are_over_the_numbers_that_are_measured() -> None:
-    copy = copy_of(draw(1))
-    for measured in palettes(copy):
+    colours = seen(draw(1))
+    for measured in palettes(colours):
         assert set(measured) == set(sign("strange").weights)
-    assert set(placement(copy)) == set(sign("misplaced").weights)
+    assert set(placement(colours)) == set(sign("misplaced").weights)
 
 
 @pytest.mark.parametrize("phone", [False, True])
@@ -82,9 +87,9 @@ def test_a_photo_of_twelve_megapixels_is_seen_as_its_small_copy_is() -> None:
     ],
 )
 def test_any_picture_can_be_measured(picture: Image.Image) -> None:
-    copy = copy_of(picture)
-    assert copy.shape == (SIDE, SIDE, 3)
-    for measured in (*palettes(copy), placement(copy)):
+    colours = seen(picture)
+    assert colours.shape == (SIDE, SIDE, 3)
+    for measured in (*palettes(colours), placement(colours)):
         assert all(math.isfinite(value) for value in measured.values())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlservice.engine.glance import copy_of, palettes, placement, score
+from mlservice.engine.glance import palettes, placement, score
 from mlservice.packs import Sign
 from mlservice.packs.skin.drawing import draw
 from mlservice.packs.table import Table
@@ -23,6 +23,7 @@ from training.glance import (
     off_centre,
     part_of,
     piece_beside,
+    seen,
     strangeness,
 )
 from training.glance_report import as_toml
@@ -36,7 +37,7 @@ def examples() -> Examples:
     for seed in range(24):
         picture = draw(seed, kind=KINDS[seed % 4], size=(320, 240))
         found.add(Row(f"i{seed}", "nv", f"lesion{seed}", Path("-")), picture, None)
-        found.beside.setdefault("fit", []).append(placement(copy_of(beside(seed + 1))))
+        found.beside.setdefault("fit", []).append(placement(seen(beside(seed + 1))))
     return found
 
 
@@ -55,14 +56,14 @@ def test_what_it_learned_is_strange_and_what_it_cut_at_is_not(
     for path, turned in zip(paths, turns, strict=True):
         turned.save(path)
     sign = fit_strange([examples], paths, "not_skin")
-    assert all(strangeness(sign, palettes(copy_of(turned))) > 0 for turned in turns)
+    assert all(strangeness(sign, palettes(seen(turned))) > 0 for turned in turns)
     assert all(strangeness(sign, both) <= 1e-9 for both in examples.subject["cut"])
 
 
 def test_a_mark_on_the_edge_is_told_from_one_in_the_middle(examples: Examples) -> None:
     sign = fit_misplaced([examples], "framing")
-    seen = [score(each, sign.weights, sign.bias) > 0 for each in examples.beside["fit"]]
-    assert sum(seen) > len(seen) / 2
+    found = [score(each, sign.weights, sign.bias) > 0 for each in examples.beside["fit"]]
+    assert sum(found) > len(found) / 2
 
 
 def test_the_piece_has_the_marks_middle_on_its_edge() -> None:
