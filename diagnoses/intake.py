@@ -45,7 +45,7 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # The cuts of the quality check, on a copy of at most 512 pixels. A needless retake costs a patient
 # more trust than a soft photo costs the doctor, so they are mild; docs/gates.md says what each
 # refuses. Detail is as weak as its light, so below MIDDLING the focus cut falls with it, and the
-# cut for darkness leaves room, or sharp photos of dark skin would be called blurred and too dark.
+# cut for darkness leaves room: dark is not badly lit, nor blurred.
 QUALITY_SIDE = 512
 FOCUS_CUT = 3.2  # variance of the Laplacian, grey levels squared
 MIDDLING = 110.0  # mean grey level, 0..255
