@@ -137,10 +137,13 @@ def photos_of(folder: Path | None, count: int, size: tuple[int, int]) -> list[by
 def _good_enough(photos: Iterable[bytes], count: int) -> Iterable[bytes]:
     """Without those that the portal sends back to be taken again; the rivals would take them."""
     from diagnoses import intake
+    from mlservice.packs import load_pack
 
     for photo in photos:
         try:
-            refused = bool(intake.clean(io.BytesIO(photo)).quality.reasons)
+            refused = bool(
+                intake.clean(io.BytesIO(photo), load_pack("skin").glance).quality.reasons
+            )
         except intake.Refusal:
             refused = True
         if not refused:

@@ -141,9 +141,11 @@ class Rig:
         """
         from accounts.models import User
         from diagnoses import intake, workflow
+        from mlservice.packs import load_pack
 
         patient = User.objects.get(email=sender.email)
-        clean = [intake.clean(io.BytesIO(content)) for content in photos]
+        glance = load_pack("skin").glance
+        clean = [intake.clean(io.BytesIO(content), glance) for content in photos]
         paths = []
         for number in range(count):
             photo = workflow.NewPhoto("dermoscopic", clean[number % len(clean)])

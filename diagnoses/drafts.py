@@ -55,6 +55,24 @@ class Slot:
         return [self.pack.quality[code] for code in self.draft.quality["reasons"]]
 
     @property
+    def hints(self) -> list[QualityReason]:
+        """What may be better about a kept photo that will do."""
+        if self.draft is None:
+            return []
+        return [self.pack.quality[code] for code in self.draft.quality.get("hints", ())]
+
+    @property
+    def drawings(self) -> list[tuple[str, str]]:
+        """Templates, each with one to fall back on, that show how to take a better photo."""
+        if self.draft is None:
+            return []
+        told = [*self.draft.quality["reasons"], *self.draft.quality.get("hints", ())]
+        return [
+            (f"drawings/retake/{self.pack.name}/{code}.html", "drawings/retake/none.html")
+            for code in told
+        ]
+
+    @property
     def verdict(self) -> Outcome | None:
         """What to tell about a photo that cannot be judged."""
         problems = self.problems
@@ -81,7 +99,7 @@ def slots(patient: User, submit_key: UUID, pack: Pack) -> dict[str, Slot]:
 def receive(patient: User, submit_key: UUID, slot: Slot, upload: IO[bytes]) -> None:
     """Clean and keep ``upload`` in ``slot``. A refused one leaves a kept photo where it was."""
     try:
-        photo = intake.clean(upload)
+        photo = intake.clean(upload, slot.pack.glance_at(slot.kinds[0].name))
     except intake.Refusal as refusal:
         slot.refusal = refusal.sentence
         return
@@ -119,7 +137,6 @@ def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -
 
 def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
     """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded."""
-    measured = draft.quality
     with draft.file.open("rb") as file:
         content = file.read()
     return intake.CleanPhoto(
@@ -127,12 +144,7 @@ def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
         width=draft.width,
         height=draft.height,
         sha256=draft.sha256,
-        quality=intake.Quality(
-            focus=measured["focus"],
-            brightness=measured["brightness"],
-            clipped=measured["clipped"],
-            reasons=tuple(measured["reasons"]),
-        ),
+        quality=intake.Quality.of(draft.quality),
     )
 
 

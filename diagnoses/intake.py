@@ -10,16 +10,20 @@ import hashlib
 import io
 import re
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import IO
+from typing import IO, Any, Self
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from mlservice.engine.glance import colours_of, copy_of, palettes, placement, score
+from mlservice.packs import Glance
 
 MAX_BYTES = 30 * 1024 * 1024
 MAX_PIXELS = 50_000_000
@@ -38,16 +42,19 @@ MAX_SCANS = 40
 _JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # those that have a length, and the end
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
-# The cuts of the quality check, on a copy of at most 512 pixels. Of 835 dermoscopic pictures of
-# HAM10000 at 600x450 and 1024x768 fewer than 0.4 % fall under the focus cut; of the same pictures
-# blurred with a radius of 4 pixels at 600x450, 96 % do. A needless retake costs a patient more
-# trust than a soft photo costs the doctor, so the cut is on the mild side.
+# The cuts of the quality check, on a copy of at most 512 pixels. A needless retake costs a patient
+# more trust than a soft photo costs the doctor, so they are mild; docs/gates.md says what each
+# refuses. Detail is as weak as its light, so below MIDDLING the focus cut falls with it, and the
+# cut for darkness leaves room: dark is not badly lit, nor blurred.
 QUALITY_SIDE = 512
 FOCUS_CUT = 3.2  # variance of the Laplacian, grey levels squared
-DARK_CUT = 45.0  # mean grey level, 0..255
+MIDDLING = 110.0  # mean grey level, 0..255
+DARK_CUT = 35.0
 BRIGHT_CUT = 235.0
 CLIPPED_CUT = 0.30  # share of pixels at 250 and above
 SMALL_CUT = 200  # short side, pixels
+
+UNSEEN = Glance()
 
 pillow_heif.register_heif_opener()
 # Our own cap is checked on the header, before any pixel is decoded.
@@ -79,12 +86,19 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What was measured; ``reasons`` are keys of ``Pack.quality``, empty when all is well."""
+    """What was measured. ``reasons`` and ``hints`` are keys of ``Pack.quality``.
+
+    Without reasons all is well. A hint is told beside the photo and changes nothing. ``strange``
+    and ``misplaced`` are the scores of the pack's glance, found from 0 on; ``None``: not looked at.
+    """
 
     focus: float
     brightness: float
     clipped: float
     reasons: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+    strange: float | None = None
+    misplaced: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -92,7 +106,23 @@ class Quality:
             "brightness": round(self.brightness, 1),
             "clipped": round(self.clipped, 3),
             "reasons": list(self.reasons),
+            "hints": list(self.hints),
+            "strange": self.strange and round(self.strange, 2),
+            "misplaced": self.misplaced and round(self.misplaced, 2),
         }
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """As :meth:`as_dict` stored it, today or before there were hints."""
+        return cls(
+            focus=stored["focus"],
+            brightness=stored["brightness"],
+            clipped=stored["clipped"],
+            reasons=tuple(stored["reasons"]),
+            hints=tuple(stored.get("hints", ())),
+            strange=stored.get("strange"),
+            misplaced=stored.get("misplaced"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +136,11 @@ class CleanPhoto:
     quality: Quality
 
 
-def clean(upload: IO[bytes]) -> CleanPhoto:
-    """Check, decode, turn upright and rebuild ``upload``; raises :class:`Refusal`."""
+def clean(upload: IO[bytes], glance: Glance = UNSEEN) -> CleanPhoto:
+    """Check, decode, turn upright and rebuild ``upload``; raises :class:`Refusal`.
+
+    ``glance`` is the pack's, for a photo that it should hold for (:meth:`Pack.glance_at`).
+    """
     raw = upload.read(MAX_BYTES + 1)
     if not raw:
         raise Refusal("empty")
@@ -115,7 +148,7 @@ def clean(upload: IO[bytes]) -> CleanPhoto:
         raise Refusal("too_heavy")
     image = _decode(raw)
     # Both at once: on a photo of 12 megapixels each takes longer than the network does.
-    judging = _beside().submit(judge, image)
+    judging = _beside().submit(judge, image, glance)
     content = _rebuilt(image)
     return CleanPhoto(
         content=content,
@@ -218,8 +251,8 @@ def _rebuilt(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def judge(image: Image.Image) -> Quality:
-    """Focus, light and size of an RGB picture."""
+def judge(image: Image.Image, glance: Glance = UNSEEN) -> Quality:
+    """Focus, light and size of an RGB picture, and what ``glance`` finds in it."""
     small = image.convert("L")
     small.thumbnail((QUALITY_SIDE, QUALITY_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     grey = np.asarray(small, dtype=np.float32)
@@ -229,9 +262,30 @@ def judge(image: Image.Image) -> Quality:
         "too_small": min(image.size) < SMALL_CUT,
         "too_dark": brightness < DARK_CUT,
         "too_bright": brightness > BRIGHT_CUT or clipped > CLIPPED_CUT,
-        "blurred": focus < FOCUS_CUT,
+        "blurred": focus < FOCUS_CUT * min(1.0, brightness / MIDDLING),
     }
-    return Quality(focus, brightness, clipped, tuple(code for code, bad in found.items() if bad))
+    strange, misplaced = _glanced(image, glance)
+    # What is shown in bad light nobody can say, and where it lies matters once the rest is well.
+    seen = not (found["too_dark"] or found["too_bright"])
+    if glance.strange and strange is not None:
+        found[glance.strange.code] = seen and strange >= 0
+    reasons = tuple(code for code, bad in found.items() if bad)
+    hinted = glance.misplaced and misplaced is not None and misplaced >= 0 and not reasons
+    hints = (glance.misplaced.code,) if glance.misplaced and hinted else ()
+    return Quality(focus, brightness, clipped, reasons, hints, strange, misplaced)
+
+
+def _glanced(image: Image.Image, glance: Glance) -> tuple[float | None, float | None]:
+    """The scores of both signs; a photo is no stranger than its whole or its middle."""
+    if glance == UNSEEN:
+        return None, None
+    colours, strange, misplaced = colours_of(copy_of(image)), glance.strange, glance.misplaced
+    return (
+        min(score(each, strange.weights, strange.bias) for each in palettes(colours))
+        if strange
+        else None,
+        score(placement(colours), misplaced.weights, misplaced.bias) if misplaced else None,
+    )
 
 
 def _laplacian_variance(grey: NDArray[np.float32]) -> float:

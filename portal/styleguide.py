@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django import forms
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.utils import timezone
 
+from mlservice.packs import load_pack
 from portal import icons
 
 SITES = [("face", "Face"), ("arm", "Left forearm"), ("back", "Back"), ("leg", "Leg")]
@@ -106,6 +108,10 @@ def context() -> dict[str, object]:
             now - timedelta(hours=3),
             now,
             now - timedelta(days=400),
+        ],
+        "retakes": [
+            (f"drawings/retake/{settings.PACK}/{code}.html", "drawings/retake/none.html")
+            for code in load_pack(settings.PACK).quality
         ],
         "shares": [0.7996, 0.8, 1.0],
     }

@@ -13,7 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from accounts.models import User
 from diagnoses import inference, workflow
@@ -23,6 +23,7 @@ from diagnoses.workflow import NewPhoto, Submission
 from mlservice.engine import Picture, prepare
 from mlservice.engine.decoders import Pending
 from mlservice.models import ModelVersion
+from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
 from mlservice.serving import Shelf
 
@@ -49,7 +50,28 @@ def jpeg(seed: int = 1, *, kind: str = "nv", blur: float = 0.0, quality: int = 9
 
 @cache
 def photo(seed: int = 1, *, kind: str = "nv", blur: float = 0.0) -> CleanPhoto:
-    return clean(io.BytesIO(jpeg(seed, kind=kind, blur=blur)))
+    return clean(io.BytesIO(jpeg(seed, kind=kind, blur=blur)), load_pack("skin").glance)
+
+
+@cache
+def ordinary() -> Image.Image:
+    """A house with a red roof under a blue sky: a photo of no mark and of no skin."""
+    image = Image.new("RGB", (640, 480), (120, 170, 230))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 330, 640, 480), fill=(60, 140, 60))
+    pen.polygon([(120, 210), (320, 70), (520, 210)], fill=(170, 40, 40))
+    pen.rectangle((150, 210, 490, 400), fill=(235, 235, 225))
+    for x in (180, 280, 380):
+        pen.rectangle((x, 240, x + 60, 310), fill=(40, 60, 90), outline="black", width=6)
+    for x in range(20, 640, 40):
+        pen.line((x, 480, x + 12, 420), fill=(200, 220, 60), width=4)
+    return image
+
+
+def beside(seed: int = 1, *, phone: bool = False) -> Image.Image:
+    """A drawn photo with its mark on the left edge."""
+    whole = draw(seed, kind="mel", phone=phone, skin_tone=2, hair=0, size=(1200, 900))
+    return whole.crop((600, 225, 1200, 675))
 
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> io.BytesIO:

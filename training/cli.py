@@ -7,10 +7,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from training.commands import crossval, evaluate, explore, export, fit, metadata, split, tune
+from training.commands import (
+    crossval,
+    evaluate,
+    explore,
+    export,
+    fit,
+    glance,
+    metadata,
+    split,
+    tune,
+)
 from training.errors import TrainingError
 
-COMMANDS = (explore, split, fit, tune, crossval, export, evaluate, metadata)
+COMMANDS = (explore, split, fit, tune, crossval, export, evaluate, metadata, glance)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,10 +21,16 @@ class SiteSerializer(serializers.Serializer[Any]):
 
 class PhotoSerializer(serializers.ModelSerializer[Photo]):
     url = serializers.SerializerMethodField(help_text="The picture itself, with the same token.")
+    hints = serializers.SerializerMethodField(
+        help_text="What may be better about it, such as framing; nothing was refused for it."
+    )
 
     class Meta:
         model = Photo
-        fields = ["id", "kind", "width", "height", "sha256", "sent_anyway", "url"]
+        fields = ["id", "kind", "width", "height", "sha256", "sent_anyway", "hints", "url"]
+
+    def get_hints(self, photo: Photo) -> list[str]:
+        return [str(code) for code in photo.quality.get("hints", ())]
 
     @extend_schema_field(serializers.URLField())
     def get_url(self, photo: Photo) -> str:

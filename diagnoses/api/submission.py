@@ -175,7 +175,7 @@ def _photos(data: Mapping[str, Any]) -> list[workflow.NewPhoto]:
 
 def clean_photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
     try:
-        photo = intake.clean(upload)
+        photo = intake.clean(upload, pack.glance_at(kind))
     except intake.Refusal as refusal:
         raise _unprocessable(refusal.code, refusal.sentence) from refusal
     poor = [pack.quality[code] for code in photo.quality.reasons]

@@ -181,6 +181,30 @@ class QualityReason:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """What a picture's numbers say of it: found where their weighted sum is 0 or more.
+
+    ``weights`` are over the names of :mod:`mlservice.engine.glance`; fitted, never written by hand.
+    """
+
+    code: str  # of a QualityReason
+    bias: float
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What is seen of a photo at once, before any network. Either may be missing.
+
+    ``strange``: it does not show what the pack is about; a reason to take it again. ``misplaced``:
+    what it shows may not be in the middle; a hint, for it is wrong too often to be a reason.
+    """
+
+    strange: Sign | None = None
+    misplaced: Sign | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerTemplate:
     """A doctor's answer to start from. ``label`` is empty where no diagnosis is made."""
 
@@ -216,6 +240,7 @@ class Pack:
     lesson: Lesson | None
     templates: tuple[AnswerTemplate, ...] = ()
     body: tuple[BodyView, ...] = ()  # empty where a list of sites is enough
+    glance: Glance = Glance()
 
     def body_view(self, name: str) -> BodyView:
         """The figure called ``name``; raises :class:`PackError` if there is none."""
@@ -232,6 +257,10 @@ class Pack:
     def photo_kind(self, name: str) -> PhotoKind:
         """The photo kind stored as ``name``; raises :class:`PackError` if there is none."""
         return self._named("photo kind", self.photo_kinds, name)
+
+    def glance_at(self, kind: str) -> Glance:
+        """What to look for in a photo of ``kind``: nothing in one that only helps the doctor."""
+        return self.glance if self.photo_kind(kind).scored else Glance()
 
     def question(self, name: str) -> Question:
         """The question stored as ``name``; raises :class:`PackError` if there is none."""

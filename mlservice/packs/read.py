@@ -16,6 +16,7 @@ from mlservice.packs.bodymap import read_body
 from mlservice.packs.model import (
     AnswerTemplate,
     Choice,
+    Glance,
     Label,
     Outcome,
     Pack,
@@ -24,6 +25,7 @@ from mlservice.packs.model import (
     Points,
     QualityReason,
     Question,
+    Sign,
     Site,
     UrgencyRule,
 )
@@ -118,6 +120,7 @@ def read_pack(folder: Path) -> Pack:
         lesson=read_lesson(top, folder, points),
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
         body=read_body(top.tables("body", optional=True), sites),
+        glance=_glance(top.table("glance")) if top.has("glance") else Glance(),
     )
     top.nothing_else()
     _check_whole(top, pack)
@@ -275,6 +278,16 @@ def _quality(t: Table) -> QualityReason:
     return t.all_of_it(QualityReason(t.text("problem"), t.texts("advice")))
 
 
+def _glance(t: Table) -> Glance:
+    names = ("strange", "misplaced")
+    signs = {name: _sign(t.table(name)) for name in names if t.has(name)}
+    return t.all_of_it(Glance(**signs))
+
+
+def _sign(t: Table) -> Sign:
+    return t.all_of_it(Sign(t.name("code"), t.number("bias"), t.numbers("weights")))
+
+
 def _template(t: Table, labels: Sequence[Label]) -> AnswerTemplate:
     label = t.text("label", default="")
     if label and label not in {known.name for known in labels}:
@@ -298,5 +311,8 @@ def _check_whole(top: Table, pack: Pack) -> None:
     top.distinct("body", [view.name for view in pack.body])
     if not any(label.harmful for label in pack.labels):
         top.fail("labels", "has no harmful label, so no case could ever be urgent")
+    for sign in (pack.glance.strange, pack.glance.misplaced):
+        if sign and sign.code not in pack.quality:
+            top.fail("glance", f"there are no words for {sign.code!r} under quality")
     if not any(kind.scored for kind in pack.photo_kinds):
         top.fail("photo_kinds", "has none that is scored")

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from datetime import date, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -124,6 +125,18 @@ class Table:
         if isinstance(day, datetime):
             self.fail(key, "must be a date without a time")
         return day
+
+    def number(self, key: str) -> float:
+        """Any finite number."""
+        number = self._get(key, float, "a number with a point in it")
+        if not isfinite(number):
+            self.fail(key, "must be finite")
+        return number
+
+    def numbers(self, key: str) -> dict[str, float]:
+        """A table of numbers by name."""
+        inner = self.table(key)
+        return {name: inner.number(name) for name in inner.names}
 
     def texts(self, key: str, optional: bool = False) -> tuple[str, ...]:
         """A list of texts, none of them empty, at least one."""

@@ -22,7 +22,17 @@ from accounts import people
 from accounts.models import AuditEntry, Consent
 from diagnoses import workflow
 from diagnoses.models import Case, Photo
-from tests.cases import ALL_ANSWERED, RED, a_model_version, jpeg, scored, submitted
+from tests.cases import (
+    ALL_ANSWERED,
+    RED,
+    a_model_version,
+    beside,
+    encoded,
+    jpeg,
+    ordinary,
+    scored,
+    submitted,
+)
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
 
 pytestmark = pytest.mark.usefixtures("media")
@@ -293,6 +303,21 @@ def test_a_poor_photo_is_refused_with_advice_and_taken_when_sent_anyway(cast: Ca
     assert taken.status_code == 201
     assert taken.json()["photos"][0]["sent_anyway"] is True
     assert taken.json()["result"]["key"] == "unscored"
+
+
+def test_a_photo_of_something_else_is_refused_in_the_same_way(cast: Cast) -> None:
+    client = cast.api(cast.ana)
+    house = encoded(ordinary(), "JPEG").getvalue()
+    body = problem(post(client, photo=io.BytesIO(house)))
+    assert (body["code"], body["reasons"]) == ("photo_quality", ["not_skin"])
+    assert post(client, photo=io.BytesIO(house), send_anyway="true").status_code == 201
+
+
+def test_a_hint_refuses_nothing_and_is_told(cast: Cast) -> None:
+    edge = encoded(beside(1), "JPEG").getvalue()
+    taken = post(cast.api(cast.ana), photo=io.BytesIO(edge))
+    assert taken.status_code == 201
+    assert taken.json()["photos"][0]["hints"] == ["framing"]
 
 
 def test_no_case_without_consent_to_care(cast: Cast) -> None:

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from diagnoses import intake
-from diagnoses.intake import MAX_BYTES, SENTENCES, Refusal, clean, judge
+from diagnoses.intake import MAX_BYTES, SENTENCES, Quality, Refusal, clean, judge
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
-from tests.cases import encoded, jpeg
+from tests.cases import beside, encoded, jpeg, ordinary
+
+PACK = load_pack("skin")
 
 
 def refusal_of(data: bytes) -> str:
@@ -177,9 +179,55 @@ def test_good_drawings_pass_and_bad_ones_say_why() -> None:
     assert "too_small" in judge(draw(1).resize((160, 120))).reasons
 
 
-def test_every_quality_reason_has_words_in_the_pack() -> None:
-    reasons = {"blurred", "too_dark", "too_bright", "too_small"}
-    assert reasons <= set(load_pack("skin").quality)
+def test_dark_skin_in_good_light_is_neither_dark_nor_blurred() -> None:
+    for phone in (False, True):
+        picture = draw(2, skin_tone=6, phone=phone)
+        assert judge(picture, PACK.glance).reasons == ()
+    assert "blurred" in judge(draw(2, skin_tone=6, blur=8)).reasons
+
+
+def test_a_photo_of_something_else_is_a_reason_to_take_it_again() -> None:
+    assert judge(ordinary(), PACK.glance).reasons == ("not_skin",)
+    assert judge(ordinary()).reasons == (), "a pack without a glance has nothing to say"
+
+
+def test_what_a_dark_photo_shows_nobody_claims_to_know() -> None:
+    night = ordinary().point(lambda level: level // 6)
+    assert judge(night, PACK.glance).reasons == ("too_dark",)
+
+
+def test_a_mark_on_the_edge_is_a_hint_and_no_reason() -> None:
+    found = judge(beside(1), PACK.glance)
+    assert (found.reasons, found.hints) == ((), ("framing",))
+    assert judge(draw(1), PACK.glance).hints == ()
+
+
+def test_a_photo_with_something_wrong_is_not_hinted_at_as_well() -> None:
+    dark = beside(1).point(lambda level: level // 8)
+    assert judge(dark, PACK.glance).hints == ()
+
+
+def test_an_overview_is_not_looked_at_for_its_subject() -> None:
+    """It shows where on the body the mark is: a bedroom, a jumper, a face from far."""
+    glance = PACK.glance_at("overview")
+    assert judge(ordinary(), glance).reasons == ()
+    assert PACK.glance_at("close_up") == PACK.glance_at("dermoscopic") == PACK.glance
+
+
+def test_what_was_measured_comes_back_as_it_was_stored() -> None:
+    for picture in (draw(1), ordinary(), beside(1)):
+        stored = judge(picture, PACK.glance).as_dict()
+        assert Quality.of(stored).as_dict() == stored
+
+
+def test_what_was_stored_before_there_were_hints_is_read() -> None:
+    old = {"focus": 9.1, "brightness": 140.0, "clipped": 0.0, "reasons": ["blurred"]}
+    assert Quality.of(old) == Quality(9.1, 140.0, 0.0, ("blurred",))
+
+
+def test_every_reason_and_hint_has_words_in_the_pack() -> None:
+    codes = {"blurred", "too_dark", "too_bright", "too_small", "not_skin", "framing"}
+    assert codes == set(PACK.quality)
 
 
 def test_real_photos_pass_and_blurred_ones_do_not(real_data: Path) -> None:

@@ -9,12 +9,14 @@ import uuid
 from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from PIL import Image
 
 from accounts.models import AuditEntry
 from diagnoses import drafts, thumbnails
 from diagnoses.models import Case, DraftPhoto
+from mlservice.packs import load_pack
 from tests import cases
 from tests.cast import Cast
 from tests.diagnoses.pages import Response, screen, send
@@ -105,6 +107,10 @@ def test_nothing_of_where_and_when_survives_in_the_served_picture(cast: Cast) ->
 # --- Before the form is sent ---------------------------------------------------------------------
 
 
+def sent(picture: Image.Image) -> bytes:
+    return cases.encoded(picture, "JPEG", quality=90).getvalue()
+
+
 def ahead(cast: Cast, content: bytes, key: uuid.UUID, name: str = "main_photo") -> Response:
     upload = io.BytesIO(content)
     upload.name = "photo.jpg"
@@ -122,6 +128,42 @@ def test_a_photo_sent_ahead_is_kept_and_judged_at_once(cast: Cast) -> None:
     assert "it is blurred" in bad.content.decode()
     assert "main_as_it_is" in bad.content.decode()
     assert DraftPhoto.objects.get().quality["reasons"] == ["blurred"]  # instead of the first
+
+
+def test_a_photo_of_something_else_is_said_to_be_and_may_go_as_it_is(cast: Cast) -> None:
+    page = ahead(cast, sent(cases.ordinary()), uuid.uuid4()).content.decode()
+    assert "it does not look like a photo of skin" in page
+    assert 'aria-label="A photo of a cup on a table."' in page
+    assert "main_as_it_is" in page
+    second = ahead(cast, sent(cases.ordinary()), uuid.uuid4(), "second_photo").content.decode()
+    assert "We have your photo" in second, "an overview may show anything"
+
+
+def test_a_mark_on_the_edge_is_hinted_at_and_the_photo_is_kept_as_good(cast: Cast) -> None:
+    page = ahead(cast, sent(cases.beside(1)), uuid.uuid4()).content.decode()
+    assert "We have your photo" in page
+    assert "Please look once more: the mark may be near the edge." in page
+    assert 'aria-label="A mark in the middle, with skin all around it."' in page
+    assert "main_as_it_is" not in page
+
+
+def test_every_fault_of_a_photo_has_a_drawing_that_says_what_it_shows() -> None:
+    for code in load_pack("skin").quality:
+        drawing = render_to_string(f"drawings/retake/skin/{code}.html")
+        assert drawing.count('role="img"') == drawing.count("aria-label=") == 2, code
+        assert "Not like this" in drawing
+
+
+def test_a_photo_kept_before_there_were_hints_is_shown(cast: Cast) -> None:
+    key = uuid.uuid4()
+    ahead(cast, cases.jpeg(), key)
+    old = {"focus": 1.0, "brightness": 140.0, "clipped": 0.0, "reasons": ["blurred"]}
+    DraftPhoto.objects.update(quality=old)
+    page = cast.client(cast.ana).get(reverse("case_new"), {"key": str(key)})
+    slot = drafts.slots(cast.ana, key, load_pack("skin"))["main"]
+    assert page.status_code == 200
+    assert (slot.hints, len(slot.drawings)) == ([], 1)
+    assert drafts.clean_photo(DraftPhoto.objects.get()).quality.reasons == ("blurred",)
 
 
 def test_the_second_click_does_not_take_the_photo_from_the_first(cast: Cast) -> None:

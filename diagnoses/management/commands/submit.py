@@ -60,11 +60,12 @@ class Command(BaseCommand):
         """Send one photo and follow it; returns the seconds until its prediction could be read."""
         start = time.perf_counter()
         try:
-            photo = clean(io.BytesIO(path.read_bytes()))
+            pack = load_pack(options["pack"])
+            photo = clean(io.BytesIO(path.read_bytes()), pack.glance_at(options["kind"]))
             case = workflow.submit(
                 patient,
                 Submission(
-                    pack_name=load_pack(options["pack"]).name,
+                    pack_name=pack.name,
                     site=options["site"],
                     # As on the page: a poor photo sent as it is goes to a doctor, unscored.
                     photos=[NewPhoto(options["kind"], photo, bool(photo.quality.reasons))],

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from accounts.models import User
 from diagnoses import intake, lesions, workflow
 from diagnoses.models import Case, Review
+from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw, draw_cast
 from portal import demo
 from portal.samples import SEED, jpeg, the_same_mark
@@ -106,7 +107,7 @@ def send(source: Source, number: int, patient: User) -> str:
         return ""
     try:
         with source.open() as upload:
-            photo = intake.clean(upload)
+            photo = intake.clean(upload, load_pack(settings.PACK).glance_at(source.kind))
     except intake.Refusal as refusal:
         return refusal.sentence
     workflow.submit(
@@ -153,7 +154,7 @@ def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> wor
 
 
 def _photo(content: bytes) -> workflow.NewPhoto:
-    photo = intake.clean(io.BytesIO(content))
+    photo = intake.clean(io.BytesIO(content), load_pack(settings.PACK).glance_at("close_up"))
     return workflow.NewPhoto("close_up", photo, sent_anyway=bool(photo.quality.reasons))
 
 
