@@ -142,7 +142,7 @@ def test_a_photo_of_something_else_is_said_to_be_and_may_go_as_it_is(cast: Cast)
 def test_a_mark_on_the_edge_is_hinted_at_and_the_photo_is_kept_as_good(cast: Cast) -> None:
     page = ahead(cast, sent(cases.beside(1)), uuid.uuid4()).content.decode()
     assert "We have your photo" in page
-    assert "Please look once more: the mark may be near the edge." in page
+    assert "Please look once more: the mark may not be in the middle." in page
     assert 'aria-label="A mark in the middle, with skin all around it."' in page
     assert "main_as_it_is" not in page
 
