@@ -6,7 +6,7 @@ in the background or with the form, and the form comes back showing it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
@@ -67,10 +67,7 @@ class Slot:
         if self.draft is None:
             return []
         told = [*self.draft.quality["reasons"], *self.draft.quality.get("hints", ())]
-        return [
-            (f"drawings/retake/{self.pack.name}/{code}.html", "drawings/retake/none.html")
-            for code in told
-        ]
+        return drawings_of(self.pack, told)
 
     @property
     def verdict(self) -> Outcome | None:
@@ -84,6 +81,14 @@ class Slot:
     @property
     def advice(self) -> list[str]:
         return [line for problem in self.problems for line in problem.advice]
+
+
+def drawings_of(pack: Pack, reasons: Iterable[str]) -> list[tuple[str, str]]:
+    """For each reason the template that draws how to do better, and the one to fall back on."""
+    return [
+        (f"drawings/retake/{pack.name}/{code}.html", "drawings/retake/none.html")
+        for code in reasons
+    ]
 
 
 def slots(patient: User, submit_key: UUID, pack: Pack) -> dict[str, Slot]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses import presenting, workflow
+from diagnoses import drafts, presenting, workflow
 from diagnoses.models import Case, ReadMark, Remark, Retake
 from diagnoses.workflow.talk import open_request
 from mlservice.packs import Pack
@@ -37,6 +37,7 @@ class Request:
     remark: Remark
     says: tuple[str, ...]
     advice: tuple[str, ...]
+    drawings: tuple[tuple[str, str], ...] = ()  # templates, each with one to fall back on
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ def _photo_came(case: Case, retake: Retake, reader: User) -> Line:
 def _request(pack: Pack, remark: Remark) -> Request:
     known = [pack.quality[code] for code in remark.reasons if code in pack.quality]
     advice = tuple(dict.fromkeys(line for reason in known for line in reason.advice))
-    return Request(remark, sentences(pack, remark), advice)
+    drawings = tuple(drafts.drawings_of(pack, remark.reasons))
+    return Request(remark, sentences(pack, remark), advice, drawings)
 
 
 def _read_at(

@@ -227,7 +227,7 @@ def test_what_was_stored_before_there_were_hints_is_read() -> None:
 
 def test_every_reason_and_hint_has_words_in_the_pack() -> None:
     codes = {"blurred", "too_dark", "too_bright", "too_small", "not_skin", "framing"}
-    assert codes == set(PACK.quality)
+    assert codes <= set(PACK.quality)  # it words a doctor's reasons for a retake besides
 
 
 def test_real_photos_pass_and_blurred_ones_do_not(real_data: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_photo_of_something_else_is_said_to_be_and_may_go_as_it_is(cast: Cast)
     assert "it does not look like a photo of skin" in page
     assert 'aria-label="A photo of a cup on a table."' in page
     assert "main_as_it_is" in page
-    second = ahead(cast, sent(cases.ordinary()), uuid.uuid4(), "second_photo").content.decode()
+    second = ahead(cast, sent(cases.ordinary()), uuid.uuid4(), "overview_photo").content.decode()
     assert "We have your photo" in second, "an overview may show anything"
 
 
@@ -159,7 +159,7 @@ def test_a_photo_kept_before_there_were_hints_is_shown(cast: Cast) -> None:
     ahead(cast, cases.jpeg(), key)
     old = {"focus": 1.0, "brightness": 140.0, "clipped": 0.0, "reasons": ["blurred"]}
     DraftPhoto.objects.update(quality=old)
-    page = cast.client(cast.ana).get(reverse("case_new"), {"key": str(key)})
+    page = cast.client(cast.ana).get(screen(str(key), "photo"))
     slot = drafts.slots(cast.ana, key, load_pack("skin"))["main"]
     assert page.status_code == 200
     assert (slot.hints, len(slot.drawings)) == ([], 1)

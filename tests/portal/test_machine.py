@@ -128,7 +128,7 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     assert _cases_of_the_doctor(address) == 5
 
     _kill_child(again, "postgres")
-    eventually(lambda: _is_ready(address), 30, "coming back after the database was killed")
+    eventually(lambda: _is_ready(address), 60, "coming back after the database was killed")
     assert _cases_of_the_doctor(address) == 5
 
     again.process.kill()
