@@ -58,10 +58,12 @@ def tapped(posted: QueryDict, pack: Pack) -> QueryDict | None:
 
 
 def shown(form: SubmitForm) -> list[Figure]:
-    """The pack's figures with what the form has chosen."""
+    """The pack's figures with what the form has chosen; first the one that was tapped, for on a
+    phone only the first is in sight."""
     site, side = (str(form[name].value() or "") for name in ("site", "side"))
     spot = _read(str(form["spot"].value() or ""), form.pack)
-    return [figure(view, site, side, spot) for view in form.pack.body]
+    figures = [figure(view, site, side, spot) for view in form.pack.body]
+    return sorted(figures, key=lambda one: one.dot is None)
 
 
 def of_case(case: Case) -> Figure | None:

@@ -12,7 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from accounts import people
 from accounts.models import User
+from diagnoses import workflow
 from diagnoses.conversation import steps
 from mlservice.packs import load_pack
 from portal.machine.stack import Stack
@@ -47,22 +49,24 @@ def against_wcag(page: Page) -> list[str]:
 
 def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     """Every kind of page of every role, with something on it."""
-    red = scored(submitted(cast.ana), **RED)
-    unsure = scored(submitted(cast.ana), **NOT_SURE)
     key = uuid.uuid4()
+    red = scored(submitted(cast.ana), **RED)
+    unsure = scored(submitted(cast.ana, lesion=red.lesion), **NOT_SURE)
+    workflow.read_first(red, cast.sam, diagnosis="nv", confidence="sure", plan="reassure")
+    workflow.request_retake(red, cast.sam, ["blurred", "covered"], "Sharper, please.", key)
+    workflow.ask(red, cast.ana, "Does it matter that it itches?", uuid.uuid4())
+    number = people.add_number(cast.ana, "+447700900777", opt_in=True)
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana))]
+    of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
+    own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
+    mine = ["/account/", "/account/download/", "/account/erase/"]
+    mine.append(f"/account/numbers/{number.pk}/confirm/")
     return {
         None: OPEN_PAGES,
-        cast.ana: [
-            "/cases/",
-            "/account/",
-            *cases,
-            f"{cases[0]}tell/",
-            f"{cases[0]}withdraw/",
-            *screens,
-        ],
+        cast.ana: [*own, *mine, *cases, *of_a_case, *screens],
         cast.ruth: ["/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"],
+        cast.sam: [f"/worklist/{red.pk}/"],
     }
 
 
