@@ -107,6 +107,8 @@ class User(AbstractUser):
     verified_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    # A code of settings.LANGUAGES; empty for who has not logged in since there was more than one.
+    language = models.CharField(max_length=10, blank=True, editable=False)
     # Counted up to end every session at once: the number is part of what a session must match.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     # Asked to be erased: done some days later, and until then logging in can undo it.

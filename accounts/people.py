@@ -297,6 +297,7 @@ def erase(user: User) -> None:
         password=user.password,
         is_active=False,
         last_login=None,
+        language="",
         erase_asked_at=None,
         erase_after_answers=False,
         erased_at=timezone.now(),

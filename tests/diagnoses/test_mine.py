@@ -189,7 +189,14 @@ def test_nothing_of_others_and_nothing_held_back_is_in_it(cast: Cast) -> None:
     record = json.loads(archive.read("lentigo.json"))
     assert (record["cases"][0]["computer"], record["cases"][0]["doctors"]) == (None, [])
     assert record["cases"][0]["state"] == "Waiting for a doctor"
-    for secret in ("Secret while", "Between us", "0.932187", "0.432187", "harmless growth", "Bo Berg"):
+    for secret in (
+        "Secret while",
+        "Between us",
+        "0.932187",
+        "0.432187",
+        "harmless growth",
+        "Bo Berg",
+    ):
         assert secret not in everything
     for whose in (cast.bo.email, cast.ruth.email, RUTHS_NUMBER, cast.ana.password):
         assert whose not in everything
