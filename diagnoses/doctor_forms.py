@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from diagnoses.models import FirstReading, Review
 from diagnoses.workflow import Answer
@@ -84,7 +85,8 @@ class FirstReadingForm(forms.Form):
 
 
 class AnswerForm(forms.Form):
-    """The final answer. ``view_open`` says that the computer's view stands beside it."""
+    """The final answer. ``view_open`` says that the computer's view stands beside it;
+    ``patient_reads`` is the patient's language, where it is not the doctor's."""
 
     plan = forms.ChoiceField(
         label="Plan",
@@ -135,8 +137,13 @@ class AnswerForm(forms.Form):
         "note",
     )
 
-    def __init__(self, *args: Any, pack: Pack, view_open: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, pack: Pack, view_open: bool, patient_reads: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if patient_reads:
+            reads = _("The patient reads %(language)s.") % {"language": patient_reads}
+            self.fields["advice"].help_text = f"{self.fields['advice'].help_text} {reads}"
         self.fields["diagnosis"] = diagnosis_field(pack)
         self.fields["recheck_days"].choices = [("", "not asked for"), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
         if not view_open:

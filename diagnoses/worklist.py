@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo
-from mlservice.packs import available_packs, load_pack
+from mlservice.packs import available_packs
+from mlservice.readers import pack_for_reader
 
 PAGE = 25
 # Counts stop here and then read "1000+": counting every row of a long list costs more than it says.
@@ -194,7 +195,7 @@ def _matching(search: str) -> Q:
     sites = {
         (pack, site.name)
         for pack in available_packs()
-        for site in load_pack(pack).sites
+        for site in pack_for_reader(pack).sites
         if words in site.text.casefold()
     }
     found = Q(patient__name__icontains=search)

@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from mlservice.packs import load_pack
+from mlservice.readers import pack_for_reader
 from portal import styleguide as pieces
 from portal.context import PRODUCT
 
@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is, for a visitor; for someone logged in, the page they came for."""
     user = request.user
     if not user.is_authenticated:
-        return render(request, "home.html", {"lesson": load_pack(settings.PACK).lesson})
+        return render(request, "home.html", {"lesson": pack_for_reader(settings.PACK).lesson})
     if user.is_admin:
         return redirect("admin:index")
     if user.is_reading_doctor:

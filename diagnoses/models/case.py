@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, User
 from mlservice.engine.types import Tier
-from mlservice.packs import Pack, load_pack
+from mlservice.packs import Pack
+from mlservice.readers import pack_for_reader
 from notifications.models import Invitation
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ class Case(models.Model):
 
     @property
     def pack(self) -> Pack:
-        return load_pack(self.pack_name)
+        """In the words of whoever reads at this moment."""
+        return pack_for_reader(self.pack_name)
 
     @property
     def place(self) -> str:

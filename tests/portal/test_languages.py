@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -12,10 +14,13 @@ from django.utils import translation
 
 from accounts import languages, people
 from accounts.models import AuditEntry, User
+from diagnoses import presenting
+from mlservice.packs import load_pack
 from notifications import invitations, ledger, texts
 from notifications.ledger import Notice
 from notifications.models import Event, Message
 from portal import words
+from tests import cases
 from tests.cast import PASSWORD, Cast
 
 CHOOSE = reverse("language")
@@ -213,3 +218,35 @@ def test_an_erased_person_reads_nothing(cast: Cast) -> None:
     languages.choose(cast.ana, "es")
     people.erase(cast.ana)
     assert User.objects.get(pk=cast.ana.pk).language == ""
+
+
+# --- The pack's words ----------------------------------------------------------------------------
+
+
+def test_a_case_speaks_to_whoever_reads_it(cast: Cast, media: Path) -> None:
+    cases.a_model_version()
+    case = cases.scored(cases.submitted(cast.ana))
+    with translation.override("es"):
+        assert case.pack.site(case.site).text == load_pack("skin", "es").site(case.site).text
+        assert "Esto no significa que todo esté bien." in presenting.patient_card(case).body
+    assert "This is not an all-clear." in presenting.patient_card(case).body
+
+
+def test_a_page_to_learn_from_is_there_in_both(client: Client) -> None:
+    spanish = client.get("/learn/no-disease/", **SPANISH).content.decode()  # type: ignore[arg-type]
+    assert "No significa que no haya nada." in spanish
+    assert "It does not mean" in client.get("/learn/no-disease/").content.decode()
+
+
+def test_a_doctors_template_is_in_the_language_of_the_patient(cast: Cast, media: Path) -> None:
+    """Who reads English signs what somebody reads who has chosen Spanish, and is told so."""
+    languages.choose(cast.ana, "es")
+    cast.north.blind_reading = False
+    cast.north.save()
+    cases.a_model_version()
+    case = cases.scored(cases.submitted(cast.ana))
+    page = cast.client(cast.ruth).get(reverse("reading", args=[case.pk]) + "?template=sun_damage")
+    text = page.content.decode()
+    assert "Esto parece piel dañada por el sol." in text
+    assert "Actinic keratosis, treat" in text
+    assert "The patient reads Spanish." in text
