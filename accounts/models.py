@@ -276,6 +276,7 @@ class Consent(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     version = models.CharField(max_length=20)  # of the words in accounts/wording.py
+    language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE)  # they were read in
     given_at = models.DateTimeField(default=timezone.now, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Iterable
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import get_language
 from knox.models import AuthToken
 
 from accounts import wording
@@ -77,11 +79,14 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
         return current
     if current is not None:
         _end(current)
-    record("consent.given", actor=user, about=_about(user), kind=kind, version=version)
+    read = get_language() or settings.LANGUAGE_CODE
+    record(
+        "consent.given", actor=user, about=_about(user), kind=kind, version=version, language=read
+    )
     if kind == Consent.Kind.MESSAGES:
         for number in user.numbers.all():
             add_number(user, number.e164, opt_in=True)
-    return Consent.objects.create(user=user, kind=kind, version=version)
+    return Consent.objects.create(user=user, kind=kind, version=version, language=read)
 
 
 @transaction.atomic

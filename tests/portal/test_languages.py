@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from accounts import languages, people
-from accounts.models import AuditEntry, User
-from diagnoses import presenting
+from accounts import languages, people, wording
+from accounts.models import AuditEntry, Consent, User
+from diagnoses import everything, presenting
 from mlservice.packs import load_pack
 from notifications import invitations, ledger, texts
 from notifications.ledger import Notice
@@ -250,3 +250,28 @@ def test_a_doctors_template_is_in_the_language_of_the_patient(cast: Cast, media:
     assert "Esto parece piel dañada por el sol." in text
     assert "Actinic keratosis, treat" in text
     assert "The patient reads Spanish." in text
+
+
+# --- What somebody agreed to ---------------------------------------------------------------------
+
+
+def test_a_consent_keeps_which_words_were_read_and_in_which_language(cast: Cast) -> None:
+    learning = Consent.Kind.RESEARCH
+    with translation.override("es"):
+        given = people.give_consent(cast.bo, learning)
+    assert (given.version, given.language) == (wording.version(learning), "es")
+    assert AuditEntry.objects.filter(action="consent.given").latest("pk").detail["language"] == "es"
+    assert people.has_consent(cast.bo, learning), "a translation is the same wording"
+    assert people.give_consent(cast.bo, learning) == given
+    told = {one["what"]: one for one in everything.gather(cast.bo).record["consents"]}
+    assert told["care"]["words"].startswith("A doctor of the clinic may look")
+    assert (told["research"]["language"], told["research"]["words"]) == (
+        "es",
+        "Mis fotos pueden ayudar a entrenar y probar la computadora.",
+    )
+
+
+def test_a_spanish_page_asks_in_spanish(client: Client, cast: Cast) -> None:
+    page = client.get(reverse("account_signup"), **SPANISH).content.decode()  # type: ignore[arg-type]
+    assert "Un médico de la clínica puede mirar mis fotos" in page
+    assert "A doctor of the clinic" not in page
