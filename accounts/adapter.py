@@ -21,13 +21,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     """allauth's own ways, with our words, our audit trail, and our end to old sessions."""
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "The e-mail address or the password is not right.",
-        "email_taken": "You may have an account already. Log in, or ask for a new password.",
-        "enter_current_password": "This is not your password now.",
+        "email_password_mismatch": _("The e-mail address or the password is not right."),
+        "email_taken": _("You may have an account already. Log in, or ask for a new password."),
+        "enter_current_password": _("This is not your password now."),
         "incorrect_password": _("This is not your password."),
-        "rate_limited": "That was a lot of tries. Wait a few minutes, then try again.",
+        "rate_limited": _("That was a lot of tries. Wait a few minutes, then try again."),
         "too_many_login_attempts": (
-            "That was a lot of tries. Wait a few minutes, or ask for a new password."
+            _("That was a lot of tries. Wait a few minutes, or ask for a new password.")
         ),
     }
 

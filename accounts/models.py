@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from accounts.phone import masked
 
@@ -88,9 +89,9 @@ ERASED_NAME, ERASED_DOMAIN = "Erased person", "erased.invalid"
 
 
 class Role(models.TextChoices):
-    PATIENT = "patient", "Patient"
-    DOCTOR = "doctor", "Doctor"
-    ADMIN = "admin", "Admin"
+    PATIENT = "patient", _("Patient")
+    DOCTOR = "doctor", _("Doctor")
+    ADMIN = "admin", _("Admin")
 
 
 class User(AbstractUser):

@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from knox.models import AuthToken
 
 from accounts import wording
@@ -266,7 +267,7 @@ def ask_to_erase(user: User, *, after_answers: bool) -> None:
     """
     person = _lock(user)
     if not person.is_patient:
-        raise PeopleError("Only patients erase their account themselves.")
+        raise PeopleError(_("Only patients erase their account themselves."))
     _change(user, erase_asked_at=timezone.now(), erase_after_answers=after_answers)
     _end_sessions(user)
     record("person.erasure_asked", actor=user, about=_about(user), after_answers=after_answers)

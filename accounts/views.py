@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
@@ -45,7 +46,7 @@ def number_add(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     number = form.save(person(request))
-    messages.success(request, "Your number is saved.")
+    messages.success(request, _("Your number is saved."))
     return _confirmed_first(number) or redirect("account")
 
 
@@ -57,11 +58,11 @@ def number_change(request: HttpRequest, pk: int) -> HttpResponse:
     number = get_object_or_404(user.numbers, pk=pk)
     if request.POST.get("answer") == "remove":
         people.remove_number(user, number)
-        messages.success(request, "Your number is removed.")
+        messages.success(request, _("Your number is removed."))
     elif request.POST.get("answer") == "use":
         people.give_consent(user, Consent.Kind.MESSAGES)
         people.add_number(user, number.e164, opt_in=True)
-        messages.success(request, "We will send messages to this number.")
+        messages.success(request, _("We will send messages to this number."))
         number.refresh_from_db()
         return _confirmed_first(number) or redirect("account")
     return redirect("account")

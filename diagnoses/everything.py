@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import AuditEntry, Consent, User
 from accounts.wording import as_read, version
@@ -203,7 +204,7 @@ def _event(event: CaseEvent) -> dict[str, Any]:
 
 def _message(message: Message) -> dict[str, Any]:
     return {
-        "about": message.get_event_display(),
+        "about": str(message.get_event_display()),
         "by": message.channel,
         "to": message.address,
         "state": message.state,
@@ -226,5 +227,5 @@ def _trail(patient: User, cases: list[Case]) -> Iterator[dict[str, Any]]:
 
 def _who(actor: User | None, patient: User) -> str:
     if actor is None:
-        return "the portal"
-    return "you" if actor.pk == patient.pk else actor.name
+        return _("the portal")
+    return _("you") if actor.pk == patient.pk else actor.name

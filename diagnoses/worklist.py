@@ -15,6 +15,7 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo
@@ -38,10 +39,10 @@ class Show(StrEnum):
     @property
     def heading(self) -> str:
         return {
-            Show.ALL: "All waiting",
-            Show.MINE: "Asked for me",
-            Show.TODAY: "Due today",
-            Show.LATE: "Late",
+            Show.ALL: _("All waiting"),
+            Show.MINE: _("Asked for me"),
+            Show.TODAY: _("Due today"),
+            Show.LATE: _("Late"),
         }[self]
 
 

@@ -21,15 +21,15 @@ class Link:
 Pages = tuple[tuple[str | Promise, str], ...]
 
 PATIENT: Pages = (
-    ("My cases", "case_list"),
-    ("New photo", "case_new"),
+    (_("My cases"), "case_list"),
+    (_("New photo"), "case_new"),
     (_("Learn"), "learn"),
 )
-DOCTOR: Pages = (("Worklist", "worklist"), ("Answered", "worklist_done"))
-ADMIN: Pages = (("Admin", "admin:index"),)
+DOCTOR: Pages = ((_("Worklist"), "worklist"), (_("Answered"), "worklist_done"))
+ADMIN: Pages = ((_("Admin"), "admin:index"),)
 ACCOUNT: Pages = (
-    ("Your account", "account"),
-    ("Change password", "account_change_password"),
+    (_("Your account"), "account"),
+    (_("Change password"), "account_change_password"),
 )
 
 

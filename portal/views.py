@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -48,7 +49,7 @@ def manifest(_request: HttpRequest) -> JsonResponse:
     body = {
         "name": PRODUCT,
         "short_name": PRODUCT,
-        "description": "Show a doctor a mark on your skin.",
+        "description": _("Show a doctor a mark on your skin."),
         "start_url": "/",
         "display": "browser",
         "background_color": PAPER,

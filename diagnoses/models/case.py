@@ -102,11 +102,11 @@ class Case(models.Model):
     class Status(models.TextChoices):
         """FHIR's report codes."""
 
-        REGISTERED = "registered", "Received"
-        PARTIAL = "partial", "Waiting for a doctor"
-        FINAL = "final", "Answered"
-        AMENDED = "amended", "Answer amended"
-        CANCELLED = "cancelled", "Withdrawn"
+        REGISTERED = "registered", _("Received")
+        PARTIAL = "partial", _("Waiting for a doctor")
+        FINAL = "final", _("Answered")
+        AMENDED = "amended", _("Answer amended")
+        CANCELLED = "cancelled", _("Withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pack_name = models.CharField("pack", max_length=40)

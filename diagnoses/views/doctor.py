@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language, get_language_info
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import audit
@@ -31,7 +32,7 @@ from diagnoses.views.desk import desk
 from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
 
-READ_BEFORE = "Your own reading of this case was recorded before, and stays as it was."
+READ_BEFORE = _("Your own reading of this case was recorded before, and stays as it was.")
 CASE_WITH_ALL = ("patient", "doctor", "lesion", "signed_by", "clinic")
 
 
@@ -92,7 +93,7 @@ def reading_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.warning(request, refusal.sentence)
     else:
         messages.success(
-            request, "Your signature is taken back. Nothing was sent, and your text is kept."
+            request, _("Your signature is taken back. Nothing was sent, and your text is kept.")
         )
     return _back(request, case, "decision")
 

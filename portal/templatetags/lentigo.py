@@ -22,6 +22,7 @@ register = template.Library()
 
 Context = dict[str, object]
 
+register.filter("day", speech.day)
 register.filter("percent_floor", speech.percent_floor)
 register.filter("tier_name", speech.tier_name)
 register.filter("tier_meaning", speech.tier_meaning)
