@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -222,11 +223,12 @@ def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
 
 def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
     """Which program said it, to the hash, and how it got there."""
-    receipt, made = prediction.receipt, localtime(prediction.created_at)
+    receipt = prediction.receipt
+    to_the_second = pgettext("a date, as Django writes it", "j F Y, H:i:s")
     more = [
         (gettext("Temperature"), str(receipt.get("temperature", ""))),
         (gettext("Threshold"), str(prediction.threshold)),
-        (gettext("Time"), f"{presenting.spoken(made)}:{made:%S}"),
+        (gettext("Time"), date_format(localtime(prediction.created_at), to_the_second)),
     ]
     return telling.receipt_of(prediction) + more
 
