@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
-from accounts import people
+from accounts import languages, people
 from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
@@ -19,13 +21,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     """allauth's own ways, with our words, our audit trail, and our end to old sessions."""
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "The e-mail address or the password is not right.",
-        "email_taken": "You may have an account already. Log in, or ask for a new password.",
-        "enter_current_password": "This is not your password now.",
+        "email_password_mismatch": _("The e-mail address or the password is not right."),
+        "email_taken": _("You may have an account already. Log in, or ask for a new password."),
+        "enter_current_password": _("This is not your password now."),
         "incorrect_password": _("This is not your password."),
-        "rate_limited": "That was a lot of tries. Wait a few minutes, then try again.",
+        "rate_limited": _("That was a lot of tries. Wait a few minutes, then try again."),
         "too_many_login_attempts": (
-            "That was a lot of tries. Wait a few minutes, or ask for a new password."
+            _("That was a lot of tries. Wait a few minutes, or ask for a new password.")
         ),
     }
 
@@ -38,6 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
+        languages.carry_over(request, user)
         record("person.logged_in", actor=user, about=f"user:{user.pk}")
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
@@ -45,6 +48,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         if person(request).erase_asked_at is not None:
             return reverse("account_erase")
         return str(super().get_login_redirect_url(request))
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str,
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """In the language of whoever it is for; in the page's, for somebody without an account."""
+        user = context.get("user")
+        known = isinstance(user, User) and languages.is_known(user.language)
+        with override(user.language) if known else nullcontext():
+            return super().render_mail(template_prefix, email, context, headers)
 
     def set_password(self, user: User, password: str) -> None:
         """Changed or reset: whoever held the old one is out, API tokens included."""

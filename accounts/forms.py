@@ -8,6 +8,7 @@ from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import people
 from accounts.models import Clinic, Consent, ContactNumber, User
@@ -32,9 +33,9 @@ class NumberForm(forms.Form):
     """A contact number and whether messages may go to it."""
 
     number = PhoneField(
-        label="Phone number",
+        label=_("Phone number"),
         max_length=40,
-        help_text="Start with + and the country code if it is not a local number.",
+        help_text=_("Start with + and the country code if it is not a local number."),
     )
     messages = forms.BooleanField(label=MESSAGES.text, required=False, help_text=MESSAGES.meaning)
 
@@ -49,20 +50,22 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no t
     """Whoever signs up becomes a patient: nothing in this form, or beside it, says otherwise."""
 
     name = forms.CharField(
-        label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
-    clinic = forms.ModelChoiceField(Clinic.objects.none(), label="Your clinic", empty_label=None)
+    clinic = forms.ModelChoiceField(Clinic.objects.none(), label=_("Your clinic"), empty_label=None)
     number = PhoneField(
-        label="Phone number",
+        label=_("Phone number"),
         max_length=40,
         required=False,
-        help_text="Only if you want messages. Start with + and the country code.",
+        help_text=_("Only if you want messages. Start with + and the country code."),
     )
     messages = forms.BooleanField(label=MESSAGES.text, required=False, help_text=MESSAGES.meaning)
     care = forms.BooleanField(
         label=CARE.text,
         help_text=CARE.meaning,
-        error_messages={"required": "Tick this if you agree. Without it no doctor may help you."},
+        error_messages={
+            "required": _("Tick this if you agree. Without it no doctor may help you.")
+        },
     )
     field_order = ("name", "email", "password1", "clinic", "number", "messages", "care")
 
@@ -77,7 +80,7 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no t
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean()
         if data.get("messages") and not data.get("number") and "number" not in self.errors:
-            self.add_error("number", "Give the number we should send messages to.")
+            self.add_error("number", _("Give the number we should send messages to."))
         return data
 
     @transaction.atomic

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from accounts.phone import masked
 
@@ -88,9 +89,9 @@ ERASED_NAME, ERASED_DOMAIN = "Erased person", "erased.invalid"
 
 
 class Role(models.TextChoices):
-    PATIENT = "patient", "Patient"
-    DOCTOR = "doctor", "Doctor"
-    ADMIN = "admin", "Admin"
+    PATIENT = "patient", _("Patient")
+    DOCTOR = "doctor", _("Doctor")
+    ADMIN = "admin", _("Admin")
 
 
 class User(AbstractUser):
@@ -107,6 +108,8 @@ class User(AbstractUser):
     verified_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    # A code of settings.LANGUAGES; empty for who has not logged in since there was more than one.
+    language = models.CharField(max_length=10, blank=True, editable=False)
     # Counted up to end every session at once: the number is part of what a session must match.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     # Asked to be erased: done some days later, and until then logging in can undo it.
@@ -274,6 +277,7 @@ class Consent(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     version = models.CharField(max_length=20)  # of the words in accounts/wording.py
+    language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE)  # they were read in
     given_at = models.DateTimeField(default=timezone.now, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

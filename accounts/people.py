@@ -10,11 +10,14 @@ import uuid
 from collections.abc import Iterable
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from knox.models import AuthToken
 
 from accounts import wording
@@ -77,11 +80,14 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
         return current
     if current is not None:
         _end(current)
-    record("consent.given", actor=user, about=_about(user), kind=kind, version=version)
+    read = get_language() or settings.LANGUAGE_CODE
+    record(
+        "consent.given", actor=user, about=_about(user), kind=kind, version=version, language=read
+    )
     if kind == Consent.Kind.MESSAGES:
         for number in user.numbers.all():
             add_number(user, number.e164, opt_in=True)
-    return Consent.objects.create(user=user, kind=kind, version=version)
+    return Consent.objects.create(user=user, kind=kind, version=version, language=read)
 
 
 @transaction.atomic
@@ -261,7 +267,7 @@ def ask_to_erase(user: User, *, after_answers: bool) -> None:
     """
     person = _lock(user)
     if not person.is_patient:
-        raise PeopleError("Only patients erase their account themselves.")
+        raise PeopleError(_("Only patients erase their account themselves."))
     _change(user, erase_asked_at=timezone.now(), erase_after_answers=after_answers)
     _end_sessions(user)
     record("person.erasure_asked", actor=user, about=_about(user), after_answers=after_answers)
@@ -297,6 +303,7 @@ def erase(user: User) -> None:
         password=user.password,
         is_active=False,
         last_login=None,
+        language="",
         erase_asked_at=None,
         erase_after_answers=False,
         erased_at=timezone.now(),

@@ -7,14 +7,15 @@ import re
 import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 # Ofcom keeps these free for drama, so examples and demonstrations ring nobody's phone. The
 # numbering plan, rightly, does not know them as anyone's.
 _FICTION = re.compile(r"\+447700900\d{3}")
 
-UNREADABLE = "This does not look like a phone number. Write it like +44 7700 900123."
-NOBODYS = "No phone can have this number. Check it, and start with + and the country code."
-EXTENSION = "We cannot send messages to an extension. Give a number without one."
+UNREADABLE = _("This does not look like a phone number. Write it like +44 7700 900123.")
+NOBODYS = _("No phone can have this number. Check it, and start with + and the country code.")
+EXTENSION = _("We cannot send messages to an extension. Give a number without one.")
 
 
 def to_e164(raw: str, region: str | None = None) -> str:

@@ -7,6 +7,7 @@ from django.urls import path
 from accounts import views
 
 urlpatterns = [
+    path("language/", views.language, name="language"),
     path("account/", views.account, name="account"),
     path("account/numbers/", views.number_add, name="account_number_add"),
     path("account/numbers/<int:pk>/", views.number_change, name="account_number"),

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import people
+from accounts import languages, people
 from accounts.access import login_required, person
 from accounts.agreements import agreements
 from accounts.forms import NumberForm
@@ -42,7 +46,7 @@ def number_add(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     number = form.save(person(request))
-    messages.success(request, "Your number is saved.")
+    messages.success(request, _("Your number is saved."))
     return _confirmed_first(number) or redirect("account")
 
 
@@ -54,11 +58,11 @@ def number_change(request: HttpRequest, pk: int) -> HttpResponse:
     number = get_object_or_404(user.numbers, pk=pk)
     if request.POST.get("answer") == "remove":
         people.remove_number(user, number)
-        messages.success(request, "Your number is removed.")
+        messages.success(request, _("Your number is removed."))
     elif request.POST.get("answer") == "use":
         people.give_consent(user, Consent.Kind.MESSAGES)
         people.add_number(user, number.e164, opt_in=True)
-        messages.success(request, "We will send messages to this number.")
+        messages.success(request, _("We will send messages to this number."))
         number.refresh_from_db()
         return _confirmed_first(number) or redirect("account")
     return redirect("account")
@@ -76,6 +80,30 @@ def _confirmed_first(number: ContactNumber) -> HttpResponse | None:
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     people.log_out_everywhere(person(request))
     return redirect("account_login")
+
+
+@csrf_exempt
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Choose the language of all pages, and come back to the same one.
+
+    Its form stands on pages that anybody's cache may keep, where no token can be. None is needed:
+    what another site sends comes without the session's cookie, and so changes nobody's account.
+    """
+    back, code = request.POST.get("next", ""), request.POST.get("language", "")
+    ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    response = redirect(back if ours else "home")
+    if languages.is_known(code) and isinstance(request.user, User):
+        languages.choose(request.user, code)
+    elif languages.is_known(code):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            code,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        )
+    return response
 
 
 def _page(request: HttpRequest, form: NumberForm) -> HttpResponse:

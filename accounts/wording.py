@@ -1,7 +1,8 @@
 """The words people agree to, each with the version that is kept with their consent.
 
 Whoever changes a text gives it a new version: consent to the old wording is then no longer enough,
-and the person is asked again.
+and the person is asked again. A translation is the same wording: with a consent stands the version,
+and the language it was read in.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from accounts.models import Consent
 
@@ -33,24 +35,26 @@ WORDING: Final = MappingProxyType(
     {
         Consent.Kind.CARE: Wording(
             version="2026-11",
-            title="Care",
-            text="A doctor of the clinic may look at my photos and answers and reply to me.",
-            meaning="We keep your photos and answers in your clinic's records.",
-            without="Without it you cannot send new photos. What was already sent stays on record.",
+            title=_("Care"),
+            text=_("A doctor of the clinic may look at my photos and answers and reply to me."),
+            meaning=_("We keep your photos and answers in your clinic's records."),
+            without=_(
+                "Without it you cannot send new photos. What was already sent stays on record."
+            ),
         ),
         Consent.Kind.COMPUTER_CHECK: Wording(
             version="2026-11",
-            title="Computer check",
-            text="A computer may check my photos before a doctor looks at them.",
-            meaning="It helps the doctors to see urgent cases first. A doctor always looks too.",
-            without="Without it a doctor looks at your photos and no computer does.",
+            title=_("Computer check"),
+            text=_("A computer may check my photos before a doctor looks at them."),
+            meaning=_("It helps the doctors to see urgent cases first. A doctor always looks too."),
+            without=_("Without it a doctor looks at your photos and no computer does."),
         ),
         Consent.Kind.MESSAGES: Wording(
             version="2026-11",
-            title="Messages",
-            text="You may send me WhatsApp messages when there is news about my cases.",
-            meaning="A message only says that there is news. It never says what we found.",
-            without="Without it we send the news to your e-mail address instead.",
+            title=_("Messages"),
+            text=_("You may send me WhatsApp messages when there is news about my cases."),
+            meaning=_("A message only says that there is news. It never says what we found."),
+            without=_("Without it we send the news to your e-mail address instead."),
         ),
         Consent.Kind.RESEARCH: Wording(
             version="2026-11",
@@ -70,6 +74,12 @@ ASKED_ON_SENDING: Final = (
     Consent.Kind.COMPUTER_CHECK,
     Consent.Kind.MESSAGES,
 )
+
+
+def as_read(kind: Consent.Kind, language: str) -> str:
+    """Today's words beside the box, in one language."""
+    with override(language):
+        return str(WORDING[kind].text)
 
 
 def version(kind: Consent.Kind) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import FirstReading, Review
 from diagnoses.workflow import Answer
@@ -13,13 +15,13 @@ from mlservice.packs import AnswerTemplate, Pack
 # The form's value for "none of the classes". No label of a pack can be called that.
 NO_LABEL = "-"
 RECHECKS = {
-    14: "in two weeks",
-    30: "in one month",
-    90: "in three months",
-    180: "in six months",
-    365: "in one year",
+    14: _("in two weeks"),
+    30: _("in one month"),
+    90: _("in three months"),
+    180: _("in six months"),
+    365: _("in one year"),
 }
-AGREES = [("yes", "I agree"), ("no", "I differ")]
+AGREES = [("yes", _("I agree")), ("no", _("I differ"))]
 
 
 class KeyedRadios(forms.RadioSelect):
@@ -50,10 +52,10 @@ def diagnosis_field(pack: Pack) -> forms.ChoiceField:
     choices = [(label.name, label.title) for label in pack.labels]
     keys = {label.name: label.key for label in pack.labels} | {NO_LABEL: "0"}
     return forms.ChoiceField(
-        label="Diagnosis",
-        choices=[*choices, (NO_LABEL, "None of these, or no lesion")],
+        label=_("Diagnosis"),
+        choices=[*choices, (NO_LABEL, _("None of these, or no lesion"))],
         widget=KeyedRadios(keys),
-        error_messages={"required": "Choose a diagnosis, or “none of these”."},
+        error_messages={"required": _("Choose a diagnosis, or “none of these”.")},
     )
 
 
@@ -61,16 +63,16 @@ class FirstReadingForm(forms.Form):
     """The doctor's own reading, before the computer's view opens. It cannot be changed later."""
 
     confidence = forms.ChoiceField(
-        label="How sure are you?",
+        label=_("How sure are you?"),
         choices=FirstReading.CONFIDENCE,
         widget=forms.RadioSelect,
-        error_messages={"required": "Say how sure you are."},
+        error_messages={"required": _("Say how sure you are.")},
     )
     plan = forms.ChoiceField(
-        label="Plan",
+        label=_("Plan"),
         choices=Review.Plan.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose a plan."},
+        error_messages={"required": _("Choose a plan.")},
     )
     field_order = ("diagnosis", "confidence", "plan")
 
@@ -84,44 +86,45 @@ class FirstReadingForm(forms.Form):
 
 
 class AnswerForm(forms.Form):
-    """The final answer. ``view_open`` says that the computer's view stands beside it."""
+    """The final answer. ``view_open`` says that the computer's view stands beside it;
+    ``patient_reads`` is the patient's language, where it is not the doctor's."""
 
     plan = forms.ChoiceField(
-        label="Plan",
+        label=_("Plan"),
         choices=Review.Plan.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose a plan."},
+        error_messages={"required": _("Choose a plan.")},
     )
     recheck_days = forms.TypedChoiceField(
-        label="Photograph again",
-        choices=[("", "not asked for")],
+        label=_("Photograph again"),
+        choices=[("", _("not asked for"))],
         coerce=int,
         empty_value=None,
         required=False,
     )
     advice = forms.CharField(
-        label="Answer to the patient",
-        help_text="In plain words. This is what they read.",
+        label=_("Answer to the patient"),
+        help_text=_("In plain words. This is what they read."),
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 8}),
-        error_messages={"required": "Write what the patient should read."},
+        error_messages={"required": _("Write what the patient should read.")},
     )
     note = forms.CharField(
-        label="Note for colleagues",
-        help_text="The patient does not see it.",
+        label=_("Note for colleagues"),
+        help_text=_("The patient does not see it."),
         max_length=4000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     agrees = forms.ChoiceField(
-        label="Agreement with the computer",
+        label=_("Agreement with the computer"),
         choices=AGREES,
         widget=KeyedRadios({"yes": "a", "no": "o"}),
-        error_messages={"required": "Say whether you agree with the computer."},
+        error_messages={"required": _("Say whether you agree with the computer.")},
     )
     differs_because = forms.CharField(
-        label="If you differ, why?",
-        help_text="A few words that help to find what the computer gets wrong.",
+        label=_("If you differ, why?"),
+        help_text=_("A few words that help to find what the computer gets wrong."),
         max_length=300,
         required=False,
     )
@@ -135,10 +138,15 @@ class AnswerForm(forms.Form):
         "note",
     )
 
-    def __init__(self, *args: Any, pack: Pack, view_open: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, pack: Pack, view_open: bool, patient_reads: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if patient_reads:
+            reads = gettext("The patient reads %(language)s.") % {"language": patient_reads}
+            self.fields["advice"].help_text = f"{self.fields['advice'].help_text} {reads}"
         self.fields["diagnosis"] = diagnosis_field(pack)
-        self.fields["recheck_days"].choices = [("", "not asked for"), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
+        self.fields["recheck_days"].choices = [("", _("not asked for")), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
         if not view_open:
             del self.fields["agrees"], self.fields["differs_because"]
         self.order_fields(self.field_order)
@@ -149,9 +157,9 @@ class AnswerForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if data.get("plan") == Review.Plan.RECHECK and data.get("recheck_days") is None:
-            self.add_error("recheck_days", "Say when the patient should photograph it again.")
+            self.add_error("recheck_days", _("Say when the patient should photograph it again."))
         if data.get("agrees") == "no" and not data.get("differs_because"):
-            self.add_error("differs_because", "Say in a few words why you differ.")
+            self.add_error("differs_because", _("Say in a few words why you differ."))
         return data
 
     def answer(self) -> Answer:
@@ -200,11 +208,11 @@ def from_review(review: Review) -> dict[str, Any]:
     }
 
 
-def _rechecks(pack: Pack) -> list[tuple[int, str]]:
+def _rechecks(pack: Pack) -> list[tuple[int, Any]]:
     """The usual intervals, and whatever others the pack's templates suggest."""
     suggested = {template.recheck_days for template in pack.templates}
     return [
-        (days, RECHECKS.get(days, f"in {days} days"))
+        (days, RECHECKS.get(days, gettext("in %(days)s days") % {"days": days}))
         for days in sorted({days for days in suggested if days} | set(RECHECKS))
     ]
 

@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import User
 from diagnoses import intake
@@ -75,7 +76,7 @@ class Slot:
         problems = self.problems
         if not problems:
             return None
-        problem = " and ".join(each.problem for each in problems)
+        problem = gettext(" and ").join(each.problem for each in problems)
         return self.pack.outcomes["photo_fails"].fill(problem=problem)
 
     @property

@@ -14,9 +14,10 @@ from typing import Any
 
 from django.db.models import Prefetch
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import AuditEntry, Consent, User
-from accounts.wording import WORDING
+from accounts.wording import as_read, version
 from diagnoses import presenting, telling
 from diagnoses.models import Case, CaseEvent, Lesion, Photo, Prediction, Remark, Review, Scoring
 from notifications.models import Message
@@ -58,6 +59,7 @@ def gather(patient: User) -> Everything:
             "clinic": patient.clinic.name if patient.clinic else None,
             "since": patient.date_joined,
             "last_login": patient.last_login,
+            "language": patient.language or None,
         },
         "phone_numbers": [_number(number) for number in patient.numbers.order_by("pk")],
         "consents": [_consent(consent) for consent in patient.consents.order_by("pk")],
@@ -114,11 +116,12 @@ def _number(number: Any) -> dict[str, Any]:
 
 
 def _consent(consent: Consent) -> dict[str, Any]:
-    wording = WORDING[Consent.Kind(consent.kind)]
+    kind = Consent.Kind(consent.kind)
     return {
         "what": consent.kind,
-        "words": str(wording.text) if consent.version == wording.version else None,
+        "words": as_read(kind, consent.language) if consent.version == version(kind) else None,
         "version": consent.version,
+        "language": consent.language,
         "given_at": consent.given_at,
         "taken_back_at": consent.withdrawn_at,
     }
@@ -219,7 +222,7 @@ def _event(event: CaseEvent) -> dict[str, Any]:
 
 def _message(message: Message) -> dict[str, Any]:
     return {
-        "about": message.get_event_display(),
+        "about": str(message.get_event_display()),
         "by": message.channel,
         "to": message.address,
         "state": message.state,
@@ -242,5 +245,5 @@ def _trail(patient: User, cases: list[Case]) -> Iterator[dict[str, Any]]:
 
 def _who(actor: User | None, patient: User) -> str:
     if actor is None:
-        return "the portal"
-    return "you" if actor.pk == patient.pk else actor.name
+        return _("the portal")
+    return _("you") if actor.pk == patient.pk else actor.name

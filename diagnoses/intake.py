@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 import pillow_heif
+from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
@@ -61,17 +62,24 @@ pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None
 
 SENTENCES = {
-    "empty": "This file is empty. Please choose the photo again.",
-    "too_heavy": "This file is larger than 30 MB. Please send the photo as your camera took it, "
-    "or a smaller copy.",
-    "not_a_picture": "This file is not a photo we can read. Please send a JPEG, PNG, WebP or HEIC "
-    "picture.",
-    "damaged": "This photo is damaged or incomplete. Please take it again, or send another copy.",
-    "too_many_pixels": "This photo has more than 50 megapixels. Please send a smaller copy.",
-    "too_few_pixels": "This picture is too small to see anything on it. Please send the photo as "
-    "your camera took it.",
-    "strip": "This picture is a long strip. Please send one photo of one mark.",
-    "animated": "This is a moving picture. Please send one still photo.",
+    "empty": _("This file is empty. Please choose the photo again."),
+    "too_heavy": _(
+        "This file is larger than 30 MB. Please send the photo as your camera took it, "
+        "or a smaller copy."
+    ),
+    "not_a_picture": _(
+        "This file is not a photo we can read. Please send a JPEG, PNG, WebP or HEIC picture."
+    ),
+    "damaged": _(
+        "This photo is damaged or incomplete. Please take it again, or send another copy."
+    ),
+    "too_many_pixels": _("This photo has more than 50 megapixels. Please send a smaller copy."),
+    "too_few_pixels": _(
+        "This picture is too small to see anything on it. Please send the photo as "
+        "your camera took it."
+    ),
+    "strip": _("This picture is a long strip. Please send one photo of one mark."),
+    "animated": _("This is a moving picture. Please send one still photo."),
 }
 
 
@@ -80,7 +88,7 @@ class Refusal(Exception):
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.sentence = SENTENCES[code]
+        self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
 
 

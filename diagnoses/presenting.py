@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, localize
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Prediction, Review
@@ -215,18 +218,19 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
 
 def _percent(share: float) -> str:
     """A configured share as it was typed: 0.8 is "80 %", 0.825 is "82.5 %"."""
-    return f"{round(share * 100, 1):g} %"
+    return f"{localize(Decimal(f'{round(share * 100, 1):g}'))} %"
 
 
 def doctor_name(case: Case) -> str:
     """Who will look, as the start of a sentence."""
     asked = case.asked_doctor
-    return asked.name if asked and asked.is_reading_doctor else "A doctor"
+    return asked.name if asked and asked.is_reading_doctor else _("A doctor")
 
 
 def spoken(moment: datetime) -> str:
     """As people say it: "Tuesday 24 November, 17:00"."""
-    return date_format(timezone.localtime(moment), "l j F, H:i")
+    pattern = pgettext("a date, as Django writes it", "l j F, H:i")
+    return date_format(timezone.localtime(moment), pattern)
 
 
 def dated(moment: datetime) -> str:
@@ -241,18 +245,18 @@ def steps(case: Case) -> list[Step]:
     checked = None if checking else events.first()
     by_computer = checked.kind == "checked" if checked else case.computer_check
     return [
-        Step("Sent", "done", case.submitted_at),
+        Step(_("Sent"), "done", case.submitted_at),
         Step(
-            "Checked by the computer" if by_computer else "Passed to a doctor",
+            _("Checked by the computer") if by_computer else _("Passed to a doctor"),
             "now" if checking else "done",
             checked.at if checked else None,
         ),
         Step(
-            "Doctor looking",
+            _("Doctor looking"),
             "done" if review else "todo" if checking else "now",
             None if review else case.answer_due_at,
         ),
-        Step("Answer", "done" if review else "todo", review.signed_at if review else None),
+        Step(_("Answer"), "done" if review else "todo", review.signed_at if review else None),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from diagnoses.triage import Answers
 from mlservice.packs import Pack, Question
@@ -40,7 +41,7 @@ class TellForm(QuestionsForm):
     """ "Tell us now": what is new since the case was sent."""
 
     what = forms.CharField(
-        label="What has changed, in your words?",
+        label=_("What has changed, in your words?"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),
@@ -52,7 +53,7 @@ class TellForm(QuestionsForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if not self.errors and not data.get("what") and not self.answers():
-            raise ValidationError("Answer a question or write what has changed.")
+            raise ValidationError(_("Answer a question or write what has changed."))
         return data
 
 

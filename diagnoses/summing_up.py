@@ -17,7 +17,8 @@ from diagnoses.conversation import Step
 from diagnoses.forms import SubmitForm
 from diagnoses.models import Draft, DraftPhoto
 from diagnoses.models.case import Side
-from mlservice.packs import PackError, load_pack
+from mlservice.packs import PackError
+from mlservice.readers import pack_for_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Said:
 
 
 def line_of(draft: Draft) -> Begun:
-    pack = load_pack(draft.pack_name)
+    pack = pack_for_reader(draft.pack_name)
     photo = DraftPhoto.objects.filter(patient=draft.patient_id, submit_key=draft.submit_key)
     return Begun(
         draft.submit_key,
@@ -55,7 +56,7 @@ def line_of(draft: Draft) -> Begun:
 def initial(draft: Draft) -> dict[str, Any]:
     """What the fields show: what is kept in the draft, and nothing where that is nothing."""
     data = conversation.typed(draft)
-    pack = load_pack(draft.pack_name)
+    pack = pack_for_reader(draft.pack_name)
     several = {f"q_{q.name}" for q in pack.questions if q.kind == "choices"}
     return {name: data.getlist(name) if name in several else data.get(name) for name in draft.data}
 
@@ -102,7 +103,7 @@ def _photos(form: SubmitForm, data: QueryDict) -> list[tuple[DraftPhoto, str]]:
 def _place(draft: Draft) -> str:
     data = conversation.typed(draft)
     try:
-        site = load_pack(draft.pack_name).site(data.get("site", "")).text
+        site = pack_for_reader(draft.pack_name).site(data.get("site", "")).text
     except PackError:
         return ""
     side = data.get("side", "")

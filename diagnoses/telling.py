@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic
@@ -13,23 +14,23 @@ from diagnoses import triage
 from diagnoses.models import Case, CaseEvent, Prediction, Review
 
 PLANS = {
-    Review.Plan.REASSURE: "Nothing more needs to be done now.",
-    Review.Plan.RECHECK: "Take a new photo later, so that we can compare.",
-    Review.Plan.SEE: "A doctor should look at it in person.",
-    Review.Plan.REFER_URGENT: "You are being referred to a specialist urgently.",
-    Review.Plan.TREAT: "It needs treatment.",
+    Review.Plan.REASSURE: _("Nothing more needs to be done now."),
+    Review.Plan.RECHECK: _("Take a new photo later, so that we can compare."),
+    Review.Plan.SEE: _("A doctor should look at it in person."),
+    Review.Plan.REFER_URGENT: _("You are being referred to a specialist urgently."),
+    Review.Plan.TREAT: _("It needs treatment."),
 }
 
 # What is only the house's own business (a first reading, a signature taken back) is not told.
 _HISTORY = {
-    "submitted": "You sent this case.",
-    "checked": "The computer checked your photo.",
-    "unscored": "Your case went to the doctors without a view of the computer.",
-    "requeued": "Your case was given to the computer again.",
-    "told_more": "You told us more about it.",
+    "submitted": _("You sent this case."),
+    "checked": _("The computer checked your photo."),
+    "unscored": _("Your case went to the doctors without a view of the computer."),
+    "requeued": _("Your case was given to the computer again."),
+    "told_more": _("You told us more about it."),
     "retake_asked": _("A doctor asked for a new photo."),
     "retaken": _("You sent a new photo."),
-    "withdrawn": "You withdrew this case.",
+    "withdrawn": _("You withdrew this case."),
 }
 
 
@@ -57,12 +58,12 @@ def status_of(case: Case) -> str:
 def state_of(case: Case, *, answered: bool) -> str:
     """As :func:`status_of`; ``answered``: there is an answer whose seconds to undo are over."""
     if case.status == Case.Status.CANCELLED:
-        return "Withdrawn"
+        return gettext("Withdrawn")
     if case.is_signed and answered:
-        return "Answered"
+        return gettext("Answered")
     if case.status == Case.Status.REGISTERED:
-        return "Being checked"
-    return "Waiting for a doctor"
+        return gettext("Being checked")
+    return gettext("Waiting for a doctor")
 
 
 def history(case: Case, review: Review | None) -> list[Told]:
@@ -82,8 +83,12 @@ def _answered(case: Case, event: CaseEvent) -> list[Told]:
     undone = case.events.filter(kind="signature_undone", pk__gt=event.pk).exists()
     if event.kind == "signed" and undone:
         return []
-    what = "answered" if event.kind == "signed" else "changed the answer"
-    return [Told(event.at, f"{event.actor} {what}.")]
+    what = (
+        gettext("%(name)s answered.")
+        if event.kind == "signed"
+        else gettext("%(name)s changed the answer.")
+    )
+    return [Told(event.at, what % {"name": event.actor})]
 
 
 def answers_of(case: Case) -> list[tuple[str, str]]:
@@ -102,12 +107,18 @@ def answers_of(case: Case) -> list[tuple[str, str]]:
 
 def plan_of(review: Review) -> str:
     """What happens next, as the doctor decided."""
-    plan = PLANS[Review.Plan(review.plan)]
+    plan = str(PLANS[Review.Plan(review.plan)])
     if review.recheck_days is None:
         return plan
     weeks, rest = divmod(review.recheck_days, 7)
-    length = f"{weeks} weeks" if weeks > 1 and not rest else f"{review.recheck_days} days"
-    again = f"Send a new photo in {length}, so that we can compare."
+    if weeks > 1 and not rest:
+        again = gettext("Send a new photo in %(n)s weeks, so that we can compare.") % {"n": weeks}
+    else:
+        again = ngettext(
+            "Send a new photo in %(n)s day, so that we can compare.",
+            "Send a new photo in %(n)s days, so that we can compare.",
+            review.recheck_days,
+        ) % {"n": review.recheck_days}
     return again if review.plan == Review.Plan.RECHECK else f"{plan} {again}"
 
 
@@ -130,9 +141,9 @@ def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
     """Which program said it: enough to find the very same one again."""
     receipt = prediction.receipt
     return [
-        ("Model version", str(receipt.get("model", ""))),
-        ("Weights, SHA-256", str(receipt.get("weights_sha256", ""))),
-        ("Preparing the picture, SHA-256", str(receipt.get("preprocess_sha256", ""))),
-        ("Ran on", str(receipt.get("device", ""))),
-        ("Photo, SHA-256", prediction.photo.sha256),
+        (gettext("Model version"), str(receipt.get("model", ""))),
+        (gettext("Weights, SHA-256"), str(receipt.get("weights_sha256", ""))),
+        (gettext("Preparing the picture, SHA-256"), str(receipt.get("preprocess_sha256", ""))),
+        (gettext("Ran on"), str(receipt.get("device", ""))),
+        (gettext("Photo, SHA-256"), prediction.photo.sha256),
     ]

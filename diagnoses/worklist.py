@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo, Remark, Retake
-from mlservice.packs import available_packs, load_pack
+from mlservice.packs import available_packs
+from mlservice.readers import pack_for_reader
 
 PAGE = 25
 # Counts stop here and then read "1000+": counting every row of a long list costs more than it says.
@@ -39,11 +40,11 @@ class Show(StrEnum):
     @property
     def heading(self) -> str:
         return {
-            Show.ALL: "All waiting",
-            Show.MINE: "Asked for me",
-            Show.TODAY: "Due today",
-            Show.LATE: "Late",
-            Show.ASKED: str(_("With a question")),
+            Show.ALL: _("All waiting"),
+            Show.MINE: _("Asked for me"),
+            Show.TODAY: _("Due today"),
+            Show.LATE: _("Late"),
+            Show.ASKED: _("With a question"),
         }[self]
 
 
@@ -215,7 +216,7 @@ def _matching(search: str) -> Q:
     sites = {
         (pack, site.name)
         for pack in available_packs()
-        for site in load_pack(pack).sites
+        for site in pack_for_reader(pack).sites
         if words in site.text.casefold()
     }
     found = Q(patient__name__icontains=search)

@@ -40,23 +40,23 @@ class JoinForm(forms.Form):
     """A new account for someone invited; the number they were invited on is filled in."""
 
     name = forms.CharField(
-        label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
     email = forms.EmailField(
-        label="E-mail address",
-        help_text="You log in with it. Use the one you use at work.",
+        label=_("E-mail address"),
+        help_text=_("You log in with it. Use the one you use at work."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     password = forms.CharField(
-        label="Password",
-        help_text="At least 10 characters. A few words are easier to remember than one.",
+        label=_("Password"),
+        help_text=_("At least 10 characters. A few words are easier to remember than one."),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    number = PhoneField(label="Phone number", max_length=40, required=False)
+    number = PhoneField(label=_("Phone number"), max_length=40, required=False)
     messages = forms.BooleanField(
-        label="You may send me WhatsApp messages when a case waits for me.",
-        help_text="A message only says that there is work. It never says whose or what.",
+        label=_("You may send me WhatsApp messages when a case waits for me."),
+        help_text=_("A message only says that there is work. It never says whose or what."),
         required=False,
     )
 
@@ -71,7 +71,7 @@ class JoinForm(forms.Form):
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).strip().lower()
         if User.objects.filter(email=email).exists():
-            raise ValidationError("There is an account with this address already.")
+            raise ValidationError(_("There is an account with this address already."))
         return email
 
     def clean_password(self) -> str:
@@ -85,5 +85,5 @@ class JoinForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if data.get("messages") and not data.get("number") and "number" not in self.errors:
-            self.add_error("number", "Give the number we should send messages to.")
+            self.add_error("number", _("Give the number we should send messages to."))
         return data

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from accounts.languages import language_of
 from accounts.models import Consent, User
 from accounts.people import numbers_to_tell, who_agreed
 from notifications import links
@@ -98,6 +99,7 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
             channel=route.channel,
             address=route.address,
             link=link,
+            language=_short(language_of(notice.recipient)),
         )
         if notice.not_before is not None:
             message.run_after = notice.not_before
@@ -109,7 +111,8 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
 def tell_invited(invitation: Invitation) -> Message:
     """Send an invitation, once: by WhatsApp to a number, else by e-mail.
 
-    The one message that may go to a number before its owner has agreed to anything.
+    The one message that may go to a number before its owner has agreed to anything. What they read
+    nobody knows; whoever invites them writes to them as they would speak.
     """
     channel = Channel.WHATSAPP if invitation.e164 else Channel.EMAIL
     message = Message.objects.create(
@@ -118,6 +121,7 @@ def tell_invited(invitation: Invitation) -> Message:
         invitation=invitation,
         channel=channel,
         address=invitation.e164 or invitation.email,
+        language=_short(language_of(invitation.invited_by)),
     )
     wake(DELIVER)
     return message
@@ -135,6 +139,7 @@ def tell_code(code: NumberCode) -> Message:
         code=code,
         channel=Channel.WHATSAPP,
         address=code.e164,
+        language=_short(language_of(code.user)),
     )
     wake(DELIVER)
     return message
@@ -170,3 +175,8 @@ def routes_to(persons: Sequence[User]) -> dict[int, Route]:
         else Route(Channel.EMAIL, person.email)
         for person in persons
     }
+
+
+def _short(code: str) -> str:
+    """As the folders of the texts are called, and the approved templates: "en", "es"."""
+    return code.partition("-")[0]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, ContactNumber, Role
 from accounts.phone import masked
@@ -26,16 +27,16 @@ class Channel(models.TextChoices):
 class Event(models.TextChoices):
     """What a message tells about."""
 
-    CASE_CHECKED = "case_checked", "The computer's check is done"
-    CASE_TO_READ = "case_to_read", "A case waits for the doctor"
-    CASE_SIGNED = "case_signed", "The doctor has answered"
-    CASE_AMENDED = "case_amended", "The doctor has amended the answer"
-    DOCTOR_WROTE = "doctor_wrote", "A doctor has written"
-    PATIENT_WROTE = "patient_wrote", "A patient has a question"
-    RETAKE_ASKED = "retake_asked", "A doctor asks for a new photo"
-    INVITATION = "invitation", "A doctor is invited"
-    NUMBER_CODE = "number_code", "A code to confirm a number"
-    ACCOUNT_ENDS = "account_ends", "An account is about to be erased"
+    CASE_CHECKED = "case_checked", _("The computer's check is done")
+    CASE_TO_READ = "case_to_read", _("A case waits for the doctor")
+    CASE_SIGNED = "case_signed", _("The doctor has answered")
+    CASE_AMENDED = "case_amended", _("The doctor has amended the answer")
+    DOCTOR_WROTE = "doctor_wrote", _("A doctor has written")
+    PATIENT_WROTE = "patient_wrote", _("A patient has a question")
+    RETAKE_ASKED = "retake_asked", _("A doctor asks for a new photo")
+    INVITATION = "invitation", _("A doctor is invited")
+    NUMBER_CODE = "number_code", _("A code to confirm a number")
+    ACCOUNT_ENDS = "account_ends", _("An account is about to be erased")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
@@ -79,7 +80,9 @@ def _with_account(request: HttpRequest, found: Invitation, user: User) -> HttpRe
 def _with_new_account(request: HttpRequest, found: Invitation, form: JoinForm) -> HttpResponse:
     data = form.cleaned_data
     with transaction.atomic():
-        user = User.objects.create_user(data["email"], data["password"], name=data["name"])
+        user = User.objects.create_user(
+            data["email"], data["password"], name=data["name"], language=get_language() or ""
+        )
         if data["number"]:
             keep_number(user, data["number"], messages=data["messages"])
         response = _accepted(request, found, user)

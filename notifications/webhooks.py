@@ -17,12 +17,16 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from twilio.request_validator import RequestValidator
 from twilio.twiml.messaging_response import MessagingResponse
 
 from accounts import people
+from accounts.languages import language_of
+from accounts.models import ContactNumber
 from notifications import settling
 from notifications.models import Inbound, Message
 from notifications.twilio_api import Fate
@@ -35,9 +39,11 @@ MAX_BODY = 32 * 1024
 STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
 START = {"START", "UNSTOP"}
 REPLIES = {
-    Inbound.Word.STOP: "You will get no more messages here. News comes by e-mail instead. "
-    "To get messages here again, write START.",
-    Inbound.Word.START: "You will get messages here again. To end them, write STOP.",
+    Inbound.Word.STOP: _(
+        "You will get no more messages here. News comes by e-mail instead. "
+        "To get messages here again, write START."
+    ),
+    Inbound.Word.START: _("You will get messages here again. To end them, write STOP."),
 }
 
 
@@ -101,8 +107,15 @@ def inbound(request: HttpRequest) -> HttpResponse:
         elif new and word == Inbound.Word.START:
             people.opt_in(sender)
     if new and word in REPLIES:
-        answer.message(REPLIES[word])
+        with override(_language_of(sender)):
+            answer.message(str(REPLIES[word]))
     return HttpResponse(str(answer), content_type="text/xml")
+
+
+def _language_of(e164: str) -> str:
+    """Of whoever has this phone, else the portal's own."""
+    number = ContactNumber.objects.select_related("user").filter(e164=e164).first()
+    return language_of(number.user) if number else str(settings.LANGUAGE_CODE)
 
 
 def _word(body: str) -> Inbound.Word:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.forms import Field
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
@@ -9,4 +10,4 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         # Django's own sentence speaks of fields, a word of programmers. It has no setting.
-        Field.default_error_messages["required"] = "This is needed."
+        Field.default_error_messages["required"] = _("This is needed.")

@@ -24,14 +24,14 @@ BELOW = {"lesion_list": "case_list"}  # a case is about a mark
 
 PATIENT: Pages = (
     (_("My marks"), "lesion_list"),
-    ("New photo", "case_new"),
+    (_("New photo"), "case_new"),
     (_("Learn"), "learn"),
 )
-DOCTOR: Pages = (("Worklist", "worklist"), ("Answered", "worklist_done"))
-ADMIN: Pages = (("Admin", "admin:index"),)
+DOCTOR: Pages = ((_("Worklist"), "worklist"), (_("Answered"), "worklist_done"))
+ADMIN: Pages = ((_("Admin"), "admin:index"),)
 ACCOUNT: Pages = (
-    ("Your account", "account"),
-    ("Change password", "account_change_password"),
+    (_("Your account"), "account"),
+    (_("Change password"), "account_change_password"),
 )
 
 

@@ -11,10 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from mlservice.packs import load_pack
+from mlservice.readers import pack_for_reader
 from portal import styleguide as pieces
 from portal.context import PRODUCT
 from portal.samples import the_same_mark
@@ -27,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is, for a visitor; for someone logged in, the page they came for."""
     user = request.user
     if not user.is_authenticated:
-        return render(request, "home.html", {"lesson": load_pack(settings.PACK).lesson})
+        return render(request, "home.html", {"lesson": pack_for_reader(settings.PACK).lesson})
     if user.is_admin:
         return redirect("admin:index")
     if user.is_reading_doctor:
@@ -49,7 +50,7 @@ def manifest(_request: HttpRequest) -> JsonResponse:
     body = {
         "name": PRODUCT,
         "short_name": PRODUCT,
-        "description": "Show a doctor a mark on your skin.",
+        "description": _("Show a doctor a mark on your skin."),
         "start_url": "/",
         "display": "browser",
         "background_color": PAPER,

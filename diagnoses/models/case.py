@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, User
 from mlservice.engine.types import Tier
-from mlservice.packs import Pack, load_pack
+from mlservice.packs import Pack
+from mlservice.readers import pack_for_reader
 from notifications.models import Invitation
 
 if TYPE_CHECKING:
@@ -114,11 +115,11 @@ class Case(models.Model):
     class Status(models.TextChoices):
         """FHIR's report codes."""
 
-        REGISTERED = "registered", "Received"
-        PARTIAL = "partial", "Waiting for a doctor"
-        FINAL = "final", "Answered"
-        AMENDED = "amended", "Answer amended"
-        CANCELLED = "cancelled", "Withdrawn"
+        REGISTERED = "registered", _("Received")
+        PARTIAL = "partial", _("Waiting for a doctor")
+        FINAL = "final", _("Answered")
+        AMENDED = "amended", _("Answer amended")
+        CANCELLED = "cancelled", _("Withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pack_name = models.CharField("pack", max_length=40)
@@ -199,7 +200,8 @@ class Case(models.Model):
 
     @property
     def pack(self) -> Pack:
-        return load_pack(self.pack_name)
+        """In the words of whoever reads at this moment."""
+        return pack_for_reader(self.pack_name)
 
     @property
     def place(self) -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models.case import Case
 
@@ -14,7 +15,11 @@ from diagnoses.models.case import Case
 class FirstReading(models.Model):
     """A doctor's own reading before the computer's view opened. Never edited."""
 
-    CONFIDENCE: ClassVar = [("sure", "Sure"), ("fairly", "Fairly sure"), ("unsure", "Unsure")]
+    CONFIDENCE: ClassVar = [
+        ("sure", _("Sure")),
+        ("fairly", _("Fairly sure")),
+        ("unsure", _("Unsure")),
+    ]
 
     case = models.ForeignKey(Case, models.PROTECT, related_name="first_readings")
     doctor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -44,11 +49,11 @@ class Review(models.Model):
     """A doctor's signed answer. Amending adds one; nothing is overwritten, ever."""
 
     class Plan(models.TextChoices):
-        REASSURE = "reassure", "No further action"
-        RECHECK = "recheck", "Photograph again later"
-        SEE = "see", "See in person"
-        REFER_URGENT = "refer_urgent", "Urgent referral"
-        TREAT = "treat", "Treatment"
+        REASSURE = "reassure", _("No further action")
+        RECHECK = "recheck", _("Photograph again later")
+        SEE = "see", _("See in person")
+        REFER_URGENT = "refer_urgent", _("Urgent referral")
+        TREAT = "treat", _("Treatment")
 
     case = models.ForeignKey(Case, models.PROTECT, related_name="reviews")
     doctor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")

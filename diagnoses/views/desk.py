@@ -14,8 +14,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from diagnoses import figures, presenting, talking, telling, triage, worklist
@@ -36,30 +36,30 @@ from mlservice.packs import Pack, Question
 UP_NEXT = 12
 OTHERS_SHOWN = 20
 EVENTS = {
-    "submitted": "Sent by the patient",
-    "checked": "The computer has looked",
-    "unscored": "The computer gave no view",
-    "to_doctors": "Passed to the doctors",
-    "told_more": "The patient told more",
-    "requeued": "Sent to the computer again",
-    "read_first": "Read by",
-    "signed": "Signed by",
-    "signature_undone": "Signature taken back by",
-    "amended": "Amended by",
-    "withdrawn": "Withdrawn by the patient",
-    "wrote": gettext_lazy("Message by"),
-    "retake_asked": gettext_lazy("New photo asked for by"),
-    "retaken": gettext_lazy("New photo sent by the patient"),
-    "question_closed": gettext_lazy("Needs no answer, says"),
+    "submitted": _("Sent by the patient"),
+    "checked": _("The computer has looked"),
+    "unscored": _("The computer gave no view"),
+    "to_doctors": _("Passed to the doctors"),
+    "told_more": _("The patient told more"),
+    "requeued": _("Sent to the computer again"),
+    "read_first": _("Read by"),
+    "signed": _("Signed by"),
+    "signature_undone": _("Signature taken back by"),
+    "amended": _("Amended by"),
+    "withdrawn": _("Withdrawn by the patient"),
+    "wrote": _("Message by"),
+    "retake_asked": _("New photo asked for by"),
+    "retaken": _("New photo sent by the patient"),
+    "question_closed": _("Needs no answer, says"),
 }
 NO_VIEW = {
-    "no_consent": "The patient did not want a computer to look.",
-    "photo_quality": "The photo cannot be judged; the patient sent it as it is.",
-    "no_close_view": "The patient sent only photos from further away; the computer reads none.",
-    "no_model": "No model was in service when the case came in.",
-    "late": "It had not come when the case was signed.",
-    "not_judged": "The computer found nothing in the photo that it could judge.",
-    "failed": "It could not read this case.",
+    "no_consent": _("The patient did not want a computer to look."),
+    "photo_quality": _("The photo cannot be judged; the patient sent it as it is."),
+    "no_close_view": _("The patient sent only photos from further away; the computer reads none."),
+    "no_model": _("No model was in service when the case came in."),
+    "late": _("It had not come when the case was signed."),
+    "not_judged": _("The computer found nothing in the photo that it could judge."),
+    "failed": _("It could not read this case."),
 }
 # What was done by one doctor among several is said with the name.
 BY_NAME = frozenset(
@@ -221,22 +221,27 @@ def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
 def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
     """Why a doctor who may see the computer's view finds none."""
     if case.status == Case.Status.REGISTERED:
-        return "It is still at work, or late. You need not wait for it."
+        return gettext("It is still at work, or late. You need not wait for it.")
     told = [event for event in events if event.kind in {"unscored", "checked", "retaken"}]
     if told and told[-1].kind == "retaken" and told[-1].detail.get("computer"):
-        return _("It is looking at the new photo. You need not wait for it.")
+        return gettext("It is looking at the new photo. You need not wait for it.")
     reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
-    return NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"])
+    return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))
 
 
 def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
     """What bears on trusting the numbers, in words."""
     return [
-        ("Kind of picture", prediction.modality.replace("_", " ")),
-        ("Turned four ways", "same answer" if prediction.stable else "the answer changes"),
+        (gettext("Kind of picture"), prediction.modality.replace("_", " ")),
         (
-            "Like its training pictures",
-            "no, its scores may mean little" if prediction.out_of_distribution else "yes",
+            gettext("Turned four ways"),
+            gettext("same answer") if prediction.stable else gettext("the answer changes"),
+        ),
+        (
+            gettext("Like its training pictures"),
+            gettext("no, its scores may mean little")
+            if prediction.out_of_distribution
+            else gettext("yes"),
         ),
     ]
 
@@ -244,10 +249,11 @@ def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
 def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
     """Which program said it, to the hash, and how it got there."""
     receipt = prediction.receipt
+    to_the_second = pgettext("a date, as Django writes it", "j F Y, H:i:s")
     more = [
-        ("Temperature", str(receipt.get("temperature", ""))),
-        ("Threshold", str(prediction.threshold)),
-        ("Time", date_format(localtime(prediction.created_at), "j F Y, H:i:s")),
+        (gettext("Temperature"), str(receipt.get("temperature", ""))),
+        (gettext("Threshold"), str(prediction.threshold)),
+        (gettext("Time"), date_format(localtime(prediction.created_at), to_the_second)),
     ]
     return telling.receipt_of(prediction) + more
 
@@ -267,7 +273,7 @@ def signed_answers(case: Case) -> list[Signed]:
 
 
 def _title(pack: Pack, label: str) -> str:
-    return pack.label(label).title if label else "None of these, or no lesion"
+    return pack.label(label).title if label else gettext("None of these, or no lesion")
 
 
 def _undo_seconds(standing: Signed | None, doctor: User) -> int:

@@ -11,11 +11,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, get_language_info
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import audit
 from accounts.access import person, reading_doctor_required
+from accounts.languages import language_of
 from accounts.models import User
 from diagnoses import talking, workflow
 from diagnoses.doctor_forms import (
@@ -30,8 +32,9 @@ from diagnoses.models import Case, Review
 from diagnoses.talk_forms import RetakeRequestForm, TalkForm
 from diagnoses.views.desk import desk
 from diagnoses.worklist import Filters
+from mlservice.packs import AnswerTemplate, load_pack
 
-READ_BEFORE = "Your own reading of this case was recorded before, and stays as it was."
+READ_BEFORE = _("Your own reading of this case was recorded before, and stays as it was.")
 CASE_WITH_ALL = ("patient", "doctor", "lesion", "signed_by", "clinic")
 
 
@@ -70,7 +73,7 @@ def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "GET":
         return _back(request, case)
     content = desk(case, person(request), Filters.read(request.GET))
-    form = AnswerForm(request.POST, pack=case.pack, view_open=content["view"] is not None)
+    form = AnswerForm(request.POST, **_form_of(case, content["view"] is not None))
     if not form.is_valid():
         return _page(request, case, answer_form=form, status=422)
     try:
@@ -92,7 +95,7 @@ def reading_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.warning(request, refusal.sentence)
     else:
         messages.success(
-            request, "Your signature is taken back. Nothing was sent, and your text is kept."
+            request, _("Your signature is taken back. Nothing was sent, and your text is kept.")
         )
     return _back(request, case, "decision")
 
@@ -108,9 +111,9 @@ def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
     view_open = desk(case, person(request), Filters())["view"] is not None
     if request.method == "GET":
         initial = from_review(standing) | {"after": standing.pk} | _template(request, case)
-        form = AmendForm(initial=initial, pack=case.pack, view_open=view_open)
+        form = AmendForm(initial=initial, **_form_of(case, view_open))
         return _page(request, case, amend_form=form)
-    form = AmendForm(request.POST, pack=case.pack, view_open=view_open)
+    form = AmendForm(request.POST, **_form_of(case, view_open))
     if not form.is_valid():
         return _page(request, case, amend_form=form, status=422)
     after = get_object_or_404(Review, pk=form.cleaned_data["after"], case=case)
@@ -196,7 +199,7 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     content = desk(case, person(request), Filters.read(request.GET)) | forms
     content["chosen_template"] = request.GET.get("template", "")
     content["template_values"] = {
-        template.name: starting_from(template) for template in case.pack.templates
+        template.name: starting_from(template) for template in _templates(case)
     }
     content.setdefault("talk_form", TalkForm())
     content.setdefault("retake_form", _fresh_request(case, content))
@@ -224,16 +227,28 @@ def _fresh_answer(request: HttpRequest, case: Case, content: dict[str, Any]) -> 
     elif content["own_reading"]:
         initial = from_first_reading(content["own_reading"])
     initial |= _template(request, case)
-    return AnswerForm(initial=initial, pack=case.pack, view_open=content["view"] is not None)
+    return AnswerForm(initial=initial, **_form_of(case, content["view"] is not None))
 
 
 def _template(request: HttpRequest, case: Case) -> dict[str, Any]:
     """The pack's answer template asked for in the address, as initial values."""
     chosen = request.GET.get("template")
-    for template in case.pack.templates:
+    for template in _templates(case):
         if template.name == chosen:
             return starting_from(template)
     return {}
+
+
+def _templates(case: Case) -> tuple[AnswerTemplate, ...]:
+    """In the language of the patient, who is going to read them."""
+    return load_pack(case.pack_name, language_of(case.patient)).templates
+
+
+def _form_of(case: Case, view_open: bool) -> dict[str, Any]:
+    """What an answer's form has to know of the case; the patient's language, if it is another."""
+    theirs = language_of(case.patient)
+    other = "" if theirs == get_language() else get_language_info(theirs)["name_translated"]
+    return {"pack": case.pack, "view_open": view_open, "patient_reads": other}
 
 
 def _refused(

@@ -17,7 +17,8 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from mlservice.packs import Lesson, Pack, PackError, load_pack
+from mlservice.packs import Lesson, Pack, PackError
+from mlservice.readers import pack_for_reader
 
 KEPT_FOR = 300  # seconds; long enough to carry a rush, short enough for a correction
 
@@ -77,7 +78,7 @@ def lesson_step(request: HttpRequest, slug: str) -> HttpResponse:
 def _pack(request: HttpRequest) -> Pack:
     """The pack new cases are asked in; ``?pack=`` for the page of an older case's."""
     try:
-        return load_pack(request.GET.get("pack") or settings.PACK)
+        return pack_for_reader(request.GET.get("pack") or settings.PACK)
     except PackError as missing:
         raise Http404 from missing
 

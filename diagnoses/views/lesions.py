@@ -15,7 +15,7 @@ from accounts.access import patient_required, person
 from diagnoses import conversation, lesions
 from diagnoses.lesions import Moment
 from diagnoses.models import Case, Lesion, Photo
-from mlservice.packs import load_pack
+from mlservice.readers import pack_for_reader
 
 PAGE = 20
 TOO_LONG = _("Make it shorter: a name has at most 60 letters.")
@@ -75,7 +75,7 @@ def lesion(request: HttpRequest, pk: UUID) -> HttpResponse:
     audit.record("lesion.viewed", actor=user, about=f"lesion:{found.pk}")
     context = {
         "lesion": found,
-        "site": cases[0].place if cases else load_pack(found.pack).site(found.site).text,
+        "site": cases[0].place if cases else pack_for_reader(found.pack).site(found.site).text,
         "history": history,
         "before": before,
         "first_page": not behind,
@@ -109,6 +109,6 @@ def lesion_name(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "form": form,
         "lesion": found,
-        "site": load_pack(found.pack).site(found.site).text,
+        "site": pack_for_reader(found.pack).site(found.site).text,
     }
     return render(request, "lesions/name.html", context, status=422 if posted else 200)

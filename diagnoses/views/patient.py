@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit, phone
@@ -99,7 +100,7 @@ def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
         except workflow.WorkflowError as error:
             messages.warning(request, error.sentence)
         else:
-            messages.success(request, "Thank you. Your doctors can see this now.")
+            messages.success(request, _("Thank you. Your doctors can see this now."))
         return redirect("case", pk=found.pk)
     context = {"case": found, "form": form}
     return render(request, "cases/tell.html", context, status=422 if posted else 200)
@@ -117,7 +118,7 @@ def case_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
         except workflow.WorkflowError as error:
             messages.warning(request, error.sentence)
         else:
-            messages.success(request, "You have withdrawn this case. No doctor will answer it.")
+            messages.success(request, _("You have withdrawn this case. No doctor will answer it."))
         return redirect("case", pk=found.pk)
     return render(request, "cases/withdraw.html", {"case": found})
 

@@ -23,7 +23,7 @@ from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
 from diagnoses.views.uploads import received_with
-from mlservice.packs import load_pack
+from mlservice.readers import pack_for_reader
 
 ALREADY_SENT = _(
     "You had already sent this form, so nothing was sent twice: this is its case. To ask about "
@@ -56,7 +56,7 @@ def case_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     """One screen of the form under ``key``. The last one sends it."""
-    patient, pack = person(request), load_pack(settings.PACK)
+    patient, pack = person(request), pack_for_reader(settings.PACK)
     if case := _sent_with(patient, key):
         return _already_sent(request, case)
     every = conversation.steps(pack)
@@ -87,7 +87,7 @@ def _answered(request: HttpRequest, draft: Draft, step: Step) -> HttpResponse:
     """Keep what was answered and go on; or say what stands against it, with all of it kept."""
     slots = _slots(draft, step)
     received_with(request, draft, {name: slots[name] for name in step.slots})
-    posted = figures.tapped(request.POST, load_pack(draft.pack_name))
+    posted = figures.tapped(request.POST, pack_for_reader(draft.pack_name))
     if posted is None:
         messages.warning(request, figures.BESIDE)
         return redirect(request.get_full_path() + "#figures")
@@ -112,7 +112,7 @@ def _sent(
     form = SubmitForm(
         data,
         patient=draft.patient,
-        pack=load_pack(draft.pack_name),
+        pack=pack_for_reader(draft.pack_name),
         slots=slots,
         about=draft.about,
     )
@@ -156,7 +156,7 @@ def _form(
 ) -> SubmitForm:
     """The form as far as this screen asks for it: answered with ``data``, or showing what is
     kept."""
-    pack = load_pack(draft.pack_name)
+    pack = pack_for_reader(draft.pack_name)
     return SubmitForm(
         data,
         initial=summing_up.initial(draft),
@@ -172,7 +172,7 @@ def _slots(draft: Draft, step: Step) -> dict[str, drafts.Slot]:
     """The places for photos, where this screen has to do with them."""
     if not step.slots and step.name != CHECK:
         return {}
-    return drafts.slots(draft.patient, draft.submit_key, load_pack(draft.pack_name))
+    return drafts.slots(draft.patient, draft.submit_key, pack_for_reader(draft.pack_name))
 
 
 def _screen(
@@ -217,7 +217,7 @@ def _place_for_a_photo(form: SubmitForm, name: str) -> dict[str, Any]:
 
 
 def _after(request: HttpRequest, draft: Draft, step: Step) -> Step:
-    every = conversation.steps(load_pack(draft.pack_name))
+    every = conversation.steps(pack_for_reader(draft.pack_name))
     _before, after = conversation.neighbours(step, every)
     return every[-1] if after is None or "then" in request.GET else after
 

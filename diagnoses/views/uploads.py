@@ -16,7 +16,7 @@ from accounts.models import User
 from diagnoses import drafts, intake, pieces
 from diagnoses.drafts import Slot
 from diagnoses.models import Case, Draft
-from mlservice.packs import load_pack
+from mlservice.readers import pack_for_reader
 
 _NAME = re.compile(r"[0-9a-f]{8,64}")  # of an upload, drawn by the sender
 
@@ -40,7 +40,7 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     patient = person(request)
     asked = request.POST if request.method == "POST" else request.GET
     key = _key(asked.get("submit_key"))
-    slot = _slot(request, asked, drafts.slots(patient, key, load_pack(settings.PACK)))
+    slot = _slot(request, asked, drafts.slots(patient, key, pack_for_reader(settings.PACK)))
     if slot is None or _sent(patient, key):
         return HttpResponse(status=409)
     upload = _upload(asked, patient, key, slot)

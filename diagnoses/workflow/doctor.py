@@ -50,7 +50,7 @@ def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) ->
     """
     _may_read(case, doctor)
     if case.clinic.blind_reading and not case.first_readings.filter(doctor=doctor).exists():
-        raise NotYet("Please record your own reading first; the computer's view opens then.")
+        raise NotYet(_("Please record your own reading first; the computer's view opens then."))
     now = timezone.now()
     with transaction.atomic():
         case.refresh_from_db()
@@ -71,9 +71,9 @@ def undo_signature(case: Case, doctor: User) -> None:
         case = Case.objects.select_for_update().get(pk=case.pk)
         review = case.reviews.standing().last()
         if case.status != Status.FINAL or review is None or case.signed_by_id != doctor.pk:
-            raise WorkflowError("There is no signature of yours to undo.")
+            raise WorkflowError(_("There is no signature of yours to undo."))
         if timezone.now() >= review.effective_at:
-            raise WorkflowError("The answer has been sent. You can amend it.")
+            raise WorkflowError(_("The answer has been sent. You can amend it."))
         move(case, Status.PARTIAL, "signature_undone", doctor, signed_at=None, signed_by=None)
         ReviewUndo.objects.create(review=review, doctor=doctor)
         ledger.withdraw(Event.CASE_SIGNED, about_review(case, review))
@@ -88,10 +88,11 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
         case = Case.objects.select_for_update().get(pk=case.pk)
         newest = case.reviews.standing().last()
         if newest is None or not case.is_signed:
-            raise WorkflowError("This case has no signed answer to amend.")
+            raise WorkflowError(_("This case has no signed answer to amend."))
         if newest.pk != after.pk:
             raise Moved(
-                f"{newest.doctor} amended this answer in the meantime. Please read it first.",
+                _("%(name)s amended this answer in the meantime. Please read it first.")
+                % {"name": newest.doctor},
                 newest.doctor,
                 newest.signed_at,
             )
@@ -118,14 +119,14 @@ def _has_seen_the_newest_photo(case: Case, saw: int) -> None:
 def _may_read(case: Case, doctor: User) -> None:
     """Surfaces answer 404 before this; here it is the last line of defence."""
     if not Case.objects.readable_by_doctor(doctor).filter(pk=case.pk).exists():
-        raise WorkflowError("This case is not yours to read.")
+        raise WorkflowError(_("This case is not yours to read."))
 
 
 def _review(case: Case, doctor: User, answer: Answer, *, effective_at: datetime) -> Review:
     if answer.diagnosis:
         case.pack.label(answer.diagnosis)
     if answer.agrees is False and not answer.differs_because.strip():
-        raise WorkflowError("Please say why you differ from the computer's view.")
+        raise WorkflowError(_("Please say why you differ from the computer's view."))
     review = Review.objects.create(
         case=case,
         doctor=doctor,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from accounts.models import Clinic, User
 from diagnoses.models import Case, CaseEvent, Review
@@ -35,12 +38,18 @@ def move(case: Case, to: str, kind: str, actor: User | None, **changes: object) 
 
 def too_late(case: Case) -> Moved:
     if case.is_signed and case.signed_at:
-        when = timezone.localtime(case.signed_at)
-        sentence = f"{case.signed_by} signed this case on {when:%d %B at %H:%M}."
+        when = date_format(
+            timezone.localtime(case.signed_at),
+            pgettext("a date, as Django writes it", "d F \\a\\t H:i"),
+        )
+        sentence = _("%(name)s signed this case on %(when)s.") % {
+            "name": case.signed_by,
+            "when": when,
+        }
         return Moved(sentence, case.signed_by, case.signed_at)
     if case.status == Status.CANCELLED:
-        return Moved("The patient has withdrawn this case.", case.patient)
-    return Moved("This case has moved on in the meantime. Please load the page again.")
+        return Moved(_("The patient has withdrawn this case."), case.patient)
+    return Moved(_("This case has moved on in the meantime. Please load the page again."))
 
 
 def note(case: Case, kind: str, actor: User | None, **detail: object) -> CaseEvent:

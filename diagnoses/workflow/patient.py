@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
@@ -83,14 +84,14 @@ def _already_submitted(patient: User, submission: Submission) -> Case | None:
 def _checked(patient: User, submission: Submission) -> Pack:
     """The submission's pack, once everything in the form fits it."""
     if not people.has_consent(patient, Consent.Kind.CARE):
-        raise WorkflowError("Please agree that a doctor may look at your photos first.")
+        raise WorkflowError(_("Please agree that a doctor may look at your photos first."))
     if not submission.photos:
-        raise WorkflowError("Please add a photo.")
+        raise WorkflowError(_("Please add a photo."))
     doctor, clinic = submission.doctor, _clinic_of(patient)
     if doctor and not (doctor.is_reading_doctor and doctor.clinic_id == clinic.pk):
-        raise WorkflowError("This doctor cannot be chosen. Please choose another one.")
+        raise WorkflowError(_("This doctor cannot be chosen. Please choose another one."))
     if submission.named_doctor and submission.named_doctor[1] in _own_numbers(patient, submission):
-        raise WorkflowError("The doctor's number is your own. Please write the doctor's.")
+        raise WorkflowError(_("The doctor's number is your own. Please write the doctor's."))
     return _pack_that_fits(submission)
 
 

@@ -25,7 +25,7 @@ from mlservice.packs.model import (
     Site,
     UrgencyRule,
 )
-from mlservice.packs.read import available_packs, load_pack, read_pack
+from mlservice.packs.read import available_packs, languages_of, load_pack, read_pack
 
 __all__ = [
     "NO_LABEL_PAGE",
@@ -51,6 +51,7 @@ __all__ = [
     "UrgencyRule",
     "area_at",
     "available_packs",
+    "languages_of",
     "load_pack",
     "read_pack",
 ]

@@ -6,6 +6,7 @@ whether a clinician has read it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -69,9 +70,15 @@ class Condition:
         return slug_of(self.name)
 
     def is_named_in(self, text: str) -> bool:
-        """Whether a text already says what this is, so that a link gives nothing away."""
-        lowered = text.lower()
-        return any(words.lower() in lowered for words in self.mentions)
+        """Whether a text already says what this is, so that a link gives nothing away.
+
+        A mention is a whole word, or several of them in one or in number: "lunar" is in "lunares"
+        and not in "lunaria".
+        """
+        words = "|".join(re.escape(each) for each in self.mentions)
+        return bool(words) and bool(
+            re.search(rf"(?<!\w)(?:{words})(?:s|es)?(?!\w)", text, re.IGNORECASE)
+        )
 
 
 @dataclass(frozen=True, slots=True)

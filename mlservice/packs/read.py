@@ -1,7 +1,8 @@
 """Reads a pack's folder, strictly: a pack that loads holds together.
 
 A pack is ``pack.toml`` and, to keep texts apart from rules, any other ``*.toml`` beside it; each
-top-level key stands in one of them. Every fault raises :class:`PackError` naming file and key.
+top-level key stands in one of them. A folder in it, called by a language, holds its texts once more
+(:mod:`mlservice.packs.translate`). Every fault raises :class:`PackError` naming file and key.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mlservice.packs.model import (
 )
 from mlservice.packs.read_learning import read_conditions, read_lesson
 from mlservice.packs.table import Table, read_folder
+from mlservice.packs.translate import translated
 
 FOLDER = Path(__file__).parent
 
@@ -78,17 +80,34 @@ def available_packs() -> list[str]:
     return sorted(p.parent.name for p in FOLDER.glob("*/pack.toml"))
 
 
+def languages_of(name: str) -> list[str]:
+    """The languages a pack's texts are translated into, sorted; its own is not among them."""
+    return sorted(p.parent.name for p in (FOLDER / name).glob("*/pack.toml"))
+
+
 @cache
-def load_pack(name: str) -> Pack:
-    """The pack called ``name``, checked whole; raises :class:`PackError` with what is wrong."""
+def load_pack(name: str, language: str = "") -> Pack:
+    """The pack called ``name``, checked whole; raises :class:`PackError` with what is wrong.
+
+    ``language`` is one of the browser's codes, "es" or "es-mx": the texts are in it if the pack
+    has them, else in the language the pack was written in. All but the texts is always the same.
+    """
     if name not in available_packs():
         raise PackError(f"There is no pack {name!r}; there are: {', '.join(available_packs())}.")
-    return read_pack(FOLDER / name)
+    spoken = language.partition("-")[0]
+    return _load(name, spoken if spoken in languages_of(name) else "")
 
 
-def read_pack(folder: Path) -> Pack:
+@cache
+def _load(name: str, language: str) -> Pack:
+    return read_pack(FOLDER / name, language)
+
+
+def read_pack(folder: Path, language: str = "") -> Pack:
     """The pack in ``folder``, checked whole and named after it; raises :class:`PackError`."""
     top = read_folder(folder)
+    if language:
+        top = translated(top, read_folder(folder / language))
     labels = tuple(_label(t) for t in top.tables("labels"))
     top.distinct("labels", [label.name for label in labels])
     top.distinct("labels", [label.key for label in labels], "key")

@@ -65,8 +65,17 @@ class Table:
         return key in self._content
 
     @property
+    def content(self) -> dict[str, Any]:
+        """What TOML made of it, unchecked."""
+        return self._content
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._content)
+
+    def with_content(self, content: dict[str, Any]) -> Table:
+        """Another content under the same keys, said to stand where this one's does."""
+        return Table(content, self._file, self._where, self._files)
 
     def nothing_else(self) -> None:
         """Refuse keys that nobody asked for."""

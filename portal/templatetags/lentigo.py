@@ -7,8 +7,10 @@ its parameters. All of them stand together on ``/styleguide/``.
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from django import template
+from django.conf import settings
 from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -20,6 +22,7 @@ register = template.Library()
 
 Context = dict[str, object]
 
+register.filter("day", speech.day)
 register.filter("percent_floor", speech.percent_floor)
 register.filter("tier_name", speech.tier_name)
 register.filter("tier_meaning", speech.tier_meaning)
@@ -58,6 +61,22 @@ def nav_links(context: template.Context) -> list[navigation.Link]:
 @register.simple_tag
 def account_links() -> list[navigation.Link]:
     return navigation.account()
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context) -> str:
+    """The address to come back to: of this page, or of the form that was just sent."""
+    request = context["request"]
+    form = urlsplit(request.headers.get("Referer", ""))
+    if request.method in {"GET", "HEAD"} or form.netloc != request.get_host():
+        return str(request.get_full_path())
+    return f"{form.path}?{form.query}" if form.query else form.path
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """The languages there are, each with its own name."""
+    return list(settings.LANGUAGES)
 
 
 @register.simple_tag

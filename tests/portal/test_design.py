@@ -306,8 +306,10 @@ def test_the_admin_stands_in_the_same_frame(cast: Cast) -> None:
 
 @pytest.mark.django_db
 def test_library_sentences_come_in_the_language_of_the_page(client: Client) -> None:
-    page = client.post("/accounts/login/", {}, headers={"Accept-Language": "de,es;q=0.5"})
+    page = client.post("/accounts/login/", {}, headers={"Accept-Language": "de,fr;q=0.5"})
     assert "This is needed." in page.content.decode()
+    page = client.post("/accounts/login/", {}, headers={"Accept-Language": "de,es;q=0.5"})
+    assert "Esto es necesario." in page.content.decode()
 
 
 @pytest.mark.django_db
@@ -380,7 +382,7 @@ def test_the_manifest_names_icons_that_exist(client: Client) -> None:
 
 
 def test_what_is_missing_and_what_is_not_yours_read_the_same(rf: RequestFactory) -> None:
-    missing = views.page_not_found(rf.get("/a/"), Http404("no such route"))
+    missing = views.page_not_found(rf.get("/cases/1/"), Http404("no such route"))
     secret = views.page_not_found(rf.get("/cases/1/"), Http404("case 1 of Ana"))
     assert missing.status_code == 404
     assert missing.content == secret.content

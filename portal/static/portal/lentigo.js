@@ -19,7 +19,7 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
     if (!file) return;
     pick.textContent = pick.dataset.again;
     pick.classList.add("button-quiet");
-    name.textContent = `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`;
+    name.textContent = `${file.name}, ${(file.size / 1e6).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 })} MB`;
     image.hidden = false;
     image.src = URL.createObjectURL(file);
   };
