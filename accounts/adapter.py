@@ -58,8 +58,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     ) -> Any:
         """In the language of whoever it is for; in the page's, for somebody without an account."""
         user = context.get("user")
-        known = isinstance(user, User) and languages.is_known(user.language)
-        with override(user.language) if known else nullcontext():
+        language = user.language if isinstance(user, User) else ""
+        with override(language) if languages.is_known(language) else nullcontext():
             return super().render_mail(template_prefix, email, context, headers)
 
     def set_password(self, user: User, password: str) -> None:

@@ -139,7 +139,7 @@ def reading_talk(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         workflow.ask(case, person(request), text, form.key_for(text))
     except workflow.WorkflowError as refusal:
-        return _refused(request, case, refusal, typed=[(_("Your message"), text)])
+        return _refused(request, case, refusal, typed=[(str(_("Your message")), text)])
     return _back(request, case, "talk")
 
 

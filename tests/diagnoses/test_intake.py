@@ -24,7 +24,7 @@ PACK = load_pack("skin")
 def refusal_of(data: bytes) -> str:
     with pytest.raises(Refusal) as caught:
         clean(io.BytesIO(data))
-    assert caught.value.sentence == SENTENCES[caught.value.code]
+    assert caught.value.sentence == str(SENTENCES[caught.value.code])
     return caught.value.code
 
 
