@@ -70,8 +70,11 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     }
 
 
-@pytest.mark.parametrize("viewport", [NARROW, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("viewport", "colours"),
+    [(NARROW, "light"), (DESKTOP, "dark")],
+    ids=["phone, light", "desktop, dark"],
+)
 def test_axe_finds_nothing(
     live_stack: Stack, open_browser: Opened, viewport: dict[str, int], colours: str
 ) -> None:

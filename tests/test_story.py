@@ -223,11 +223,8 @@ def test_a_session_lost_in_the_middle_of_the_form_costs_nothing(
     assert page.evaluate("sessionStorage.length") == 0
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
-def test_pages_fit_every_screen(
-    live_stack: Stack, open_browser: Opened, width: int, colours: str
-) -> None:
+def test_pages_fit_every_screen(live_stack: Stack, open_browser: Opened, width: int) -> None:
     live_stack.start("web")
     cast: Cast = build_cast()
     from tests.cases import submitted
@@ -243,7 +240,7 @@ def test_pages_fit_every_screen(
     }
     wide = []
     for person, paths in pages.items():
-        page = open_browser({"width": width, "height": 780}, color_scheme=colours)
+        page = open_browser({"width": width, "height": 780})
         if person is not None:
             log_in(page, live_stack.url, person.email, PASSWORD)
         for path in paths:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from diagnoses.conversation import CHECK, steps
 from diagnoses.models import Case
 from mlservice.packs import load_pack
@@ -31,12 +33,38 @@ def portal(live_stack: Stack) -> Stack:
     return live_stack
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@dataclass(frozen=True)
+class Tongue:
+    """The words of the way's buttons."""
+
+    code: str
+    next: str
+    send: str
+    answer: str
+
+
+ENGLISH = Tongue(
+    "en-gb", "Next", "Send to the doctor", "From the computer, not yet seen by a doctor"
+)
+SPANISH = Tongue(
+    "es", "Siguiente", "Enviar al médico", "De la computadora; ningún médico la ha visto todavía"
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "script", "tongue"),
+    [
+        (320, True, SPANISH),
+        (320, False, ENGLISH),
+        (390, True, ENGLISH),
+        (1280, False, SPANISH),
+    ],
+)
 def test_every_question_is_asked_and_the_answer_appears(
-    portal: Stack, open_browser: Opened, tmp_path: Path, width: int, script: bool
+    portal: Stack, open_browser: Opened, tmp_path: Path, width: int, script: bool, tongue: Tongue
 ) -> None:
     cast = build_cast()
+    User.objects.filter(pk=cast.ana.pk).update(language=tongue.code)
     page = open_browser({"width": width, "height": 780}, java_script_enabled=script)
     log_in(page, portal.url, cast.ana.email, PASSWORD)
     page.goto(f"{portal.url}/cases/new/")
@@ -49,11 +77,11 @@ def test_every_question_is_asked_and_the_answer_appears(
             page.locator("select[name=site]").select_option("back")
         elif page.locator("main input[type=radio][value=no]").count():
             page.locator("main input[type=radio][value=no]").check()
-        page.get_by_role("button", name="Next").click()
+        page.get_by_role("button", name=tongue.next).click()
     assert fits(page)
-    page.get_by_role("button", name="Send to the doctor").click()
+    page.get_by_role("button", name=tongue.send).click()
     page.wait_for_url(CASE)
-    expect(page.get_by_text("From the computer, not yet seen by a doctor")).to_be_visible()
+    expect(page.get_by_text(tongue.answer)).to_be_visible()
     assert fits(page)
 
 

@@ -43,9 +43,9 @@ def at_a_place(place: str, house: House, _clients: Clients, outcome: Outcome, ti
         name, deaths = SCORERS[number % 2], len(house.deaths)
         house.restart(name, FAILPOINT=f"{place}:{random.randint(1, 3)}")  # noqa: S311 - no secret
         house.heal(name)
-        death = _dies_alone(house, name, deaths)
+        death, orphans = _dies_alone(house, name, deaths)
         outcome.must(death.code == -signal.SIGKILL, f"{name} ended with {death.code}")
-        orphaned |= _orphans_of(house, death.at)
+        orphaned |= orphans
         seen.moves_again(house, outcome, death.at)
         house.ready(name)
     outcome.proof["orphaned_rows"] += len(orphaned)
@@ -60,9 +60,8 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
         house.restart(name, FAILPOINT="after_predict:1:hang", SCORING_HANG_SECONDS=str(HANG))
         house.heal(name)
         log = house.rig.stack.children[name].log
-        death = _dies_alone(house, name, deaths)
+        death, orphaned = _dies_alone(house, name, deaths)
         outcome.proof["ended_by_watchdog"] += int("Timeout (" in log.read_text(errors="replace"))
-        orphaned = _orphans_of(house, death.at)
         outcome.proof["orphaned_rows"] += len(orphaned)
         seen.moves_again(house, outcome, death.at - HANG)
         house.ready(name)
@@ -73,8 +72,8 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
     )
 
 
-def _dies_alone(house: House, name: str, deaths: int) -> Death:
-    """Its death, with the other worker standing still until then.
+def _dies_alone(house: House, name: str, deaths: int) -> tuple[Death, dict[int, float]]:
+    """Its death and the rows it left, with the other worker standing still until these are seen.
 
     On an idle machine each case wakes the same worker, and it need not be this one.
     """
@@ -83,7 +82,8 @@ def _dies_alone(house: House, name: str, deaths: int) -> Death:
     for other in others:
         house.send(other, signal.SIGSTOP)
     try:
-        return house.death_of(name, deaths)
+        death = house.death_of(name, deaths)
+        return death, _orphans_of(house, death.at)
     finally:
         for other in others:
             house.send(other, signal.SIGCONT)

@@ -254,7 +254,7 @@ ENGLISH_ONLY = re.compile(
     r"^(admin|api|mlservice)/|/admin_|^styleguide\.html|^notifications/(en|es)/"
 )
 # Still to be marked.
-NOT_YET = re.compile(r"^worklist/|^cases/(_live|case|list)\.html|^accounts/account\.html")
+NOT_YET = re.compile(r"^worklist/")
 LITERAL = re.compile(r'"([^"]*)"')
 READ_ALOUD = re.compile(r'\b(?:alt|aria-label|title|placeholder|data-[\w-]*says)="([^"]*)"')
 
