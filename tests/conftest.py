@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 from pytest_django import Settings
 
 from tests.plugin import POSTGRES, REDIS
@@ -45,6 +46,13 @@ def nobody_goes_on_listening() -> Iterator[None]:
     from diagnoses import hearing  # needs the settings, which pytest_configure changes first
 
     hearing.close()
+
+
+@pytest.fixture(autouse=True)
+def the_next_one_speaks_english() -> Iterator[None]:
+    """A page in another language leaves it to the thread that made it, and that is the test's."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -37,6 +37,14 @@ def join(token: str, client: Client | None = None, **more: str) -> int:
     return int(response.status_code)
 
 
+def test_who_joins_on_a_spanish_page_reads_spanish_from_then_on(cast: Cast) -> None:
+    client = Client(HTTP_ACCEPT_LANGUAGE="es")
+    token = invite(cast).token
+    assert "le pide que se una como médico" in client.get(f"/invitations/{token}/").content.decode()
+    assert join(token, client) == 302
+    assert User.objects.get(email="vera@example.org").language == "es"
+
+
 def test_vera_gets_one_message_with_a_link(cast: Cast, twilio: StandIn) -> None:
     invitation = invite(cast)
     assert invite(cast) == invitation

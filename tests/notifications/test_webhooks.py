@@ -15,6 +15,7 @@ from django.urls import reverse
 from pytest_django import Settings
 from twilio.request_validator import RequestValidator
 
+from accounts import languages
 from accounts.people import reachable_number
 from notifications import delivery
 from notifications.models import Channel, Inbound, Message
@@ -206,6 +207,12 @@ def test_stop_ends_messages_and_start_brings_them_back(cast: Cast, word: str) ->
     assert tell(cast.ana).channel == Channel.EMAIL
     assert "messages here again" in write("start", "SMin2").content
     assert reachable_number(cast.ana) is not None
+
+
+def test_the_phones_owner_is_answered_in_their_language(cast: Cast) -> None:
+    languages.choose(cast.ana, "es")
+    assert "No recibirá más mensajes aquí." in write("STOP").content
+    assert "Volverá a recibir mensajes aquí." in write("START", "SMin2").content
 
 
 def test_a_replayed_stop_does_not_undo_a_later_start(cast: Cast) -> None:

@@ -91,7 +91,7 @@ OPEN = [
     "/learn/self-check/try-shape/?reply=none",
     "/learn/self-check/try-shape/?check=1",
     "/no-such-page/",
-    "/invitation/none/",
+    "/invitations/none/",
 ]
 
 
