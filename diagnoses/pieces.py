@@ -12,6 +12,8 @@ from typing import IO
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce, Length
 
 from accounts.models import User
 from diagnoses import drafts, intake
@@ -42,7 +44,7 @@ class Upload:
 
 def received(upload: Upload) -> int:
     """How many bytes of it are here."""
-    return sum(len(piece.content) for piece in _pieces(upload))
+    return _pieces(upload).aggregate(bytes=Coalesce(Sum(Length("content")), 0))["bytes"]
 
 
 def add(upload: Upload, start: int, content: bytes) -> int:
@@ -75,7 +77,8 @@ def add(upload: Upload, start: int, content: bytes) -> int:
 
 def whole(upload: Upload) -> IO[bytes]:
     """The file, all of it here; its pieces stay until :func:`forget`."""
-    return io.BytesIO(b"".join(bytes(piece.content) for piece in _pieces(upload)))
+    in_order = _pieces(upload).order_by("start").values_list("content", flat=True)
+    return io.BytesIO(b"".join(in_order))
 
 
 def forget(patient: User, submit_key: UUID, slot: str) -> None:
@@ -83,16 +86,14 @@ def forget(patient: User, submit_key: UUID, slot: str) -> None:
     UploadPiece.objects.filter(patient=patient, submit_key=submit_key, slot=slot).delete()
 
 
-def _pieces(upload: Upload) -> list[UploadPiece]:
-    """In the file's order. Of another file for the same place there may be some until this one's
-    first arrives."""
-    found = UploadPiece.objects.filter(
+def _pieces(upload: Upload) -> QuerySet[UploadPiece]:
+    """Of another file for the same place there may be some until this one's first arrives."""
+    return UploadPiece.objects.filter(
         patient=upload.patient,
         submit_key=upload.submit_key,
         slot=upload.slot,
         upload=upload.name,
     )
-    return list(found.order_by("start"))
 
 
 def _make_room(upload: Upload) -> None:
