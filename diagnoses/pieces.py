@@ -44,7 +44,8 @@ class Upload:
 
 def received(upload: Upload) -> int:
     """How many bytes of it are here."""
-    return _pieces(upload).aggregate(bytes=Coalesce(Sum(Length("content")), 0))["bytes"]
+    here = _pieces(upload).aggregate(bytes=Coalesce(Sum(Length("content")), 0))
+    return int(here["bytes"])
 
 
 def add(upload: Upload, start: int, content: bytes) -> int:
