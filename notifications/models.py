@@ -36,6 +36,9 @@ class Event(models.TextChoices):
     INVITATION = "invitation", "A doctor is invited"
     NUMBER_CODE = "number_code", "A code to confirm a number"
     ACCOUNT_ENDS = "account_ends", "An account is about to be erased"
+    REMIND_RECHECK = "remind_recheck", "Reminder: a new photo of the same mark"
+    REMIND_SEE_DOCTOR = "remind_see_doctor", "Reminder: did you see the doctor?"
+    REMIND_SUN = "remind_sun", "Reminder: the sunny season begins"
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
