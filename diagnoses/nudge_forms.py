@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import Nudge
+from diagnoses.talk_forms import WordsField
 
 MOST_WORDS = 500
 
@@ -21,22 +20,13 @@ class VisitForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose one of the four.")},
     )
-    words = forms.CharField(
+    words = WordsField(
         label=_("Is there something your doctors here should know?"),
         help_text=_(
             "Such as what the doctor said, or what stands in the way. You can leave it out."
         ),
         required=False,
-        max_length=MOST_WORDS,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        rows=3,
+        most=MOST_WORDS,
         error_messages={"max_length": _("Please write 500 letters at most.")},
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # The server refuses with a sentence what a browser would cut off without a word.
-        del self.fields["words"].widget.attrs["maxlength"]
-
-    def clean_words(self) -> str:
-        """A browser sends a line break as two characters."""
-        return str(self.cleaned_data["words"]).replace("\r\n", "\n").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import ClassVar, Self
 
 from django.db import models
@@ -11,15 +12,23 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, User
-from accounts.reminder_stop import Reminder
+from accounts.reminder_stop import Reminder, ReminderStop
 from diagnoses.models.case import Case
 from diagnoses.models.reading import Review
+
+SHOWN_FOR = timedelta(days=30)
 
 
 class NudgeQuerySet(models.QuerySet["Nudge"]):
     def visible_to(self, user: User) -> Self:
         """The patient's own, once they were told. Nobody else has business with its page."""
         return self.filter(patient=user, told_at__isnull=False)
+
+    def to_show(self, user: User) -> Self:
+        """What was told lately and not acted upon: a message's link ends, and may be overlooked."""
+        off = ReminderStop.objects.filter(user=user, resumed_at=None)
+        asked = self.visible_to(user).filter(state__in=[Nudge.State.TOLD, Nudge.State.OPENED])
+        return asked.filter(told_at__gt=Now() - SHOWN_FOR).exclude(kind__in=off.values("kind"))
 
     def due(self) -> Self:
         """To be looked at now, by the database's clock. What matters more comes first."""

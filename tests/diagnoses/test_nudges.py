@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -25,7 +23,7 @@ from diagnoses.workflow import Answer, reminding
 from notifications import delivery
 from notifications.models import Event, Message
 from tests import cases
-from tests.cast import Cast, build_cast
+from tests.cast import Cast
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -274,9 +272,7 @@ def test_by_day_where_the_clinic_is(
         assert not later.held
 
 
-def test_at_night_it_waits_for_the_morning(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_at_night_it_waits_for_the_morning(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the clock of the clinic, not of the portal: the day there begins in two hours."""
     soon = timezone.now().astimezone(cast.north.zone) + timedelta(hours=2)
     monkeypatch.setattr(reminding, "DAY_BEGINS", soon.time())
