@@ -16,7 +16,7 @@ class Reminder(models.TextChoices):
 
     RECHECK = "recheck", _("A new photo of the same mark")
     SEE_DOCTOR = "see_doctor", _("Did you see the doctor?")
-    SUN = "sun", _("The sunny season begins")
+    SUN = "sun", _("The sunny months begin")
 
 
 class ReminderStop(models.Model):

@@ -72,7 +72,7 @@ def counts(admin: User) -> list[Line]:
     return sorted(lines, key=lambda line: (-line.month.timestamp(), order.index(line.kind)))
 
 
-def _fates(nudges: QuerySet[Nudge], since: datetime) -> Iterable[dict[str, Any]]:
+def _fates(nudges: QuerySet[Nudge], since: datetime) -> Iterable[Any]:
     """What was due, without what had ended before its day."""
     ended_before = Q(told_at=None, stopped_at__lt=F("due_at"))
     due = nudges.filter(due_at__gte=since, due_at__lte=Now()).exclude(ended_before)
@@ -91,7 +91,7 @@ def _fates(nudges: QuerySet[Nudge], since: datetime) -> Iterable[dict[str, Any]]
     )
 
 
-def _stops(stops: QuerySet[ReminderStop], since: datetime) -> Iterable[dict[str, Any]]:
+def _stops(stops: QuerySet[ReminderStop], since: datetime) -> Iterable[Any]:
     by_month = stops.filter(stopped_at__gte=since).annotate(month=TruncMonth("stopped_at"))
     return by_month.values("month", "kind").order_by().annotate(stops=Count("user", distinct=True))
 

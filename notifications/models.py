@@ -38,7 +38,7 @@ class Event(models.TextChoices):
     ACCOUNT_ENDS = "account_ends", "An account is about to be erased"
     REMIND_RECHECK = "remind_recheck", "Reminder: a new photo of the same mark"
     REMIND_SEE_DOCTOR = "remind_see_doctor", "Reminder: did you see the doctor?"
-    REMIND_SUN = "remind_sun", "Reminder: the sunny season begins"
+    REMIND_SUN = "remind_sun", "Reminder: the sunny months begin"
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

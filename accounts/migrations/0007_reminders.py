@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             name='ReminderStop',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('recheck', 'A new photo of the same mark'), ('see_doctor', 'Did you see the doctor?'), ('sun', 'The sunny season begins')], max_length=12)),
+                ('kind', models.CharField(choices=[('recheck', 'A new photo of the same mark'), ('see_doctor', 'Did you see the doctor?'), ('sun', 'The sunny months begin')], max_length=12)),
                 ('stopped_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('resumed_at', models.DateTimeField(editable=False, null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reminder_stops', to=settings.AUTH_USER_MODEL)),

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('year', models.PositiveSmallIntegerField(null=True)),
-                ('kind', models.CharField(choices=[('recheck', 'A new photo of the same mark'), ('see_doctor', 'Did you see the doctor?'), ('sun', 'The sunny season begins')], max_length=12)),
+                ('kind', models.CharField(choices=[('recheck', 'A new photo of the same mark'), ('see_doctor', 'Did you see the doctor?'), ('sun', 'The sunny months begin')], max_length=12)),
                 ('round', models.PositiveSmallIntegerField(default=1)),
                 ('due_at', models.DateTimeField()),
                 ('not_before', models.DateTimeField()),

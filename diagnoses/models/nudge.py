@@ -28,19 +28,22 @@ class NudgeQuerySet(models.QuerySet["Nudge"]):
         """What was told lately and not acted upon: a message's link ends, and may be overlooked."""
         off = ReminderStop.objects.filter(user=user, resumed_at=None)
         asked = self.visible_to(user).filter(state__in=[Nudge.State.TOLD, Nudge.State.OPENED])
-        return asked.filter(told_at__gt=Now() - SHOWN_FOR).exclude(kind__in=off.values("kind"))
+        lately = asked.filter(told_at__gt=Now() - SHOWN_FOR).exclude(kind__in=off.values("kind"))
+        return lately.order_by(_weight(), "-told_at")
 
     def due(self) -> Self:
         """To be looked at now, by the database's clock. What matters more comes first."""
-        rank = models.Case(
-            *(models.When(kind=kind, then=place) for place, kind in enumerate(BY_WEIGHT)),
-            output_field=models.SmallIntegerField(),
-        )
         waiting = self.filter(state=Nudge.State.PENDING, not_before__lte=Now())
-        return waiting.annotate(now=Now()).order_by(rank, "not_before", "pk")
+        return waiting.annotate(now=Now()).order_by(_weight(), "not_before", "pk")
 
 
-BY_WEIGHT = (Reminder.SEE_DOCTOR, Reminder.RECHECK, Reminder.SUN)
+def _weight() -> models.Case:
+    """What matters more comes first."""
+    order = (Reminder.SEE_DOCTOR, Reminder.RECHECK, Reminder.SUN)
+    return models.Case(
+        *(models.When(kind=kind, then=place) for place, kind in enumerate(order)),
+        output_field=models.SmallIntegerField(),
+    )
 
 
 class Nudge(models.Model):

@@ -51,7 +51,7 @@ def lesion_list(request: HttpRequest) -> HttpResponse:
         "before": before,
         "first_page": not behind,
         "begun": conversation.count_open(user),
-        "nudge": Nudge.objects.to_show(user).order_by("-told_at").first(),
+        "nudge": Nudge.objects.to_show(user).first(),
     }
     return render(request, "lesions/list.html", context)
 

@@ -118,14 +118,15 @@ def tell_of_visit(nudge: Nudge, patient: User, reply: str, words: str) -> None:
     on their list until one of them has said something to it.
     """
     with transaction.atomic():
-        case = Case.objects.select_for_update(of=("self",)).get(pk=nudge.case_id)
+        asked_about = Case.objects.select_for_update(of=("self",)).filter(nudges=nudge)
+        case = asked_about.first()
         mine = Nudge.objects.visible_to(patient).filter(kind=Reminder.SEE_DOCTOR)
         held = mine.select_for_update(of=("self",)).filter(pk=nudge.pk).first()
-        if held is None:
+        if case is None or held is None:
             raise WorkflowError(_("This question is not yours."))
         if held.state == State.STOPPED:
             raise WorkflowError(_("Your doctor has changed the answer since. Please read it."))
-        if _said_before(held, reply, words):
+        if _said_before(case, held, reply, words):
             return
         Nudge.objects.filter(pk=held.pk).update(
             state=State.ACTED, reply=reply, acted_at=Coalesce("acted_at", Now())
@@ -138,11 +139,9 @@ def tell_of_visit(nudge: Nudge, patient: User, reply: str, words: str) -> None:
             ask(case, patient, f"{said}\n{words}".strip(), uuid.uuid5(held.pk, words))
 
 
-def _said_before(nudge: Nudge, reply: str, words: str) -> bool:
-    if nudge.case is None or nudge.reply != reply:
-        return False
-    last = nudge.case.events.filter(detail__nudge=str(nudge.pk)).last()
-    return last is not None and last.detail.get("what") == words
+def _said_before(case: Case, nudge: Nudge, reply: str, words: str) -> bool:
+    last = case.events.filter(detail__nudge=str(nudge.pk)).last()
+    return last is not None and nudge.reply == reply and last.detail.get("what") == words
 
 
 def _ask_again(nudge: Nudge, reply: str) -> None:

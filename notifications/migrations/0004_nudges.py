@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='message',
             name='event',
-            field=models.CharField(choices=[('case_checked', "The computer's check is done"), ('case_to_read', 'A case waits for the doctor'), ('case_signed', 'The doctor has answered'), ('case_amended', 'The doctor has amended the answer'), ('doctor_wrote', 'A doctor has written'), ('patient_wrote', 'A patient has a question'), ('retake_asked', 'A doctor asks for a new photo'), ('invitation', 'A doctor is invited'), ('number_code', 'A code to confirm a number'), ('account_ends', 'An account is about to be erased'), ('remind_recheck', 'Reminder: a new photo of the same mark'), ('remind_see_doctor', 'Reminder: did you see the doctor?'), ('remind_sun', 'Reminder: the sunny season begins')], max_length=30),
+            field=models.CharField(choices=[('case_checked', "The computer's check is done"), ('case_to_read', 'A case waits for the doctor'), ('case_signed', 'The doctor has answered'), ('case_amended', 'The doctor has amended the answer'), ('doctor_wrote', 'A doctor has written'), ('patient_wrote', 'A patient has a question'), ('retake_asked', 'A doctor asks for a new photo'), ('invitation', 'A doctor is invited'), ('number_code', 'A code to confirm a number'), ('account_ends', 'An account is about to be erased'), ('remind_recheck', 'Reminder: a new photo of the same mark'), ('remind_see_doctor', 'Reminder: did you see the doctor?'), ('remind_sun', 'Reminder: the sunny months begin')], max_length=30),
         ),
     ]

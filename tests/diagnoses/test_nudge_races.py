@@ -17,6 +17,7 @@ from pytest_django import Settings
 from diagnoses import workflow
 from diagnoses.models import Nudge
 from diagnoses.workflow import reminding
+from notifications import ledger
 from notifications.models import Event, Message
 from tests import cases
 from tests.cast import Cast, build_cast
@@ -31,13 +32,13 @@ def due(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Cast:
     settings.UNDO_SIGNATURE = timedelta(0)
     monkeypatch.setattr(reminding, "DAY_BEGINS", hour.min)
     monkeypatch.setattr(reminding, "DAY_ENDS", hour.max)
-    tell = reminding.ledger.tell
+    tell = ledger.tell
 
     def slowly(*notices: Any) -> Any:
         time.sleep(0.3)
         return tell(*notices)
 
-    monkeypatch.setattr(reminding.ledger, "tell", slowly)
+    monkeypatch.setattr(ledger, "tell", slowly)
     cast = build_cast()
     answered(cast.ana, cast.ruth, LATER)
     answered(cast.ana, cast.ruth, IN_PERSON)

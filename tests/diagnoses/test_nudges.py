@@ -20,7 +20,7 @@ from accounts.reminder_stop import Reminder, ReminderStop
 from diagnoses import erasure, tasks, workflow
 from diagnoses.models import Case, Nudge, Review
 from diagnoses.workflow import Answer, reminding
-from notifications import delivery
+from notifications import delivery, ledger
 from notifications.models import Event, Message
 from tests import cases
 from tests.cast import Cast
@@ -439,7 +439,7 @@ def test_a_reminder_and_its_message_are_written_together_or_not_at_all(
     def broken(*_: object) -> None:
         raise RuntimeError("the ledger is closed")
 
-    monkeypatch.setattr(reminding.ledger, "tell", broken)
+    monkeypatch.setattr(ledger, "tell", broken)
     with pytest.raises(RuntimeError):
         workflow.tell_next()
     monkeypatch.undo()
