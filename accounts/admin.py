@@ -114,6 +114,7 @@ class ClinicAdmin(ReadOnlyAdmin):
     fields = (
         *("name", "release_policy", "blind_reading"),
         *("red_answer_hours", "amber_answer_hours", "green_answer_hours"),
+        *("time_zone", "sun_month"),
     )
 
     def has_add_permission(self, request: HttpRequest, *_args: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
@@ -12,9 +13,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.dates import MONTHS
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phone import masked
+from accounts.reminder_stop import ReminderStop  # noqa: F401 - or Django knows no such table
+from accounts.zones import known_time_zone
 
 
 class Clinic(models.Model):
@@ -37,6 +41,20 @@ class Clinic(models.Model):
     red_answer_hours = models.PositiveSmallIntegerField(default=24)
     amber_answer_hours = models.PositiveSmallIntegerField(default=48)
     green_answer_hours = models.PositiveSmallIntegerField(default=72)
+    time_zone = models.CharField(
+        max_length=40,
+        blank=True,
+        validators=[known_time_zone],
+        help_text="Such as Europe/Madrid; reminders leave by its day. Empty: the portal's.",
+    )
+    sun_month = models.PositiveSmallIntegerField(
+        "sunny months begin in",
+        choices=list(MONTHS.items()),
+        default=5,
+        null=True,
+        blank=True,
+        help_text="May in the north, November in the south. Empty: nobody is reminded of the sun.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -44,6 +62,10 @@ class Clinic(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone or settings.TIME_ZONE)
 
 
 class UserQuerySet(models.QuerySet["User"]):

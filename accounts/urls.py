@@ -11,5 +11,6 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/numbers/", views.number_add, name="account_number_add"),
     path("account/numbers/<int:pk>/", views.number_change, name="account_number"),
+    path("account/reminders/<str:kind>/", views.reminder_change, name="account_reminder"),
     path("account/log-out-everywhere/", views.log_out_everywhere, name="account_end_sessions"),
 ]

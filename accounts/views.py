@@ -9,19 +9,21 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import languages, people
-from accounts.access import login_required, person
+from accounts import languages, people, reminders
+from accounts.access import login_required, patient_required, person
 from accounts.agreements import agreements
 from accounts.forms import NumberForm
 from accounts.models import Consent, ContactNumber, StoppedPhone, User
 from accounts.phone import spoken
+from accounts.reminder_stop import Reminder
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,22 @@ def _confirmed_first(number: ContactNumber) -> HttpResponse | None:
     return None
 
 
+@patient_required
+@require_POST
+def reminder_change(request: HttpRequest, kind: str) -> HttpResponse:
+    """Stop one kind of reminder, or have it again; ``answer`` is "stop" or "resume"."""
+    if kind not in Reminder.values:
+        raise Http404
+    user, chosen = person(request), Reminder(kind)
+    if request.POST.get("answer") == "stop":
+        reminders.stop(user, chosen)
+        messages.success(request, _("Done. We send you no more reminders of this kind."))
+    elif request.POST.get("answer") == "resume":
+        reminders.resume(user, chosen)
+        messages.success(request, _("We remind you again, when the time comes."))
+    return redirect(reverse("account") + "#reminders")
+
+
 @login_required
 @require_POST
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
@@ -108,7 +126,12 @@ def language(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, form: NumberForm) -> HttpResponse:
     user = person(request)
-    context = {"numbers": _numbers(user), "agreements": agreements(user), "form": form}
+    context = {
+        "numbers": _numbers(user),
+        "agreements": agreements(user),
+        "reminders": reminders.choices(user),
+        "form": form,
+    }
     return render(request, "accounts/account.html", context, status=422 if form.errors else 200)
 
 

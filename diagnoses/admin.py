@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+import diagnoses.nudge_admin  # noqa: F401 - the page of the reminders, which registers itself
 from accounts.access import person
 from accounts.admin_base import ReadOnlyAdmin
 from diagnoses import workflow

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Role, User
 from diagnoses import drafts, workflow
-from diagnoses.models import Case, Lesion, Review
+from diagnoses.models import Case, Lesion, Nudge, Review
 from notifications import forgetting, ledger
 from notifications.ledger import Notice
 from notifications.models import Event
@@ -82,6 +82,7 @@ def erase(patient: User) -> bool:
             return False
         for case in open_cases(patient):
             workflow.withdraw(case, patient)
+        workflow.stop_all_of(patient, Nudge.Why.ERASED)
         drafts.forget_all_of(patient)
         Case.objects.filter(patient=patient).update(contact_e164="")
         Lesion.objects.filter(patient=patient).update(name="")

@@ -19,7 +19,17 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEntry, Consent, User
 from accounts.wording import as_read, version
 from diagnoses import presenting, telling
-from diagnoses.models import Case, CaseEvent, Lesion, Photo, Prediction, Remark, Review, Scoring
+from diagnoses.models import (
+    Case,
+    CaseEvent,
+    Lesion,
+    Nudge,
+    Photo,
+    Prediction,
+    Remark,
+    Review,
+    Scoring,
+)
 from notifications.models import Message
 
 FORMAT = 1  # counted up when a reader of lentigo.json would have to change
@@ -65,6 +75,11 @@ def gather(patient: User) -> Everything:
         "consents": [_consent(consent) for consent in patient.consents.order_by("pk")],
         "marks": [_mark(mark) for mark in patient.lesions.order_by("created_at")],
         "cases": [_case(case, folders[case.pk]) for case in cases],
+        "reminders": [_reminder(row) for row in patient.nudges.order_by("due_at", "pk")],
+        "reminders_stopped": [
+            {"what": stop.kind, "stopped_at": stop.stopped_at, "wanted_again_at": stop.resumed_at}
+            for stop in patient.reminder_stops.order_by("pk")
+        ],
         "messages": [_message(row) for row in patient.notices.order_by("created_at")],
         "who_did_what": list(_trail(patient, cases)),
     }
@@ -217,6 +232,18 @@ def _event(event: CaseEvent) -> dict[str, Any]:
         "at": event.at,
         "what": telling.line_of(event),
         "words": str(event.detail.get("what", "")) or None,
+    }
+
+
+def _reminder(nudge: Nudge) -> dict[str, Any]:
+    return {
+        "what": nudge.kind,
+        "about_case": str(nudge.case_id) if nudge.case_id else None,
+        "due_at": nudge.due_at,
+        "state": nudge.state,
+        "told_at": nudge.told_at,
+        "opened_at": nudge.opened_at,
+        "answer": nudge.reply or None,
     }
 
 

@@ -36,10 +36,8 @@ class KeyedForm(forms.Form):
 class WordsField(forms.CharField):
     """Own words. A browser sends a line break as two characters and counts it as one: so do we."""
 
-    def __init__(self, *, rows: int, **options: Any) -> None:
-        super().__init__(
-            max_length=MOST_SAID, widget=forms.Textarea(attrs={"rows": rows}), **options
-        )
+    def __init__(self, *, rows: int, most: int = MOST_SAID, **options: Any) -> None:
+        super().__init__(max_length=most, widget=forms.Textarea(attrs={"rows": rows}), **options)
         # The server refuses with a sentence what a browser would cut off without a word.
         del self.widget.attrs["maxlength"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import shared_task
@@ -12,6 +13,8 @@ from diagnoses import drafts, erasure, inference, worker, workflow
 from diagnoses.models import Scoring
 from notifications.wake import wake
 
+# A worker that is asked to stop waits for its task; the rest waits for the next sweep.
+ROUND_SECONDS = 30
 INFERENCE_QUEUE = settings.CELERY_TASK_ROUTES["diagnoses.score_due"]["queue"]
 
 
@@ -42,6 +45,15 @@ def sweep_drafts() -> None:
 def sweep_erasures() -> None:
     """Erase the accounts whose days to undo it are over."""
     erasure.sweep()
+
+
+@shared_task(name="diagnoses.sweep_reminders")
+def sweep_reminders() -> None:
+    """Tell whose turn has come. Any io worker may run it, and two at once."""
+    workflow.begin_sun_season()
+    ends = time.monotonic() + ROUND_SECONDS
+    while workflow.tell_next() and time.monotonic() < ends:
+        pass
 
 
 @worker_ready.connect

@@ -31,6 +31,10 @@ _HISTORY = {
     "retake_asked": _("A doctor asked for a new photo."),
     "retaken": _("You sent a new photo."),
     "withdrawn": _("You withdrew this case."),
+    "visit_yes": _("You told us that you saw the doctor."),
+    "visit_not_yet": _("You told us that you have not seen the doctor yet."),
+    "visit_no_appointment": _("You told us that you could not get an appointment."),
+    "visit_decided_not": _("You told us that you decided not to see a doctor."),
 }
 
 

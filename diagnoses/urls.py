@@ -9,6 +9,7 @@ from diagnoses.views import (
     learn,
     lesions,
     mine,
+    nudges,
     patient,
     photos,
     report,
@@ -68,6 +69,9 @@ MINE: list[URLPattern | URLResolver] = [
     path("account/erase/", mine.erase, name="account_erase"),
     path("account/erase/undo/", mine.keep, name="account_keep"),
 ]
+NUDGES: list[URLPattern | URLResolver] = [
+    path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -77,5 +81,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *DOCTOR,
     *LEARN,
     *MINE,
+    *NUDGES,
     *API,
 ]

@@ -12,7 +12,7 @@ from accounts.audit import record
 from accounts.models import User
 from notifications import links
 from notifications.ledger import DELIVER, Route, route_to
-from notifications.models import Channel, Link, Message, MessageQuerySet
+from notifications.models import Channel, Event, Link, Message, MessageQuerySet
 from notifications.wake import wake
 
 # WhatsApp, then e-mail, then a person of the clinic.
@@ -37,6 +37,8 @@ def fall_back(message: Message) -> Message | None:
         return None
     if channel == Channel.EMAIL and not who.email:
         channel = Channel.STAFF
+    if channel == Channel.STAFF and message.event == Event.REMIND_SUN:
+        return None  # not worth a person's call
     address = who.email if channel == Channel.EMAIL else ""
     return _write(message, Route(channel, address), message.resend)
 

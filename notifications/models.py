@@ -37,6 +37,9 @@ class Event(models.TextChoices):
     INVITATION = "invitation", _("A doctor is invited")
     NUMBER_CODE = "number_code", _("A code to confirm a number")
     ACCOUNT_ENDS = "account_ends", _("An account is about to be erased")
+    REMIND_RECHECK = "remind_recheck", _("Reminder: a new photo of the same mark")
+    REMIND_SEE_DOCTOR = "remind_see_doctor", _("Reminder: did you see the doctor?")
+    REMIND_SUN = "remind_sun", _("Reminder: the sunny months begin")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

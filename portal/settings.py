@@ -230,6 +230,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep the cases": {"task": "diagnoses.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "forget forms nobody sent": {"task": "diagnoses.sweep_drafts", "schedule": 3600.0},
     "erase whose days are over": {"task": "diagnoses.sweep_erasures", "schedule": 3600.0},
+    "sweep the reminders": {
+        "task": "diagnoses.sweep_reminders",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "sweep the messages": {
         "task": "notifications.deliver_due",
         "schedule": 5.0,
@@ -250,6 +255,9 @@ FAILPOINT = env.str("FAILPOINT", default="")
 UNDO_SIGNATURE = timedelta(seconds=10)
 # The disease area new cases are asked in; the ones there are, are the folders of mlservice/packs.
 PACK = env.str("PACK", default="skin")
+
+# Whether patients are reminded of anything; each can stop it for themselves.
+REMINDERS = env.bool("REMINDERS", default=True)
 
 # --- Messages ------------------------------------------------------------------------------------
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")

@@ -16,6 +16,8 @@ from accounts import people
 from accounts.models import User
 from diagnoses import workflow
 from diagnoses.conversation import steps
+from diagnoses.models import Nudge
+from diagnoses.workflow import Answer
 from mlservice.packs import load_pack
 from portal.machine.stack import Stack
 from tests.browser import DESKTOP, Opened, log_in
@@ -55,13 +57,17 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     workflow.read_first(red, cast.sam, diagnosis="nv", confidence="sure", plan="reassure")
     workflow.request_retake(red, cast.sam, ["blurred", "covered"], "Sharper, please.", key)
     workflow.ask(red, cast.ana, "Does it matter that it itches?", uuid.uuid4())
+    answered = scored(submitted(cast.ana), **RED)
+    workflow.read_first(answered, cast.sam, diagnosis="nv", confidence="sure", plan="see")
+    workflow.sign(answered, cast.sam, Answer(diagnosis="nv", plan="see", advice="Please show it."))
+    visit = Nudge.objects.get(case=answered)
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana))]
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
     own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
     mine = ["/account/", "/account/download/", "/account/erase/"]
-    mine.append(f"/account/numbers/{number.pk}/confirm/")
+    mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]
     return {
         None: OPEN_PAGES,
         cast.ana: [*own, *mine, *cases, *of_a_case, *screens],

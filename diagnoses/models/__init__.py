@@ -10,6 +10,7 @@ from diagnoses.models.case import (
     TierChoices,
 )
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
+from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
@@ -26,6 +27,8 @@ __all__ = [
     "DraftPhoto",
     "FirstReading",
     "Lesion",
+    "Nudge",
+    "NudgeQuerySet",
     "Photo",
     "Prediction",
     "ReadMark",

@@ -51,6 +51,10 @@ EVENTS = {
     "retake_asked": _("New photo asked for by"),
     "retaken": _("New photo sent by the patient"),
     "question_closed": _("Needs no answer, says"),
+    "visit_yes": _("The patient has seen the doctor"),
+    "visit_not_yet": _("The patient has not seen the doctor yet"),
+    "visit_no_appointment": _("The patient could not get an appointment"),
+    "visit_decided_not": _("The patient decided not to see a doctor"),
 }
 NO_VIEW = {
     "no_consent": _("The patient did not want a computer to look."),
@@ -61,6 +65,7 @@ NO_VIEW = {
     "not_judged": _("The computer found nothing in the photo that it could judge."),
     "failed": _("It could not read this case."),
 }
+VISITS = frozenset({"visit_yes", "visit_not_yet", "visit_decided_not"})
 # What was done by one doctor among several is said with the name.
 BY_NAME = frozenset(
     {
@@ -211,11 +216,22 @@ def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
             if event.kind in BY_NAME
             else str(EVENTS[event.kind]),
             event.at,
-            str(event.detail.get("what", "")) if event.kind == "told_more" else "",
+            _told(event),
         )
         for event in events
         if event.kind in EVENTS
     ]
+
+
+def _told(event: CaseEvent) -> str:
+    """What a doctor should see at once of what the patient told since.
+
+    Who got no appointment asks for help in the talk, and it stands there.
+    """
+    words = str(event.detail.get("what", ""))
+    if event.kind in VISITS:
+        return f"{EVENTS[event.kind]}. {words}".strip()
+    return words if event.kind == "told_more" else ""
 
 
 def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:

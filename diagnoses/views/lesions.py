@@ -14,7 +14,7 @@ from accounts import audit
 from accounts.access import patient_required, person
 from diagnoses import conversation, lesions
 from diagnoses.lesions import Moment
-from diagnoses.models import Case, Lesion, Photo
+from diagnoses.models import Case, Lesion, Nudge, Photo
 from mlservice.readers import pack_for_reader
 
 PAGE = 20
@@ -51,6 +51,7 @@ def lesion_list(request: HttpRequest) -> HttpResponse:
         "before": before,
         "first_page": not behind,
         "begun": conversation.count_open(user),
+        "nudge": Nudge.objects.to_show(user).first(),
     }
     return render(request, "lesions/list.html", context)
 

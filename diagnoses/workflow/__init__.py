@@ -8,7 +8,9 @@ from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, Workfl
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
 from diagnoses.workflow.moves import too_late
+from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
 from diagnoses.workflow.patient import raise_urgency, submit, withdraw, withdraw_consent
+from diagnoses.workflow.reminding import begin_sun_season, tell_next
 from diagnoses.workflow.retake import retake
 from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
 
@@ -22,8 +24,10 @@ __all__ = [
     "amend",
     "ask",
     "attach",
+    "begin_sun_season",
     "give_up",
     "no_answer_needed",
+    "open_reminder",
     "pass_on_the_late",
     "raise_urgency",
     "read_first",
@@ -32,7 +36,10 @@ __all__ = [
     "requeue",
     "retake",
     "sign",
+    "stop_all_of",
     "submit",
+    "tell_next",
+    "tell_of_visit",
     "too_late",
     "undo_signature",
     "withdraw",

@@ -15,6 +15,7 @@ from diagnoses.models import Case, FirstReading, Review, ReviewUndo
 from diagnoses.states import Answer, Moved, NotYet, Status, WorkflowError
 from diagnoses.workflow.computer import catch_up
 from diagnoses.workflow.moves import about_case, about_review, move, note, too_late
+from diagnoses.workflow.nudges import forget, remind_of
 from diagnoses.workflow.telling import tell_signed
 from notifications import ledger
 from notifications.models import Event
@@ -61,6 +62,7 @@ def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) ->
         if saw is not None:  # after the move, which waits for a photo that is just coming in
             _has_seen_the_newest_photo(case, saw)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
+        remind_of(case, review)
         tell_signed(case, review, Event.CASE_SIGNED)
     return review
 
@@ -77,6 +79,7 @@ def undo_signature(case: Case, doctor: User) -> None:
         move(case, Status.PARTIAL, "signature_undone", doctor, signed_at=None, signed_by=None)
         ReviewUndo.objects.create(review=review, doctor=doctor)
         ledger.withdraw(Event.CASE_SIGNED, about_review(case, review))
+        forget(review)
         catch_up(case)
 
 
@@ -100,6 +103,7 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
         ledger.withdraw(Event.CASE_SIGNED, about_review(case, newest))
         move(case, Status.AMENDED, "amended", doctor, signed_at=now, signed_by=doctor)
         review = _review(case, doctor, answer, effective_at=now)
+        remind_of(case, review)
         tell_signed(case, review, Event.CASE_AMENDED)
     return review
 

@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
 from diagnoses import failpoints
-from diagnoses.models import Case, Lesion, Photo, Scoring, photo_path
+from diagnoses.models import Case, Lesion, Nudge, Photo, Scoring, photo_path
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE
 from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
+from diagnoses.workflow.nudges import photo_came, photo_taken_back, stop_all_of
 from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
 from mlservice import registry
 from mlservice.engine.types import Tier
@@ -165,6 +166,7 @@ def _register(
     Photo.objects.bulk_create(photos)
     note(case, "submitted", patient, photos=len(photos), urgency=urgency.tier)
     audit.record("case.submitted", actor=patient, about=about_case(case))
+    photo_came(case)
     _queue(case, photos, urgent=urgency.tier is Tier.RED)
     return case
 
@@ -250,6 +252,7 @@ def withdraw(case: Case, patient: User) -> None:
     with transaction.atomic():
         move(case, Status.CANCELLED, "withdrawn", patient)
         _out_of_the_queue(case, "withdrawn")
+        photo_taken_back(case)
 
 
 def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
@@ -263,6 +266,8 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
         people.withdraw_consent(patient, kind)
         if kind == Consent.Kind.COMPUTER_CHECK:
             _without_the_computer(patient)
+        elif kind == Consent.Kind.CARE:
+            stop_all_of(patient, Nudge.Why.CONSENT)
 
 
 def _without_the_computer(patient: User) -> None:

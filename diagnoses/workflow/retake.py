@@ -16,6 +16,7 @@ from diagnoses.states import NewPhoto, Status, WorkflowError
 from diagnoses.triage import by_answers
 from diagnoses.workflow.computer import SCORE_DUE
 from diagnoses.workflow.moves import about_case, note, too_late
+from diagnoses.workflow.nudges import photo_came
 from diagnoses.workflow.patient import forget_files, stored
 from diagnoses.workflow.talk import open_request
 from diagnoses.workflow.telling import tell_doctors
@@ -90,6 +91,7 @@ def _join(case: Case, patient: User, photos: list[Photo], key: uuid.UUID) -> tup
     looks = _score_again(case, photos)
     note(case, "retaken", patient, photos=len(photos), computer=looks)
     audit.record("case.retaken", actor=patient, about=about_case(case), retake=joined.pk)
+    photo_came(case)
     if case.status == Status.PARTIAL:  # before that the computer's view will tell them
         tell_doctors(case, f"{about_case(case)}#retake{joined.pk}")
     return joined, True

@@ -170,6 +170,8 @@ def test_a_clinics_rules_are_changed_by_its_admin_and_leave_a_line(cast: Cast) -
         "amber_answer_hours": "48",
         "green_answer_hours": "72",
         "blind_reading": "on",
+        "time_zone": "America/Lima",
+        "sun_month": "11",
     }
     browser = cast.client(cast.ada)
     for clinic in (cast.north, cast.south):
@@ -178,7 +180,16 @@ def test_a_clinics_rules_are_changed_by_its_admin_and_leave_a_line(cast: Cast) -
     assert Clinic.objects.get(name="South").release_policy == Clinic.Release.AT_ONCE
     line = AuditEntry.objects.get(action="clinic.changed")
     assert (line.actor, line.about) == (cast.ada, f"clinic:{cast.north.pk}")
-    assert line.detail == {"release_policy": "after_review", "red_answer_hours": 12}
+    assert line.detail == {
+        "release_policy": "after_review",
+        "red_answer_hours": 12,
+        "time_zone": "America/Lima",
+        "sun_month": 11,
+    }
+    refused = browser.post(
+        reverse("admin:accounts_clinic_change", args=[cast.north.pk]), rules | {"time_zone": "Lima"}
+    )
+    assert "There is no such time zone." in refused.content.decode()
 
 
 def test_only_an_admin_of_all_adds_a_clinic(cast: Cast) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models.functions import Now
 from tqdm import tqdm
 
 from accounts.models import User
@@ -97,7 +98,9 @@ class Command(BaseCommand):
             if sentence:
                 bar.write(f"  {source.name}: {sentence}")
         if photos is None:
-            send_one_mark_twice(User.objects.get(email=demo.PATIENT.email))
+            patient = User.objects.get(email=demo.PATIENT.email)
+            send_one_mark_twice(patient)
+            send_one_to_be_reminded_of(patient)
 
 
 def send(source: Source, number: int, patient: User) -> str:
@@ -139,6 +142,27 @@ def send_one_mark_twice(patient: User) -> None:
     workflow.submit(patient, _about_the_shoulder(later, "later", lesion=case.lesion))
     if case.lesion:
         lesions.rename(case.lesion, patient, "The one on my shoulder blade")
+
+
+def send_one_to_be_reminded_of(patient: User) -> None:
+    """A mark whose new photo is due: the first sweep in the daytime reminds its patient."""
+    photo = _photo(jpeg(draw(SEED + COUNT, kind="nv", phone=True)))
+    case = workflow.submit(
+        patient,
+        workflow.Submission(
+            pack_name=settings.PACK,
+            site="upper_extremity",
+            side="left",
+            photos=[photo],
+            answers=CALM,
+            submit_key=uuid.uuid5(_KEYS, "reminder"),
+            computer_check=False,
+        ),
+    )
+    doctor = User.objects.get(email=demo.DOCTOR.email)
+    workflow.read_first(case, doctor, diagnosis="nv", confidence="sure", plan=Review.Plan.RECHECK)
+    workflow.sign(case, doctor, AGAIN)
+    case.nudges.update(due_at=Now(), not_before=Now())
 
 
 def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> workflow.Submission:
