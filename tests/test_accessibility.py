@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts import people
@@ -61,6 +62,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     workflow.read_first(answered, cast.sam, diagnosis="nv", confidence="sure", plan="see")
     workflow.sign(answered, cast.sam, Answer(diagnosis="nv", plan="see", advice="Please show it."))
     visit = Nudge.objects.get(case=answered)
+    Nudge.objects.update(state=Nudge.State.TOLD, told_at=timezone.now())
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana))]
