@@ -110,25 +110,34 @@ def typed(draft: Draft, posted: QueryDict | None = None, fields: Iterable[str] =
     return data
 
 
+def begin(patient: User, key: UUID, pack: Pack, about: Case | None) -> Draft:
+    """The row of what is begun, made where there is none yet: a photo is enough to go on with."""
+    with transaction.atomic():
+        drafts.one_at_a_time(patient)
+        draft, made = Draft.objects.get_or_create(
+            patient=patient,
+            submit_key=key,
+            defaults={"pack_name": pack.name, "about": about},
+        )
+        if made:
+            for forgotten in Draft.objects.filter(patient=patient).order_by("-touched_at")[
+                MOST_DRAFTS:
+            ]:
+                forget(forgotten)
+    return draft
+
+
 def keep(draft: Draft, step: Step, data: QueryDict, after: Step | None) -> None:
     """Save this step's fields, and nothing about the others: another tab may have them newer."""
     answered = {name: data.getlist(name) for name in step.fields if any(data.getlist(name))}
-    about: Case | None = draft.about
     with transaction.atomic():
-        drafts.one_at_a_time(draft.patient)
-        kept, _made = Draft.objects.get_or_create(
-            patient=draft.patient,
-            submit_key=draft.submit_key,
-            defaults={"pack_name": draft.pack_name, "about": about},
-        )
+        pack = load_pack(draft.pack_name)
+        kept = begin(draft.patient, draft.submit_key, pack, draft.about)
         rest = {name: value for name, value in kept.data.items() if name not in step.fields}
         draft.data = rest | answered
         Draft.objects.filter(pk=kept.pk).update(
             data=draft.data, step=after.name if after else step.name, touched_at=Now()
         )
-        old = Draft.objects.filter(patient=draft.patient).order_by("-touched_at")[MOST_DRAFTS:]
-        for forgotten in old:
-            forget(forgotten)
 
 
 def forget(draft: Draft) -> None:

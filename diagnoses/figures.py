@@ -7,14 +7,13 @@ same, for keys and screen readers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.forms import SubmitForm
 from diagnoses.models import Case
-from mlservice.packs import Area, BodyView, Pack, PackError, Spot, area_at
+from mlservice.packs import Area, BodyView, Pack, PackError, Spot, area_at, read_spot
 
 SCALE = 1.4  # CSS pixels for one unit of a view: an arm is as wide as a fingertip
 BESIDE = _("That was beside the figure. Tap on the body itself, or choose from the list.")
@@ -61,7 +60,7 @@ def shown(form: SubmitForm) -> list[Figure]:
     """The pack's figures with what the form has chosen; first the one that was tapped, for on a
     phone only the first is in sight."""
     site, side = (str(form[name].value() or "") for name in ("site", "side"))
-    spot = _read(str(form["spot"].value() or ""), form.pack)
+    spot = read_spot(str(form["spot"].value() or ""), form.pack.body)
     figures = [figure(view, site, side, spot) for view in form.pack.body]
     return sorted(figures, key=lambda one: one.dot is None)
 
@@ -97,13 +96,3 @@ def _corners(area: Area) -> str:
 
 def _share(value: float, whole: int) -> str:
     return f"{min(1.0, max(0.0, value / whole)):.4f}"
-
-
-def _read(raw: str, pack: Pack) -> Spot | None:
-    parts: list[Any] = raw.split()
-    if len(parts) != 3 or parts[0] not in {view.name for view in pack.body}:
-        return None
-    try:
-        return Spot(parts[0], float(parts[1]), float(parts[2]))
-    except ValueError:
-        return None

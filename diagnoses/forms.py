@@ -17,7 +17,7 @@ from diagnoses.models import Case
 from diagnoses.models.case import Side
 from diagnoses.questions import QuestionsForm
 from diagnoses.states import NewPhoto, Submission
-from mlservice.packs import Pack, PackError, Spot, area_at
+from mlservice.packs import Pack, Spot, area_at, read_spot
 
 NO_PHOTO = _("Add a photo of the mark. We need one to look at.")
 NO_SITE = _("Choose where the mark is.")
@@ -171,12 +171,7 @@ class SubmitForm(QuestionsForm):
 
     def clean_spot(self) -> Spot | None:
         """The point tapped on a figure; what cannot be one is as good as none."""
-        try:
-            view, x, y = self.cleaned_data["spot"].split()
-            spot = Spot(self.pack.body_view(view).name, float(x), float(y))
-        except (ValueError, PackError):
-            return None
-        return spot if 0 <= spot.x <= 1 and 0 <= spot.y <= 1 else None
+        return read_spot(self.cleaned_data["spot"], self.pack.body)
 
     def clean_doctor_number(self) -> str:
         raw = self.cleaned_data["doctor_number"]

@@ -16,7 +16,6 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts import audit
 from accounts.models import User
 from diagnoses import presenting, telling
 from diagnoses.models import (
@@ -80,12 +79,6 @@ class Shot:
     @property
     def says(self) -> str:
         return f"{presenting.dated(self.sent)}: {self.kind}"
-
-
-def rename(lesion: Lesion, patient: User, name: str) -> None:
-    """Give it a name of the patient's own, or take it away. The trail keeps that, not the words."""
-    if Lesion.objects.filter(pk=lesion.pk).exclude(name=name).update(name=name):
-        audit.record("lesion.named", actor=patient, about=f"lesion:{lesion.pk}", named=bool(name))
 
 
 # --- The list ------------------------------------------------------------------------------------

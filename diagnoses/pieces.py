@@ -59,7 +59,7 @@ def add(upload: Upload, start: int, content: bytes) -> int:
     with transaction.atomic():
         drafts.one_at_a_time(upload.patient)
         here = received(upload)
-        if start + len(content) <= here and content:
+        if 0 <= start <= here - len(content) and content:
             return here
         if start != here:
             raise OutOfPlace(here)

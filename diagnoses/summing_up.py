@@ -16,7 +16,7 @@ from diagnoses import conversation
 from diagnoses.conversation import Step
 from diagnoses.forms import SubmitForm
 from diagnoses.models import Draft, DraftPhoto
-from diagnoses.models.case import Side
+from diagnoses.models.case import place_in_words
 from mlservice.packs import PackError
 from mlservice.readers import pack_for_reader
 
@@ -103,11 +103,10 @@ def _photos(form: SubmitForm, data: QueryDict) -> list[tuple[DraftPhoto, str]]:
 def _place(draft: Draft) -> str:
     data = conversation.typed(draft)
     try:
-        site = pack_for_reader(draft.pack_name).site(data.get("site", "")).text
+        pack = pack_for_reader(draft.pack_name)
+        return place_in_words(pack, data.get("site", ""), data.get("side", ""))
     except PackError:
         return ""
-    side = data.get("side", "")
-    return f"{site}, {str(Side(side).label).lower()}" if side in Side.values else site
 
 
 def _answer(draft: Draft, step: Step) -> str:

@@ -47,6 +47,12 @@ class LesionQuerySet(models.QuerySet["Lesion"]):
         return self.filter(pk__in=Case.objects.visible_to(user).values("lesion"))
 
 
+def place_in_words(pack: Pack, site: str, side: str) -> str:
+    """Where a mark is; raises ``PackError`` for a site the pack does not know."""
+    text = pack.site(site).text
+    return f"{text}, {str(Side(side).label).lower()}" if side else text
+
+
 class Lesion(models.Model):
     """One mark on one body site, over months."""
 
@@ -206,8 +212,7 @@ class Case(models.Model):
     @property
     def place(self) -> str:
         """Where the mark is, in the pack's words: "Arm, left"."""
-        site = self.pack.site(self.site).text
-        return f"{site}, {self.get_side_display().lower()}" if self.side else site
+        return place_in_words(self.pack, self.site, self.side)
 
     @property
     def asked_doctor(self) -> User | None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
 from accounts.access import patient_required, person
-from diagnoses import conversation, lesions
+from diagnoses import conversation, lesions, workflow
 from diagnoses.lesions import Moment
 from diagnoses.models import Case, Lesion, Nudge, Photo
 from mlservice.readers import pack_for_reader
@@ -105,7 +105,7 @@ def lesion_name(request: HttpRequest, pk: UUID) -> HttpResponse:
     posted = request.method == "POST"
     form = NameForm(request.POST if posted else None, initial={"name": found.name})
     if posted and form.is_valid():
-        lesions.rename(found, user, form.cleaned_data["name"])
+        workflow.name_mark(found, user, form.cleaned_data["name"])
         return redirect("lesion", pk=found.pk)
     context = {
         "form": form,

@@ -22,7 +22,8 @@ from diagnoses.conversation import CHECK, Step
 from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
-from diagnoses.views.uploads import received_with
+from diagnoses.views.uploads import about_of, received_with
+from mlservice.packs import Pack
 from mlservice.readers import pack_for_reader
 
 ALREADY_SENT = _(
@@ -42,7 +43,7 @@ def case_new(request: HttpRequest) -> HttpResponse:
     ``?about=`` asks again about the mark of an earlier case; ``?start=`` wants a new form.
     """
     patient = person(request)
-    about = _earlier_case(request, patient)
+    about = about_of(request, patient)
     begun = conversation.open_drafts(patient)
     if begun and "start" not in request.GET:
         lines = [summing_up.line_of(draft) for draft in begun]
@@ -65,7 +66,7 @@ def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
         raise Http404
     draft = conversation.find(patient, key, pack)
     if draft.about is None:
-        draft.about = _earlier_case(request, patient)
+        draft.about = about_of(request, patient)
     if request.method == "POST":
         return _answered(request, draft, step)
     return _screen(request, draft, step, _form(draft, step))
@@ -86,8 +87,9 @@ def case_drop(request: HttpRequest, key: UUID) -> HttpResponse:
 def _answered(request: HttpRequest, draft: Draft, step: Step) -> HttpResponse:
     """Keep what was answered and go on; or say what stands against it, with all of it kept."""
     slots = _slots(draft, step)
-    received_with(request, draft, {name: slots[name] for name in step.slots})
-    posted = figures.tapped(request.POST, pack_for_reader(draft.pack_name))
+    if received_with(request, draft, {name: slots[name] for name in step.slots}):
+        conversation.begin(draft.patient, draft.submit_key, _pack(draft), draft.about)
+    posted = figures.tapped(request.POST, _pack(draft))
     if posted is None:
         messages.warning(request, figures.BESIDE)
         return redirect(request.get_full_path() + "#figures")
@@ -112,7 +114,7 @@ def _sent(
     form = SubmitForm(
         data,
         patient=draft.patient,
-        pack=pack_for_reader(draft.pack_name),
+        pack=_pack(draft),
         slots=slots,
         about=draft.about,
     )
@@ -156,7 +158,7 @@ def _form(
 ) -> SubmitForm:
     """The form as far as this screen asks for it: answered with ``data``, or showing what is
     kept."""
-    pack = pack_for_reader(draft.pack_name)
+    pack = _pack(draft)
     return SubmitForm(
         data,
         initial=summing_up.initial(draft),
@@ -172,7 +174,7 @@ def _slots(draft: Draft, step: Step) -> dict[str, drafts.Slot]:
     """The places for photos, where this screen has to do with them."""
     if not step.slots and step.name != CHECK:
         return {}
-    return drafts.slots(draft.patient, draft.submit_key, pack_for_reader(draft.pack_name))
+    return drafts.slots(draft.patient, draft.submit_key, _pack(draft))
 
 
 def _screen(
@@ -217,9 +219,13 @@ def _place_for_a_photo(form: SubmitForm, name: str) -> dict[str, Any]:
 
 
 def _after(request: HttpRequest, draft: Draft, step: Step) -> Step:
-    every = conversation.steps(pack_for_reader(draft.pack_name))
+    every = conversation.steps(_pack(draft))
     _before, after = conversation.neighbours(step, every)
     return every[-1] if after is None or "then" in request.GET else after
+
+
+def _pack(draft: Draft) -> Pack:
+    return pack_for_reader(draft.pack_name)
 
 
 def _sent_with(patient: User, key: UUID) -> Case | None:
@@ -229,14 +235,3 @@ def _sent_with(patient: User, key: UUID) -> Case | None:
 def _already_sent(request: HttpRequest, case: Case) -> HttpResponse:
     messages.info(request, ALREADY_SENT)
     return redirect("case", pk=case.pk)
-
-
-def _earlier_case(request: HttpRequest, patient: User) -> Case | None:
-    raw = request.GET.get("about")
-    if not raw:
-        return None
-    try:
-        key = UUID(raw)
-    except ValueError as unreadable:
-        raise Http404 from unreadable
-    return get_object_or_404(Case.objects.visible_to(patient), pk=key)

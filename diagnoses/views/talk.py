@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -18,6 +18,7 @@ from diagnoses import drafts, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
 from diagnoses.talk_forms import RetakeForm, TalkForm
+from diagnoses.views.uploads import form_key
 
 CONFLICT = 409
 
@@ -57,7 +58,7 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = person(request)
     found = get_object_or_404(Case.objects.visible_to(user).select_related("patient"), pk=pk)
     posted = request.method == "POST"
-    key = _key(request.POST.get("submit_key") if posted else request.GET.get("form"))
+    key = form_key(request.POST.get("submit_key") if posted else request.GET.get("form"))
     if Retake.objects.filter(case=found, key=key).exists():
         return _sent(request, found)
     slot = drafts.slots(user, key, found.pack)["main"]
@@ -107,11 +108,3 @@ def _sent(request: HttpRequest, case: Case) -> HttpResponse:
 def _kind_before(case: Case) -> str:
     """How the case's photos were taken so far: most often the new one is taken the same way."""
     return case.photos.values_list("kind", flat=True).first() or ""
-
-
-def _key(raw: str | None) -> UUID:
-    """The form's own key; a fresh one where there is none to read."""
-    try:
-        return UUID(raw or "")
-    except ValueError:
-        return uuid4()

@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import drafts, intake, pieces
+from diagnoses import conversation, drafts, intake, pieces
 from diagnoses.drafts import Slot
 from diagnoses.models import Case, Draft
 from mlservice.readers import pack_for_reader
@@ -21,12 +21,15 @@ from mlservice.readers import pack_for_reader
 _NAME = re.compile(r"[0-9a-f]{8,64}")  # of an upload, drawn by the sender
 
 
-def received_with(request: HttpRequest, draft: Draft, places: dict[str, Slot]) -> None:
-    """Keep the photos that came with the form in its ``places``."""
+def received_with(request: HttpRequest, draft: Draft, places: dict[str, Slot]) -> bool:
+    """Keep the photos that came with the form in its ``places``; whether any came."""
+    came = False
     for name, slot in places.items():
         upload = request.FILES.get(f"{name}_photo")
         if isinstance(upload, UploadedFile):
             drafts.receive(draft.patient, draft.submit_key, slot, upload)
+            came = True
+    return came
 
 
 @patient_required
@@ -34,12 +37,13 @@ def received_with(request: HttpRequest, draft: Draft, places: dict[str, Slot]) -
 def draft_photo(request: HttpRequest) -> HttpResponse:
     """One photo sent ahead of its form. Answers what the form shows in its place.
 
+    ``?of=new`` says that it is of a new case: then what was begun can be gone on with elsewhere.
     With ``upload``, ``start`` and ``total`` the file is one piece of it: the answer says how many
     bytes are here (202), or 409 and the same where the piece does not follow. GET only asks.
     """
     patient = person(request)
     asked = request.POST if request.method == "POST" else request.GET
-    key = _key(asked.get("submit_key"))
+    key = form_key(asked.get("submit_key"))
     slot = _slot(request, asked, drafts.slots(patient, key, pack_for_reader(settings.PACK)))
     if slot is None or _sent(patient, key):
         return HttpResponse(status=409)
@@ -49,17 +53,31 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get(f"{slot.name}_photo")
     if not isinstance(file, UploadedFile):
         return HttpResponse(status=409)
+    if request.GET.get("of") == "new":
+        conversation.begin(patient, key, slot.pack, about_of(request, patient))
     if upload is None:
         drafts.receive(patient, key, slot, file)
         return _kept(request, slot)
     return _piece(request, slot, upload, file)
 
 
+def about_of(request: HttpRequest, patient: User) -> Case | None:
+    """The earlier case whose mark the form asks about again, where ``?about=`` names one."""
+    raw = request.GET.get("about")
+    if not raw:
+        return None
+    try:
+        key = UUID(raw)
+    except ValueError as unreadable:
+        raise Http404 from unreadable
+    return get_object_or_404(Case.objects.visible_to(patient), pk=key)
+
+
 def _piece(
     request: HttpRequest, slot: Slot, upload: pieces.Upload, file: UploadedFile[bytes]
 ) -> HttpResponse:
     try:
-        here = pieces.add(upload, int(request.POST.get("start") or 0), file.read())
+        here = pieces.add(upload, _start(request), file.read())
     except pieces.OutOfPlace as gap:
         return JsonResponse({"received": gap.received}, status=409)
     except intake.Refusal as refusal:
@@ -90,17 +108,23 @@ def _slot(request: HttpRequest, asked: QueryDict, places: dict[str, Slot]) -> Sl
 def _upload(asked: QueryDict, patient: User, key: UUID, slot: Slot) -> pieces.Upload | None:
     """What the piece belongs to; ``None`` where the whole file came at once."""
     name, total = asked.get("upload", ""), asked.get("total", "")
-    if not _NAME.fullmatch(name) or not total.isdecimal():
+    if not _NAME.fullmatch(name) or not (total.isdecimal() and len(total) < 19):
         return None
     return pieces.Upload(patient, key, slot.name, name, int(total))
 
 
-def _key(raw: str | None) -> UUID:
+def form_key(raw: str | None) -> UUID:
     """The form's own key; a fresh one where there is none to read."""
     try:
         return UUID(raw or "")
     except ValueError:
         return uuid4()
+
+
+def _start(request: HttpRequest) -> int:
+    """The piece's place in the file; what is no number is no place that follows."""
+    raw = request.POST.get("start", "")
+    return int(raw) if raw.isdecimal() and len(raw) < 19 else -1
 
 
 def _sent(patient: User, key: UUID) -> bool:

@@ -9,7 +9,7 @@ from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, reque
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
 from diagnoses.workflow.moves import too_late
 from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
-from diagnoses.workflow.patient import raise_urgency, submit, withdraw, withdraw_consent
+from diagnoses.workflow.patient import name_mark, raise_urgency, submit, withdraw, withdraw_consent
 from diagnoses.workflow.reminding import begin_sun_season, tell_next
 from diagnoses.workflow.retake import retake
 from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
@@ -26,6 +26,7 @@ __all__ = [
     "attach",
     "begin_sun_season",
     "give_up",
+    "name_mark",
     "no_answer_needed",
     "open_reminder",
     "pass_on_the_late",

@@ -284,3 +284,9 @@ def _out_of_the_queue(case: Case, why: str) -> None:
     Scoring.objects.waiting().filter(case=case).update(
         settled_at=Now(), lease_until=None, token=None, holder=None, error=why
     )
+
+
+def name_mark(lesion: Lesion, patient: User, name: str) -> None:
+    """Give it a name of the patient's own, or take it away. The trail keeps that, not the words."""
+    if Lesion.objects.filter(pk=lesion.pk).exclude(name=name).update(name=name):
+        audit.record("lesion.named", actor=patient, about=f"lesion:{lesion.pk}", named=bool(name))

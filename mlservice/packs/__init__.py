@@ -5,7 +5,7 @@
 True
 """
 
-from mlservice.packs.bodymap import Spot, area_at
+from mlservice.packs.bodymap import Spot, area_at, read_spot
 from mlservice.packs.learning import NO_LABEL_PAGE, Condition, Lesson, Step
 from mlservice.packs.model import (
     AnswerTemplate,
@@ -54,4 +54,5 @@ __all__ = [
     "languages_of",
     "load_pack",
     "read_pack",
+    "read_spot",
 ]

@@ -24,6 +24,17 @@ class Spot:
     y: float
 
 
+def read_spot(raw: str, views: Sequence[BodyView]) -> Spot | None:
+    """The point written as "view x y"; ``None`` for what cannot be one on any of ``views``."""
+    try:
+        name, x, y = raw.split()
+        spot = Spot(name, float(x), float(y))
+    except ValueError:
+        return None
+    known = name in {view.name for view in views}
+    return spot if known and 0 <= spot.x <= 1 and 0 <= spot.y <= 1 else None
+
+
 def area_at(view: BodyView, x: float, y: float) -> Area | None:
     """The area under a point in the view's units, or the nearest one a finger's width away."""
     inside = next((area for area in view.areas if _holds(area.points, x, y)), None)

@@ -109,6 +109,14 @@ def test_more_than_was_said_is_refused(sender: Sender) -> None:
     assert not UploadPiece.objects.exists()
 
 
+@pytest.mark.parametrize("start", ["", "soon", "-5", "1e3", "9" * 30])
+def test_a_piece_of_no_place_is_told_where_to_go_on(sender: Sender, start: str) -> None:
+    sender.piece(0)
+    form = sender._about(start=start, main_photo=named(sender.photo[:PIECE]))
+    answer = sender.client.post(reverse("draft_photo"), form)
+    assert (answer.status_code, answer.json()) == (409, {"received": PIECE})
+
+
 def test_pieces_are_their_senders_alone(cast: Cast, sender: Sender) -> None:
     sender.piece(0)
     other = Sender(cast, cast.bo, sender.photo)

@@ -14,7 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from accounts.models import AuditEntry, Clinic, User
-from diagnoses import lesions, workflow
+from diagnoses import workflow
 from diagnoses.intake import clean
 from diagnoses.models import Case
 from diagnoses.report import printed, report_of
@@ -184,7 +184,7 @@ def test_a_name_is_printed_whatever_letters_it_has(cast: Cast) -> None:
     assert "Łukasz Đặng Ελένη Жанна" in words
     assert "could not be printed" not in words
     assert case.lesion is not None
-    lesions.rename(case.lesion, cast.ana, "左肩")  # no letters of the font's
+    workflow.name_mark(case.lesion, cast.ana, "左肩")  # no letters of the font's
     assert "Some letters could not be printed here" in read(cast.client(cast.ana), case)
 
 

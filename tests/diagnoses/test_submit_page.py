@@ -138,6 +138,26 @@ def test_what_was_answered_is_there_on_another_device(cast: Cast, key: str) -> N
     assert Case.objects.get().answers == {"bleeding": "oozes"}
 
 
+def test_a_photo_alone_is_enough_to_be_found_again(cast: Cast, key: str) -> None:
+    """Sent ahead by the script, or refused with its form: who leaves then finds it all the same."""
+    client = cast.client(cast.ana)
+    ahead = client.get(screen(key, "photo")).content.decode()
+    address = re.findall(r'data-photos="([^"]+)"', ahead)[0].replace("&amp;", "&")
+    client.post(address, {"submit_key": key, "main_photo": named(cases.jpeg())})
+    refused = say(client, str(uuid.uuid4()), "photo", main_photo=named(cases.jpeg(3, blur=14)))
+    assert refused.status_code == 422
+    assert text_of(client.get(NEW)).count("Not sent yet") == 2
+
+
+def test_a_photo_for_an_open_case_begins_no_new_one(cast: Cast) -> None:
+    case = cases.submitted(cast.ana)
+    page_of_retake = cast.client(cast.ana).get(reverse("case_photo", args=[case.pk]))
+    address = re.findall(r'data-photos="([^"]+)"', page_of_retake.content.decode())[0]
+    form = {"submit_key": str(uuid.uuid4()), "main_photo": named(cases.jpeg(2))}
+    assert cast.client(cast.ana).post(address, form).status_code == 200
+    assert not Draft.objects.exists()
+
+
 def test_an_answer_can_be_taken_back(cast: Cast, key: str) -> None:
     client = cast.client(cast.ana)
     say(client, key, "note", q_note="It itches")

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from tqdm import tqdm
 
 from accounts.models import User
-from diagnoses import intake, lesions, workflow
+from diagnoses import intake, workflow
 from diagnoses.models import Case, Review
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw, draw_cast
@@ -141,7 +141,7 @@ def send_one_mark_twice(patient: User) -> None:
     workflow.sign(case, doctor, AGAIN)
     workflow.submit(patient, _about_the_shoulder(later, "later", lesion=case.lesion))
     if case.lesion:
-        lesions.rename(case.lesion, patient, "The one on my shoulder blade")
+        workflow.name_mark(case.lesion, patient, "The one on my shoulder blade")
 
 
 def send_one_to_be_reminded_of(patient: User) -> None:
