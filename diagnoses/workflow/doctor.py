@@ -14,7 +14,7 @@ from accounts.models import User
 from diagnoses.models import Case, FirstReading, Review, ReviewUndo
 from diagnoses.states import Answer, Moved, NotYet, Status, WorkflowError
 from diagnoses.workflow.computer import catch_up
-from diagnoses.workflow.moves import about_case, about_review, move, note, too_late
+from diagnoses.workflow.moves import about_case, about_review, move, note, on, too_late
 from diagnoses.workflow.nudges import forget, remind_of
 from diagnoses.workflow.telling import tell_signed
 from notifications import ledger
@@ -111,10 +111,9 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
 def _has_seen_the_newest_photo(case: Case, saw: int) -> None:
     newest = case.retakes.filter(pk__gt=saw).last()
     if newest is not None:
-        when = timezone.localtime(newest.created_at)
         raise Moved(
             _("The patient sent a new photo on %(day)s. Please look at it first.")
-            % {"day": f"{when:%d %B at %H:%M}"},
+            % {"day": on(newest.created_at)},
             case.patient,
             newest.created_at,
         )

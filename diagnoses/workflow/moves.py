@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -38,18 +38,20 @@ def move(case: Case, to: str, kind: str, actor: User | None, **changes: object) 
 
 def too_late(case: Case) -> Moved:
     if case.is_signed and case.signed_at:
-        when = date_format(
-            timezone.localtime(case.signed_at),
-            pgettext("a date, as Django writes it", "d F \\a\\t H:i"),
-        )
         sentence = _("%(name)s signed this case on %(when)s.") % {
             "name": case.signed_by,
-            "when": when,
+            "when": on(case.signed_at),
         }
         return Moved(sentence, case.signed_by, case.signed_at)
     if case.status == Status.CANCELLED:
         return Moved(_("The patient has withdrawn this case."), case.patient)
     return Moved(_("This case has moved on in the meantime. Please load the page again."))
+
+
+def on(moment: datetime) -> str:
+    """ "24 November at 17:00", as the reader's language says it; what follows "on"."""
+    said = pgettext("a date, as Django writes it", "d F \\a\\t H:i")
+    return date_format(timezone.localtime(moment), said)
 
 
 def note(case: Case, kind: str, actor: User | None, **detail: object) -> CaseEvent:

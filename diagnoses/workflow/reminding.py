@@ -19,14 +19,15 @@ from django.db.models.functions import Coalesce, Now
 from accounts import reminders
 from accounts.models import Clinic, Consent, Role, User
 from accounts.reminder_stop import Reminder
-from diagnoses.models import Case, Nudge, NudgeQuerySet
+from diagnoses.models import Case, Nudge, NudgeQuerySet, Review
 from diagnoses.states import Status
 from diagnoses.workflow.nudges import EVENTS, about
 from notifications import ledger
 from notifications.ledger import Notice
 
 State, Why = Nudge.State, Nudge.Why
-# The cap: a person is reminded once in so long, of a case not more often than this of a kind.
+# The cap: a person is reminded once in so long, of a case not more often than this of a kind. An
+# urgent referral is asked about all the same: an amended answer may be the first to say it.
 REST = timedelta(days=7)
 MOST_OF_A_CASE = 2
 # What could not be told by then is told no more: it would come as a surprise.
@@ -123,8 +124,14 @@ def _over(nudge: Nudge, now: datetime) -> str:
         return ""
     if nudge.kind == Reminder.RECHECK and _of_the_mark(nudge.case, nudge.case.submitted_at):
         return Why.NEW_PHOTO
+    return Why.ENOUGH if _told_often(nudge) else ""
+
+
+def _told_often(nudge: Nudge) -> bool:
+    if nudge.review is not None and nudge.review.plan == Review.Plan.REFER_URGENT:
+        return False
     told = Nudge.objects.filter(case=nudge.case, kind=nudge.kind, told_at__isnull=False)
-    return Why.ENOUGH if told.count() >= MOST_OF_A_CASE else ""
+    return told.count() >= MOST_OF_A_CASE
 
 
 def _of_the_mark(case: Case, since: datetime) -> bool:

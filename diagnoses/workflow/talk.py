@@ -13,13 +13,14 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
 from diagnoses.models import MOST_SAID, Case, ReadMark, Remark
 from diagnoses.states import Moved, Status, WorkflowError
-from diagnoses.workflow.moves import about_case, note, too_late
+from diagnoses.workflow.moves import about_case, note, on, too_late
 from diagnoses.workflow.telling import tell_doctors, tell_patient
 from notifications.links import LIFETIME
 from notifications.models import Event
@@ -112,7 +113,7 @@ def _checked(text: str) -> str:
     if len(text) > MOST_SAID:
         raise WorkflowError(
             _("This is longer than %(most)s characters. Please send it in two parts.")
-            % {"most": f"{MOST_SAID:,}"}
+            % {"most": number_format(MOST_SAID, force_grouping=True)}
         )
     return text
 
@@ -164,9 +165,8 @@ def _question(case: Case, remark: Remark | None) -> None:
 
 
 def _asked_already(asked: Remark) -> Moved:
-    when = timezone.localtime(asked.created_at)
     sentence = _("%(doctor)s asked for a new photo on %(day)s. It has not come yet.") % {
         "doctor": asked.author,
-        "day": f"{when:%d %B at %H:%M}",
+        "day": on(asked.created_at),
     }
     return Moved(sentence, asked.author, asked.created_at)

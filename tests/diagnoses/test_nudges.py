@@ -215,6 +215,18 @@ def test_of_one_case_nobody_is_reminded_a_third_time(cast: Cast) -> None:
     assert Nudge.objects.filter(why=Why.ENOUGH).count() == 1
 
 
+def test_an_urgent_referral_is_asked_about_however_often_the_case_was_before(cast: Cast) -> None:
+    case = answered(cast.ana, cast.ruth, IN_PERSON)
+    for answer in (IN_PERSON, AT_ONCE):
+        days_go_by(30)
+        assert sweep() == ["see_doctor"]
+        newest = case.reviews.last()
+        assert newest is not None
+        workflow.amend(case, cast.ruth, answer, after=newest)
+    days_go_by(30)
+    assert sweep() == ["see_doctor"], "the third, and the first that is urgent"
+
+
 # --- The cap, the hours, the wish ----------------------------------------------------------------
 def test_one_in_seven_days_the_weightier_first(cast: Cast) -> None:
     answered(cast.ana, cast.ruth, LATER)
