@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.utils import timezone
 
+from diagnoses.drafts import drawings_of
 from mlservice.packs import load_pack
 from portal import icons
 
@@ -87,6 +88,7 @@ class Step:
 
 def context() -> dict[str, object]:
     now = timezone.now()
+    pack = load_pack(settings.PACK)
     return {
         "colours": COLOURS,
         "icon_names": sorted(icons.PATHS),
@@ -109,10 +111,7 @@ def context() -> dict[str, object]:
             now,
             now - timedelta(days=400),
         ],
-        "retakes": [
-            (f"drawings/retake/{settings.PACK}/{code}.html", "drawings/retake/none.html")
-            for code in load_pack(settings.PACK).quality
-        ],
+        "retakes": drawings_of(pack, pack.quality),
         "shares": [0.7996, 0.8, 1.0],
     }
 

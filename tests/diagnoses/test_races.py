@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,26 @@ ANSWER = Answer(diagnosis="nv", plan="reassure", advice="It is a common mole.", 
 
 def read(case: Case, doctor: Any) -> None:
     workflow.read_first(case, doctor, diagnosis="nv", confidence="sure", plan="reassure")
+
+
+def faults_of(moves: Sequence[Callable[[], object]]) -> list[DatabaseError]:
+    """All ``moves`` at once, each on a connection of its own; what the database said to them."""
+    found: list[DatabaseError] = []
+
+    def run(move: Callable[[], object]) -> None:
+        try:
+            move()
+        except DatabaseError as error:
+            found.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[move]) for move in moves]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
 
 
 def test_a_commit_whose_answer_is_lost_keeps_the_photos(
@@ -178,16 +198,7 @@ def test_a_new_photo_and_the_computer_do_not_deadlock_and_no_view_is_left_out(
 ) -> None:
     cast = build_cast()
     a_model_version()
-    failures: list[Exception] = []
-
-    def run(move: Callable[[], object]) -> None:
-        try:
-            move()
-        except DatabaseError as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
+    failures: list[DatabaseError] = []
     for _ in range(6):
         case = submitted(cast.ana)
         row = claimed(case)
@@ -196,11 +207,7 @@ def test_a_new_photo_and_the_computer_do_not_deadlock_and_no_view_is_left_out(
             partial(workflow.retake, case, cast.ana, new, uuid.uuid4()),
             partial(workflow.attach, (row, prediction(row))),
         ]
-        threads = [threading.Thread(target=run, args=[one]) for one in moves]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        failures += faults_of(moves)
         waiting = Scoring.objects.waiting().get(case=case)
         assert waiting.round == 2, "the photo that came is still to be looked at"
     assert failures == []
@@ -209,16 +216,7 @@ def test_a_new_photo_and_the_computer_do_not_deadlock_and_no_view_is_left_out(
 def test_telling_more_and_the_computer_do_not_deadlock(media: Path) -> None:
     cast = build_cast()
     a_model_version()
-    failures: list[Exception] = []
-
-    def run(move: Callable[[], object]) -> None:
-        try:
-            move()
-        except DatabaseError as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
+    failures: list[DatabaseError] = []
     for _ in range(10):
         case = submitted(cast.ana)
         row = claimed(case)
@@ -226,9 +224,5 @@ def test_telling_more_and_the_computer_do_not_deadlock(media: Path) -> None:
             partial(workflow.raise_urgency, case, cast.ana, "x", {"bleeding": "bleeds"}),
             partial(workflow.give_up, row, "crashed"),
         ]
-        threads = [threading.Thread(target=run, args=[one]) for one in moves]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        failures += faults_of(moves)
     assert failures == []
