@@ -235,7 +235,8 @@ def spoken(moment: datetime) -> str:
 
 def dated(moment: datetime) -> str:
     """Where years matter: "24 November 2026, 17:00"."""
-    return date_format(timezone.localtime(moment), "j F Y, H:i")
+    said = pgettext("a date, as Django writes it", "j F Y, H:i")
+    return date_format(timezone.localtime(moment), said)
 
 
 def steps(case: Case) -> list[Step]:

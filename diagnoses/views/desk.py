@@ -30,6 +30,7 @@ from diagnoses.models import (
     Review,
 )
 from diagnoses.worklist import Filters, Row
+from mlservice.engine.types import Modality
 from mlservice.packs import Pack, Question
 
 # How many cases stand in the narrow list beside the pictures, and how many of the patient's own.
@@ -67,6 +68,12 @@ NO_VIEW = {
 }
 VISITS = frozenset({"visit_yes", "visit_not_yet", "visit_decided_not"})
 # What was done by one doctor among several is said with the name.
+MODALITIES = {
+    Modality.DERMOSCOPIC: _("dermoscopic"),
+    Modality.PHONE: _("phone"),
+    Modality.NOT_SKIN: _("not skin"),
+    Modality.NO_LESION: _("no lesion"),
+}
 BY_NAME = frozenset(
     {
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
@@ -248,7 +255,7 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
 def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
     """What bears on trusting the numbers, in words."""
     return [
-        (gettext("Kind of picture"), prediction.modality.replace("_", " ")),
+        (gettext("Kind of picture"), str(MODALITIES[Modality(prediction.modality)])),
         (
             gettext("Turned four ways"),
             gettext("same answer") if prediction.stable else gettext("the answer changes"),
