@@ -30,7 +30,6 @@ from diagnoses.models import (
     Review,
 )
 from diagnoses.worklist import Filters, Row
-from mlservice.engine.types import Modality
 from mlservice.packs import Pack, Question
 
 # How many cases stand in the narrow list beside the pictures, and how many of the patient's own.
@@ -68,12 +67,6 @@ NO_VIEW = {
 }
 VISITS = frozenset({"visit_yes", "visit_not_yet", "visit_decided_not"})
 # What was done by one doctor among several is said with the name.
-MODALITIES = {
-    Modality.DERMOSCOPIC: _("dermoscopic"),
-    Modality.PHONE: _("phone"),
-    Modality.NOT_SKIN: _("not skin"),
-    Modality.NO_LESION: _("no lesion"),
-}
 BY_NAME = frozenset(
     {
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
@@ -163,7 +156,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "must_read_first": case.is_open and not presenting.may_see_computer(case, doctor),
         "own_plan": Review.Plan(own_reading.plan).label if own_reading else "",
         "view": view,
-        "view_facts": view_facts(view.prediction) if view else [],
+        "view_facts": view_facts(view.prediction, case.pack) if view else [],
         "receipt": receipt_of(view.prediction) if view else [],
         "no_view_because": no_view_because(case, events),
         "history": history,
@@ -252,10 +245,10 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
     return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))
 
 
-def view_facts(prediction: Prediction) -> list[tuple[str, str]]:
+def view_facts(prediction: Prediction, pack: Pack) -> list[tuple[str, str]]:
     """What bears on trusting the numbers, in words."""
     return [
-        (gettext("Kind of picture"), str(MODALITIES[Modality(prediction.modality)])),
+        (gettext("Kind of picture"), pack.modalities[prediction.modality]),
         (
             gettext("Turned four ways"),
             gettext("same answer") if prediction.stable else gettext("the answer changes"),

@@ -235,6 +235,7 @@ class Pack:
     urgency: tuple[UrgencyRule, ...]
     outcomes: Mapping[str, Outcome]
     reasons: Mapping[str, str]  # reason code -> words for doctors; holds the urgency rules' too
+    modalities: Mapping[str, str]  # what the engine takes a picture for -> words for doctors
     quality: Mapping[str, QualityReason]
     conditions: tuple[Condition, ...]  # in the order they are listed
     lesson: Lesson | None

@@ -134,6 +134,7 @@ def read_pack(folder: Path, language: str = "") -> Pack:
         urgency=urgency,
         outcomes=_outcomes(top.table("outcomes")),
         reasons=_reasons(top.table("reasons"), urgency),
+        modalities=_modalities(top),
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
         conditions=read_conditions(top, folder, labels),
         lesson=read_lesson(top, folder, points),
@@ -291,6 +292,15 @@ def _reasons(t: Table, urgency: Sequence[UrgencyRule]) -> dict[str, str]:
             t.fail(rule.code, "is given twice")
         reasons[rule.code] = rule.text
     return reasons
+
+
+def _modalities(top: Table) -> dict[str, str]:
+    """Words for each kind of picture that may be sent, and for what is no picture of a mark."""
+    kinds = {t.text("modality") for t in top.tables("photo_kinds")}
+    t = top.table("modalities")
+    words = {name: t.text(name) for name in sorted(kinds | {"not_skin", "no_lesion"})}
+    t.nothing_else()
+    return words
 
 
 def _quality(t: Table) -> QualityReason:

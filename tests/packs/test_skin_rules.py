@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlservice.engine.types import Modality
 from mlservice.packs import load_pack
 from mlservice.packs.read import OUTCOMES, REASONS
 
@@ -103,6 +104,10 @@ def test_every_reason_has_words_for_doctors() -> None:
     codes = REASONS | {rule.code for rule in SKIN.urgency}
     assert set(SKIN.reasons) == codes
     assert all(words.endswith(".") for words in SKIN.reasons.values())
+
+
+def test_everything_the_engine_takes_a_picture_for_has_words() -> None:
+    assert set(SKIN.modalities) == {modality.value for modality in Modality}
 
 
 def test_every_outcome_and_every_fault_of_a_photo_is_worded() -> None:
