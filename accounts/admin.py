@@ -18,11 +18,11 @@ from accounts import people
 from accounts.access import person
 from accounts.admin_base import ReadOnlyAdmin, answered
 from accounts.audit import record
-from accounts.models import AuditEntry, Clinic, Role, User
+from accounts.models import AuditEntry, Clinic, Role, SuspensionReason, User
 
 
 class SuspendForm(forms.Form):
-    reason = forms.ChoiceField(choices=people.SuspensionReason.choices)
+    reason = forms.ChoiceField(choices=SuspensionReason.choices)
 
 
 @admin.register(User)

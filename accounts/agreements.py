@@ -31,7 +31,10 @@ class Agreement:
 
 
 def kinds(user: User) -> list[Consent.Kind]:
-    """Care, the computer's check and learning are a patient's; messages are everyone's."""
+    """Care, the computer's check and learning are a patient's; messages are of whoever reads
+    them."""
+    if user.carer_id is not None:
+        return [kind for kind in Consent.Kind if kind != Consent.Kind.MESSAGES]
     return list(Consent.Kind) if user.is_patient else [Consent.Kind.MESSAGES]
 
 

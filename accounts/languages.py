@@ -21,7 +21,8 @@ def is_known(code: str) -> bool:
 
 def language_of(user: User) -> str:
     """What to write to ``user`` in; for who never chose, the portal's own language."""
-    return user.language if is_known(user.language) else str(settings.LANGUAGE_CODE)
+    code = user.reader.language
+    return code if is_known(code) else str(settings.LANGUAGE_CODE)
 
 
 def choose(user: User, code: str) -> None:

@@ -13,7 +13,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -30,21 +30,13 @@ from accounts.models import (
     ContactNumber,
     Role,
     StoppedPhone,
+    SuspensionReason,
     User,
 )
 
 
 class PeopleError(Exception):
     """This may not be done; ``str(error)`` says why."""
-
-
-class SuspensionReason(models.TextChoices):
-    """Codes, because the audit trail holds no free text about people."""
-
-    LEFT = "left", "Has left the clinic"
-    ASKED = "asked", "Asked for it"
-    SECURITY = "security", "Someone else may be using the account"
-    MISUSE = "misuse", "Misuse"
 
 
 def default_clinic() -> Clinic:
@@ -87,7 +79,9 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
     if kind == Consent.Kind.MESSAGES:
         for number in user.numbers.all():
             add_number(user, number.e164, opt_in=True)
-    return Consent.objects.create(user=user, kind=kind, version=version, language=read)
+    return Consent.objects.create(
+        user=user, kind=kind, version=version, language=read, given_by=user.carer
+    )
 
 
 @transaction.atomic
@@ -197,6 +191,10 @@ def make_doctor(user: User, clinic: Clinic) -> None:
     person = _lock(user)
     if person.role == Role.DOCTOR and person.clinic_id == clinic.pk:
         return
+    if person.cared_for.exists():
+        raise PeopleError(
+            _("You look after somebody with this account. Join with another e-mail address.")
+        )
     if person.role != Role.PATIENT:
         raise PeopleError(f"{person} already works here as {person.get_role_display().lower()}.")
     _change(user, role=Role.DOCTOR, clinic=clinic)
@@ -303,6 +301,8 @@ def erase(user: User) -> None:
         password=user.password,
         is_active=False,
         last_login=None,
+        carer=None,
+        relation="",
         language="",
         erase_asked_at=None,
         erase_after_answers=False,

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import languages, people, reminders
+from accounts import care, languages, people, reminders
 from accounts.access import login_required, patient_required, person
 from accounts.agreements import agreements
 from accounts.forms import NumberForm
@@ -129,6 +129,7 @@ def _page(request: HttpRequest, form: NumberForm) -> HttpResponse:
     context = {
         "numbers": _numbers(user),
         "agreements": agreements(user),
+        "looked_after": care.people_of(user),
         "reminders": reminders.choices(user),
         "form": form,
     }

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -82,18 +83,15 @@ def neighbours(step: Step, every: tuple[Step, ...]) -> tuple[Step | None, Step |
     return (every[i - 1] if i else None, every[i + 1] if i + 1 < len(every) else None)
 
 
-def open_drafts(patient: User) -> list[Draft]:
-    """What this person began and has not sent, the newest first."""
-    found = Draft.objects.filter(patient=patient).select_related("about").order_by("-touched_at")
-    return list(found[:MOST_DRAFTS])
-
-
-def count_open(patient: User) -> int:
-    return Draft.objects.filter(patient=patient).count()
+def begun_by(user: User) -> QuerySet[Draft]:
+    """What this person began, for themselves and for whom they look after, and has not sent; the
+    newest first."""
+    mine = Draft.objects.filter(patient__in=User.objects.answered_for_by(user))
+    return mine.select_related("about", "patient__carer").order_by("-touched_at")
 
 
 def find(patient: User, key: UUID, pack: Pack) -> Draft:
-    """The draft under ``key``; one not saved yet where there is none of this person's."""
+    """The patient's draft under ``key``; one not saved yet where there is none."""
     found = Draft.objects.select_related("about").filter(patient=patient, submit_key=key).first()
     return found or Draft(submit_key=key, patient=patient, pack_name=pack.name)
 

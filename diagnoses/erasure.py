@@ -29,8 +29,9 @@ OPEN = (Case.Status.REGISTERED, Case.Status.PARTIAL)
 
 
 def open_cases(patient: User) -> QuerySet[Case]:
-    """Those no doctor has answered yet."""
-    return Case.objects.filter(patient=patient, status__in=OPEN)
+    """Those no doctor has answered yet; of whom they look after as well: these go with them."""
+    theirs = User.objects.answered_for_by(patient)
+    return Case.objects.filter(patient__in=theirs, status__in=OPEN)
 
 
 @transaction.atomic
@@ -41,6 +42,8 @@ def ask(patient: User, *, after_answers: bool) -> None:
     the cases that are still open then are withdrawn.
     """
     people.ask_to_erase(patient, after_answers=after_answers)
+    if patient.carer_id is not None:
+        return  # the words of the message are about the reader's own account
     asked_at = patient.erase_asked_at
     about = f"user:{patient.pk}#{asked_at:%Y%m%d%H%M%S%f}"
     ledger.tell(Notice(Event.ACCOUNT_ENDS, patient, about, "/account/erase/"))
@@ -55,7 +58,8 @@ def not_before(patient: User) -> datetime | None:
         return day
     if open_cases(patient).exists():
         return None
-    answers = Review.objects.standing().filter(case__patient=patient)
+    theirs = User.objects.answered_for_by(patient)
+    answers = Review.objects.standing().filter(case__patient__in=theirs)
     last = answers.aggregate(last=Max("effective_at"))["last"]
     return day if last is None else max(day, last + GRACE)
 
@@ -74,21 +78,29 @@ def _is_due(patient: User) -> bool:
 
 
 def erase(patient: User) -> bool:
-    """Do it, if it is due; False if it was undone or put off a moment ago."""
+    """Do it, if it is due; False if it was undone or put off a moment ago.
+
+    Whom they look after is erased with them: nobody else could reach those records.
+    """
     with transaction.atomic():
         # Logging in and keeping the account waits for this, or comes first.
         patient = User.objects.select_for_update(no_key=True).get(pk=patient.pk)
         if not _is_due(patient):
             return False
-        for case in open_cases(patient):
-            workflow.withdraw(case, patient)
-        workflow.stop_all_of(patient, Nudge.Why.ERASED)
-        drafts.forget_all_of(patient)
-        Case.objects.filter(patient=patient).update(contact_e164="")
-        Lesion.objects.filter(patient=patient).update(name="")
-        forgetting.forget(patient)
-        people.erase(patient)
+        for person in (*patient.cared_for.all(), patient):
+            _erase(person)
     return True
+
+
+def _erase(patient: User) -> None:
+    for case in open_cases(patient):
+        workflow.withdraw(case, patient)
+    workflow.stop_all_of(patient, Nudge.Why.ERASED)
+    drafts.forget_all_of(patient)
+    Case.objects.filter(patient=patient).update(contact_e164="")
+    Lesion.objects.filter(patient=patient).update(name="")
+    forgetting.forget(patient)
+    people.erase(patient)
 
 
 def sweep() -> int:

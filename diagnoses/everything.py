@@ -65,14 +65,19 @@ def gather(patient: User) -> Everything:
         "made_at": timezone.now(),
         "account": {
             "name": patient.name,
-            "email": patient.email,
+            "email": patient.email if patient.carer is None else None,
+            "looked_after_by": patient.carer.name if patient.carer else None,
+            "looks_after": [person.name for person in patient.cared_for.order_by("pk")],
             "clinic": patient.clinic.name if patient.clinic else None,
             "since": patient.date_joined,
             "last_login": patient.last_login,
             "language": patient.language or None,
         },
         "phone_numbers": [_number(number) for number in patient.numbers.order_by("pk")],
-        "consents": [_consent(consent) for consent in patient.consents.order_by("pk")],
+        "consents": [
+            _consent(consent)
+            for consent in patient.consents.select_related("given_by").order_by("pk")
+        ],
         "marks": [_mark(mark) for mark in patient.lesions.order_by("created_at")],
         "cases": [_case(case, folders[case.pk]) for case in cases],
         "reminders": [_reminder(row) for row in patient.nudges.order_by("due_at", "pk")],
@@ -136,6 +141,7 @@ def _consent(consent: Consent) -> dict[str, Any]:
         "what": consent.kind,
         "words": as_read(kind, consent.language) if consent.version == version(kind) else None,
         "version": consent.version,
+        "agreed_by": consent.given_by.name if consent.given_by else None,
         "language": consent.language,
         "given_at": consent.given_at,
         "taken_back_at": consent.withdrawn_at,
@@ -273,4 +279,4 @@ def _trail(patient: User, cases: list[Case]) -> Iterator[dict[str, Any]]:
 def _who(actor: User | None, patient: User) -> str:
     if actor is None:
         return _("the portal")
-    return _("you") if actor.pk == patient.pk else actor.name
+    return _("you") if actor == patient.reader else actor.name

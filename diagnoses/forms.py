@@ -144,17 +144,21 @@ class SubmitForm(QuestionsForm):
         asked = [kind for kind in Consent.Kind if kind.value in self.fields]
         if not asked and "contact" not in self.fields:
             return
-        number = people.reachable_number(self.patient)
+        number = people.reachable_number(self.patient.reader)
         if number is not None and "contact" in self.fields:
             self.fields["contact"].initial = phone.spoken(number.e164)
         for kind in asked:
-            given = people.has_consent(self.patient, kind)
+            given = people.has_consent(self.who_agrees(kind), kind)
             if given and (kind is not Consent.Kind.MESSAGES or number is not None):
                 del self.fields[kind.value]
                 continue
             words = WORDING[kind]
             self.fields[kind.value].label = words.text
             self.fields[kind.value].help_text = f"{words.meaning} {words.without}"
+
+    def who_agrees(self, kind: Consent.Kind) -> User:
+        """Whose consent it is: to messages their reader's, to all else the patient's."""
+        return self.patient.reader if kind is Consent.Kind.MESSAGES else self.patient
 
     def consents(self) -> list[Consent.Kind]:
         """What the patient agrees to with this form."""

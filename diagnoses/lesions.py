@@ -111,7 +111,7 @@ def with_status(cases: CaseQuerySet) -> CaseQuerySet:
     by_doctors = ReadMark.objects.filter(case=OuterRef("pk")).exclude(person=F("case__patient"))
     own = ReadMark.objects.filter(case=OuterRef("case"), person=OuterRef("case__patient"))
     said = Remark.objects.by_doctors().filter(case=OuterRef("pk"))
-    return cases.select_related("clinic", "doctor", "patient").annotate(
+    return cases.select_related("clinic", "doctor", "patient__carer").annotate(
         last_event=Subquery(events.values("pk")[:1]),
         answer=Subquery(_told().order_by("-pk").values("pk")[:1]),
         photo_id=Subquery(photos.values("pk")[:1]),

@@ -30,6 +30,7 @@ class Begun:
     step: str  # where to go on
     touched_at: datetime
     photo: DraftPhoto | None
+    patient: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def line_of(draft: Draft) -> Begun:
         draft.step or conversation.steps(pack)[0].name,
         draft.touched_at,
         photo.order_by("created_at").first(),
+        draft.patient,
     )
 
 
@@ -131,5 +133,5 @@ def _doctor(data: QueryDict) -> str:
 def _contact(draft: Draft, data: QueryDict) -> str:
     if number := data.get("contact"):
         return number
-    known = people.reachable_number(draft.patient)
+    known = people.reachable_number(draft.patient.reader)
     return phone.spoken(known.e164) if known else ""

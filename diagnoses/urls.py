@@ -68,6 +68,10 @@ MINE: list[URLPattern | URLResolver] = [
     path("account/download/", mine.download, name="account_download"),
     path("account/erase/", mine.erase, name="account_erase"),
     path("account/erase/undo/", mine.keep, name="account_keep"),
+    path("account/people/<int:pk>/consents/<str:kind>/", mine.consent, name="person_consent"),
+    path("account/people/<int:pk>/download/", mine.download, name="person_download"),
+    path("account/people/<int:pk>/erase/", mine.erase, name="person_erase"),
+    path("account/people/<int:pk>/erase/undo/", mine.keep, name="person_keep"),
 ]
 NUDGES: list[URLPattern | URLResolver] = [
     path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -31,6 +31,8 @@ class Route:
 class Notice:
     """``recipient`` is to be told that ``event`` happened to ``about``, with a link to ``path``.
 
+    For who has no login their carer is told.
+
     Once for an event, person and ``about``: something that happens again needs another ``about``
     ("case:<id>#<n>"). Nothing leaves before ``not_before``.
     """
@@ -57,6 +59,7 @@ def tell(*notices: Notice) -> list[Message]:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("tell() belongs into the transaction of what it tells about")
+    notices = tuple(replace(notice, recipient=notice.recipient.reader) for notice in notices)
     told = _told(notices)
     wanted = {notice.key: notice for notice in reversed(notices) if notice.key not in told}
     if wanted:

@@ -13,8 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from accounts import people
-from accounts.models import User
+from accounts import care, people
+from accounts.models import Relation, User
 from diagnoses import workflow
 from diagnoses.conversation import steps
 from diagnoses.models import Nudge
@@ -69,6 +69,8 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
     own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
     mine = ["/account/", "/account/download/", "/account/erase/"]
+    child = care.look_after(cast.ana, "Leo Duarte", Relation.CHILD)
+    mine += ["/account/people/", f"/account/people/{child.pk}/", "/cases/new/?start"]
     mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]
     return {
         None: OPEN_PAGES,

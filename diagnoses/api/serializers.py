@@ -10,8 +10,15 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import User
 from diagnoses import presenting
 from diagnoses.models import Case, FirstReading, Photo, Review
+
+
+class PersonSerializer(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ["id", "name"]
 
 
 class SiteSerializer(serializers.Serializer[Any]):
@@ -84,9 +91,12 @@ class DoctorSummarySerializer(CaseSummarySerializer):
         source="tier", allow_null=True, help_text="red, amber, green; null while unscored."
     )
     patient_name = serializers.CharField(source="patient.name")
+    sent_by = serializers.CharField(
+        source="patient.reader.name", help_text="The patient, or who looks after them."
+    )
 
     class Meta(CaseSummarySerializer.Meta):
-        fields = [*CaseSummarySerializer.Meta.fields, "urgency", "patient_name"]
+        fields = [*CaseSummarySerializer.Meta.fields, "urgency", "patient_name", "sent_by"]
 
 
 class StepSerializer(serializers.Serializer[presenting.Step]):
@@ -120,6 +130,11 @@ class PatientAnswerSerializer(serializers.ModelSerializer[Review]):
 class PatientSummarySerializer(CaseSummarySerializer):
     """One line of a patient's list. An answer that can still be undone is not there yet."""
 
+    patient = PersonSerializer(help_text="Whose mark it is: yours, or of whom you look after.")
+
+    class Meta(CaseSummarySerializer.Meta):
+        fields = [*CaseSummarySerializer.Meta.fields, "patient"]
+
     @extend_schema_field(serializers.ChoiceField(choices=Case.Status.choices))
     def get_status(self, case: Case) -> str:
         sent = case.status != Case.Status.FINAL or _has_left(case)
@@ -134,8 +149,8 @@ class PatientCaseSerializer(PatientSummarySerializer):
     answer = serializers.SerializerMethodField()
     photos = PhotoSerializer(many=True)
 
-    class Meta(CaseSummarySerializer.Meta):
-        fields = [*CaseSummarySerializer.Meta.fields, "result", "steps", "answer", "photos"]
+    class Meta(PatientSummarySerializer.Meta):
+        fields = [*PatientSummarySerializer.Meta.fields, "result", "steps", "answer", "photos"]
 
     @extend_schema_field(ResultSerializer)
     def get_result(self, case: Case) -> Any:

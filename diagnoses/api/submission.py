@@ -38,8 +38,13 @@ class AnswersField(serializers.JSONField):
 
 
 class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
-    """One photo and a site suffice."""
+    """One photo and a site suffice. Its context holds the ``user`` who sends it."""
 
+    patient = serializers.PrimaryKeyRelatedField(
+        queryset=User.objects.none(),
+        required=False,
+        help_text="Whom you look after, by the id that GET /people says; left out: yourself.",
+    )
     photo = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True),
         min_length=1,
@@ -76,6 +81,13 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         default=False,
         help_text="Send photos that cannot be judged all the same: to a doctor, unscored.",
     )
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if user := self.context.get("user"):
+            mine = User.objects.answered_for_by(user).select_related("carer", "clinic")
+            fields["patient"] = serializers.PrimaryKeyRelatedField(queryset=mine, required=False)
+        return fields
 
     def validate_contact_number(self, raw: str) -> str:
         return _e164(raw)

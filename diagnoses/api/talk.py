@@ -22,7 +22,7 @@ from diagnoses import talking, workflow
 from diagnoses.api.problems import Refused
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import clean_photo, known, submit_key
-from diagnoses.api.views import cases_of, problems, user_of
+from diagnoses.api.views import cases_of, problems, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
 
 KEY = OpenApiParameter(
@@ -102,10 +102,10 @@ class TalkView(APIView):
         user = user_of(request)
         case = get_object_or_404(cases_of(user), pk=pk)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
-        shown = talking.talk(case, user)
+        shown = talking.talk(case, speaks_as(user, case))
         remarks = list(case.remarks.select_related("author", "case"))
         body = TalkSerializer({"unread": shown.unread, "messages": remarks}).data
-        talking.mark_read(case, user, shown)
+        talking.mark_read(case, speaks_as(user, case), shown)
         return Response(body)
 
     @extend_schema(
@@ -127,8 +127,9 @@ class TalkView(APIView):
         form.is_valid(raise_exception=True)
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
-        before = case.remarks.filter(author=user, key=key).exists()
-        remark = _said(case, user, form.validated_data, key)
+        author = speaks_as(user, case)
+        before = case.remarks.filter(author=author, key=key).exists()
+        remark = _said(case, author, form.validated_data, key)
         if not _says(remark, form.validated_data):
             raise _unprocessable(REUSED, _("This Idempotency-Key was used for other words."))
         status = HTTPStatus.OK if before else HTTPStatus.CREATED
@@ -158,16 +159,16 @@ class NewPhotoView(APIView):
         | problems(400, 401, 403, 404, 409, 422, 429),
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        patient = user_of(request)
-        case = get_object_or_404(cases_of(patient), pk=pk)
-        if not patient.is_patient:
+        user = user_of(request)
+        case = get_object_or_404(cases_of(user), pk=pk)
+        if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", _("Only patients send photos."))
         form = NewPhotoSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         raw = request.headers.get("Idempotency-Key", "")
-        key = submit_key(patient, f"{case.pk}:{raw}" if raw else "")
+        key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         before = Retake.objects.filter(case=case, key=key).exists()
-        joined = _joined(case, patient, form.validated_data, key)
+        joined = _joined(case, case.patient, form.validated_data, key)
         words = PatientCaseSerializer(joined.case, context={"request": request}).data
         return Response(words, status=HTTPStatus.OK if before else HTTPStatus.CREATED)
 

@@ -6,6 +6,7 @@ from csp.decorators import csp_update
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from diagnoses.api.people import PeopleView
 from diagnoses.api.talk import NewPhotoView, TalkView
 from diagnoses.api.tokens import TokenView
 from diagnoses.api.views import CasesView, CaseView, NowhereView, PhotoView
@@ -22,6 +23,7 @@ urlpatterns = [
     path("cases/<uuid:pk>/photos/<uuid:photo>", PhotoView.as_view(), name="api-photo"),
     path("cases/<uuid:pk>/messages/", TalkView.as_view(), name="api-messages"),
     path("cases/<uuid:pk>/photos/", NewPhotoView.as_view(), name="api-new-photo"),
+    path("people", PeopleView.as_view(), name="api-people"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
     re_path("", NowhereView.as_view(), name="api-nowhere"),

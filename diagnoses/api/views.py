@@ -69,8 +69,13 @@ def user_of(request: Request) -> User:
 
 def cases_of(user: User) -> CaseQuerySet:
     """Clinical content is for the patient and for reading doctors; admins have their own pages."""
-    cases = Case.objects.visible_to(user).select_related("patient", "clinic", "doctor")
+    cases = Case.objects.visible_to(user).select_related("patient__carer", "clinic", "doctor")
     return cases.none() if user.is_admin else cases
+
+
+def speaks_as(user: User, case: Case) -> User:
+    """On which side of a case somebody is: a carer is the patient there."""
+    return case.patient if user.answers_for(case.patient) else user
 
 
 class NewestFirst(CursorPagination):
@@ -150,11 +155,12 @@ class CasesView(GenericAPIView[Case]):
         | problems(400, 401, 403, 422, 429),
     )
     def post(self, request: Request) -> Response:
-        patient = user_of(request)
-        if not patient.is_patient:
+        user = user_of(request)
+        if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
-        form = SubmissionSerializer(data=request.data)
+        form = SubmissionSerializer(data=request.data, context={"user": user})
         form.is_valid(raise_exception=True)
+        patient = form.validated_data.pop("patient", user)
         done = submit(patient, form.validated_data, request.headers.get("Idempotency-Key", ""))
         case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
         status = HTTPStatus.CREATED if done.new else HTTPStatus.OK

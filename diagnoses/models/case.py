@@ -77,7 +77,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         if user.is_reading_doctor or user.is_admin:
             return self.filter(clinic=user.clinic_id) if user.clinic_id else self._for_all(user)
         if user.is_patient:
-            return self.filter(patient=user)
+            return self.filter(patient__in=User.objects.answered_for_by(user))
         return self.none()
 
     def _for_all(self, user: User) -> Self:

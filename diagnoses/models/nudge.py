@@ -21,8 +21,10 @@ SHOWN_FOR = timedelta(days=30)
 
 class NudgeQuerySet(models.QuerySet["Nudge"]):
     def visible_to(self, user: User) -> Self:
-        """The patient's own, once they were told. Nobody else has business with its page."""
-        return self.filter(patient=user, told_at__isnull=False)
+        """The patient's own, and of whom they look after, once they were told. Nobody else has
+        business with its page."""
+        mine = User.objects.answered_for_by(user)
+        return self.filter(patient__in=mine, told_at__isnull=False)
 
     def to_show(self, user: User) -> Self:
         """What was told lately and not acted upon: a message's link ends, and may be overlooked."""

@@ -104,13 +104,14 @@ def report_of(case: Case, reader: User) -> Report:
 def _facts(case: Case) -> tuple[tuple[str, str], ...]:
     facts = [
         (gettext("Name"), case.patient.name),
+        *([(gettext("Sent by"), case.patient.carer.name)] if case.patient.carer else []),
         (gettext("Clinic"), case.clinic.name),
         (gettext("Case"), case.reference),
         (gettext("Place on the body"), case.place),
         (gettext("Sent on"), presenting.dated(case.submitted_at)),
     ]
     if case.lesion and case.lesion.name:
-        facts.insert(4, (gettext("You call it"), case.lesion.name))
+        facts.insert(-1, (gettext("You call it"), case.lesion.name))
     return tuple(facts)
 
 

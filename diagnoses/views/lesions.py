@@ -50,7 +50,7 @@ def lesion_list(request: HttpRequest) -> HttpResponse:
         "tiles": found,
         "before": before,
         "first_page": not behind,
-        "begun": conversation.count_open(user),
+        "begun": conversation.begun_by(user).count(),
         "nudge": Nudge.objects.to_show(user).first(),
     }
     return render(request, "lesions/list.html", context)
@@ -105,7 +105,7 @@ def lesion_name(request: HttpRequest, pk: UUID) -> HttpResponse:
     posted = request.method == "POST"
     form = NameForm(request.POST if posted else None, initial={"name": found.name})
     if posted and form.is_valid():
-        workflow.name_mark(found, user, form.cleaned_data["name"])
+        workflow.name_mark(found, found.patient, form.cleaned_data["name"])
         return redirect("lesion", pk=found.pk)
     context = {
         "form": form,

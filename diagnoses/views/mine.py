@@ -1,25 +1,30 @@
-"""What I decide about my own records: what may be done with them, a copy of them, their end.
+"""What I decide about my own records, and those of whom I look after: what may be done with them, a
+copy of them, their end.
 
-The account page is accounts' own; what changes cases, or gathers them, is here.
+The account page is accounts' own; what changes cases, or gathers them, is here. ``pk`` names
+somebody looked after; without it these are one's own.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import audit, people
+from accounts import audit, care, people
 from accounts.access import login_required, patient_required, person
 from accounts.agreements import kinds
-from accounts.models import Consent
+from accounts.models import Consent, User
 from accounts.wording import WORDING
 from diagnoses import erasure, everything, workflow
 from diagnoses.mine_forms import EraseForm
@@ -29,9 +34,9 @@ from diagnoses.zipped import zipped
 
 @login_required
 @require_POST
-def consent(request: HttpRequest, kind: str) -> HttpResponse:
+def consent(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
     """Give or take back one consent; ``answer`` is "give" or "withdraw"."""
-    user = person(request)
+    user = _whose(request, pk)
     if kind not in kinds(user):
         raise Http404
     chosen = Consent.Kind(kind)
@@ -43,19 +48,21 @@ def consent(request: HttpRequest, kind: str) -> HttpResponse:
         workflow.withdraw_consent(user, chosen)
         said = _("Done, you took it back. %(without)s") % {"without": WORDING[chosen].without}
         messages.success(request, said)
-    return redirect("account")
+    return redirect(_page_of(user))
 
 
 @never_cache
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
-def download(request: HttpRequest) -> HttpResponseBase:
+def download(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """The password first; then say what is in a copy of everything, and with POST send it."""
-    user = person(request)
+    user = _whose(request, pk)
     if request.method != "POST":
-        mine = Case.objects.visible_to(user)
+        mine = Case.objects.filter(patient=user)
         context = {
+            "about": user if pk else None,
+            "back": _page_of(user),
             "cases": mine.count(),
             "photos": Photo.objects.filter(case__in=mine).count(),
         }
@@ -81,19 +88,22 @@ def download(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def erase(request: HttpRequest) -> HttpResponseBase:
+def erase(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """Say what goes, what stays and why; asked for already, say when, and how to keep it."""
-    user = person(request)
+    user = _whose(request, pk)
+    context: dict[str, Any] = {"about": user if pk else None, "back": _page_of(user)}
     if user.erase_asked_at is not None:
-        return render(request, "mine/erase_asked.html", {"day": erasure.not_before(user)})
+        context["day"] = erasure.not_before(user)
+        return render(request, "mine/erase_asked.html", context)
     waiting = erasure.open_cases(user).count()
     form = EraseForm(request.POST or None, has_open_cases=waiting > 0)
     if request.method == "POST" and form.is_valid():
-        answer: HttpResponseBase = _erase_asked(request, form)
+        answer: HttpResponseBase = _erase_asked(request, form, user)
         return answer
-    context = {
+    context |= {
         "form": form,
         "open_cases": waiting,
+        "looked_after": care.people_of(user),
         "cases": Case.objects.visible_to(user).count(),
         "years": settings.RECORD_RETENTION_YEARS,
     }
@@ -101,8 +111,10 @@ def erase(request: HttpRequest) -> HttpResponseBase:
 
 
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
-def _erase_asked(request: HttpRequest, form: EraseForm) -> HttpResponseBase:
-    erasure.ask(person(request), after_answers=form.after_answers)
+def _erase_asked(request: HttpRequest, form: EraseForm, user: User) -> HttpResponseBase:
+    erasure.ask(user, after_answers=form.after_answers)
+    if user.carer_id is not None:
+        return redirect("person_erase", user.pk)
     logout(request)
     messages.success(
         request,
@@ -113,8 +125,25 @@ def _erase_asked(request: HttpRequest, form: EraseForm) -> HttpResponseBase:
 
 @patient_required
 @require_POST
-def keep(request: HttpRequest) -> HttpResponse:
+def keep(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Undo it: the account stays."""
-    people.keep_account(person(request))
-    messages.success(request, _("Your account stays. Nothing was erased."))
-    return redirect("account")
+    user = _whose(request, pk)
+    people.keep_account(user)
+    said = (
+        _("Their records stay. Nothing was erased.")
+        if pk
+        else _("Your account stays. Nothing was erased.")
+    )
+    messages.success(request, said)
+    return redirect(_page_of(user))
+
+
+def _whose(request: HttpRequest, pk: int | None) -> User:
+    user = person(request)
+    if pk is None:
+        return user
+    return get_object_or_404(user.cared_for.select_related("carer", "clinic"), pk=pk)
+
+
+def _page_of(user: User) -> str:
+    return reverse("account") if user.carer_id is None else reverse("person", args=[user.pk])

@@ -33,7 +33,9 @@ NO_MORE = _("It counts no more. There is nothing left to do.")
 def reminder(request: HttpRequest, pk: UUID) -> HttpResponse:
     """With POST the answer to "did you see the doctor?"; the other kinds ask nothing."""
     user = person(request)
-    mine = Nudge.objects.visible_to(user).select_related("case__lesion", "review__doctor")
+    mine = Nudge.objects.visible_to(user).select_related(
+        "case__lesion", "review__doctor", "patient__carer"
+    )
     nudge = get_object_or_404(mine, pk=pk)
     asks = nudge.kind == Reminder.SEE_DOCTOR
     if request.method == "POST" and not asks:
@@ -42,7 +44,7 @@ def reminder(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
-            workflow.tell_of_visit(nudge, user, said["reply"], said["words"])
+            workflow.tell_of_visit(nudge, nudge.patient, said["reply"], said["words"])
         except workflow.WorkflowError as error:
             refusal = error.sentence
         else:

@@ -23,6 +23,7 @@ from diagnoses import figures, hearing, presenting, talking, telling, workflow
 from diagnoses.lesions import with_status
 from diagnoses.models import Case
 from diagnoses.questions import TellForm
+from diagnoses.views import whose
 from notifications import verification
 
 PAGE = 20
@@ -53,11 +54,12 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = person(request)
     fragment = "fragment" in request.GET
     found = get_object_or_404(with_status(Case.objects.visible_to(user)), pk=pk)
+    patient = found.patient
     # Before the page's own reading of the case, never after: a page that is newer than its
     # version is loaded once more, one that is older would stay wrong.
     version, done = _version(found)
-    talk = talking.talk(found, user)
-    talking.mark_read(found, user, talk)
+    talk = talking.talk(found, patient)
+    talking.mark_read(found, patient, talk)
     context = {"version": version, "done": done, "talk": talk, **_page(found)}
     if not fragment:
         audit.record("case.viewed", actor=user, about=f"case:{found.pk}")
@@ -88,15 +90,14 @@ def case_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
     """ "Tell us now": it has grown, it bleeds. Only ever makes the case more urgent."""
-    user = person(request)
-    found = get_object_or_404(Case.objects.visible_to(user), pk=pk)
+    found = whose.case_of(request, pk)
     if not found.is_open:
         return redirect(reverse("case_new") + f"?about={found.pk}")
     posted = request.method == "POST"
     form = TellForm(request.POST if posted else None, pack=found.pack)
     if posted and form.is_valid():
         try:
-            workflow.raise_urgency(found, user, form.cleaned_data["what"], form.answers())
+            workflow.raise_urgency(found, found.patient, form.cleaned_data["what"], form.answers())
         except workflow.WorkflowError as error:
             messages.warning(request, error.sentence)
         else:
@@ -110,11 +111,10 @@ def case_tell(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def case_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take the question back, after being asked once more."""
-    user = person(request)
-    found = get_object_or_404(Case.objects.visible_to(user), pk=pk)
+    found = whose.case_of(request, pk)
     if request.method == "POST":
         try:
-            workflow.withdraw(found, user)
+            workflow.withdraw(found, found.patient)
         except workflow.WorkflowError as error:
             messages.warning(request, error.sentence)
         else:

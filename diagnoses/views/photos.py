@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.access import login_required, patient_required, person
+from accounts.models import User
 from diagnoses.models import DraftPhoto, Photo
 from diagnoses.thumbnails import MEDIUM, shrink, thumbnail
 
@@ -38,8 +39,9 @@ def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @patient_required
 @require_safe
 def draft_thumb(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """The photo kept in a form that is not sent yet, small; nobody's but its owner's."""
-    draft = get_object_or_404(DraftPhoto.objects.filter(patient=person(request)), pk=pk)
+    """The photo kept in a form that is not sent yet, small; for whoever fills in that form."""
+    mine = DraftPhoto.objects.filter(patient__in=User.objects.answered_for_by(person(request)))
+    draft = get_object_or_404(mine, pk=pk)
     with draft.file.open("rb") as picture:
         return _private(shrink(picture))
 

@@ -23,7 +23,7 @@ def case_report(request: HttpRequest, pk: UUID) -> HttpResponse:
     if user.is_admin:
         raise Http404
     cases = Case.objects.visible_to(user).select_related(
-        "patient", "clinic", "lesion", "doctor", "invitation__accepted_by"
+        "patient__carer", "clinic", "lesion", "doctor", "invitation__accepted_by"
     )
     case = get_object_or_404(cases, pk=pk)
     paper = printed(report_of(case, user))

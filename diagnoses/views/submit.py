@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import people
+from accounts import care, people
 from accounts.access import patient_required, person
 from accounts.models import User
 from diagnoses import conversation, drafts, figures, summing_up, workflow
@@ -22,6 +21,7 @@ from diagnoses.conversation import CHECK, Step
 from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
+from diagnoses.views import whose
 from diagnoses.views.uploads import about_of, received_with
 from mlservice.packs import Pack
 from mlservice.readers import pack_for_reader
@@ -31,42 +31,46 @@ ALREADY_SENT = _(
     "another mark, start a new one."
 )
 GONE = _("We no longer have this photo. Please add it again.")
-# From the summary one changes one answer and comes back.
-THEN_CHECK = "then=check"
+MOST_SHOWN = 20
 
 
 @patient_required
 @require_safe
 def case_new(request: HttpRequest) -> HttpResponse:
-    """The way in: a new form, or first the question whether to go on with one begun before.
+    """The way in: a new form, or first the question whether to go on with one begun before, and
+    whom it is about.
 
-    ``?about=`` asks again about the mark of an earlier case; ``?start=`` wants a new form.
+    ``?about=`` asks again about the mark of an earlier case; ``?start=`` wants a new form;
+    ``?for=`` says whom it is about, and ``?who=`` wants to be asked that.
     """
-    patient = person(request)
-    about = about_of(request, patient)
-    begun = conversation.open_drafts(patient)
-    if begun and "start" not in request.GET:
+    user, about, patient = person(request), about_of(request), whose.named(request)
+    begun = conversation.begun_by(user)[:MOST_SHOWN]
+    if begun and "start" not in request.GET and patient is None:
         lines = [summing_up.line_of(draft) for draft in begun]
         return render(request, "cases/new/begun.html", {"lines": lines, "about": about})
+    if about is None and patient is None:
+        looked_after = care.people_of(user)
+        if looked_after or "who" in request.GET:
+            return render(request, "cases/new/who.html", {"people": looked_after})
     address = reverse("case_step", args=[uuid4(), "photo"])
-    query = f"?{urlencode({'about': about.pk})}" if about else ""
-    return redirect(address + query)
+    return redirect(address + whose.query(patient or user, user, about))
 
 
 @patient_required
 @require_http_methods(["GET", "POST"])
 def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     """One screen of the form under ``key``. The last one sends it."""
-    patient, pack = person(request), pack_for_reader(settings.PACK)
-    if case := _sent_with(patient, key):
+    user, pack = person(request), pack_for_reader(settings.PACK)
+    if case := _sent_with(user, key):
         return _already_sent(request, case)
     every = conversation.steps(pack)
     step = next((step for step in every if step.name == name), None)
     if step is None:
         raise Http404
-    draft = conversation.find(patient, key, pack)
-    if draft.about is None:
-        draft.about = about_of(request, patient)
+    about = about_of(request)
+    draft = conversation.find(whose.of_form(request, key, about), key, pack)
+    if draft.about is None and about and about.patient_id == draft.patient_id:
+        draft.about = about
     if request.method == "POST":
         return _answered(request, draft, step)
     return _screen(request, draft, step, _form(draft, step))
@@ -76,7 +80,7 @@ def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def case_drop(request: HttpRequest, key: UUID) -> HttpResponse:
     """Throw away a form that was begun, after being asked once more."""
-    draft = get_object_or_404(Draft, patient=person(request), submit_key=key)
+    draft = get_object_or_404(conversation.begun_by(person(request)), submit_key=key)
     if request.method == "POST":
         conversation.forget(draft)
         messages.success(request, _("It is deleted. Nothing was sent."))
@@ -145,9 +149,9 @@ def _send(draft: Draft, form: SubmitForm) -> Case | None:
 def _keep_what_was_agreed(patient: User, form: SubmitForm) -> None:
     """Consents and the number, before anything they are needed for begins."""
     for kind in form.consents():
-        people.give_consent(patient, kind)
+        people.give_consent(form.who_agrees(kind), kind)
     if number := form.cleaned_data["contact"]:
-        people.add_number(patient, number, opt_in=form.wants_messages)
+        people.add_number(patient.reader, number, opt_in=form.wants_messages)
 
 
 def _form(
@@ -194,6 +198,7 @@ def _screen(
         "number": every.index(step) + 1,
         "of": len(every),
         "then_check": "then" in request.GET,
+        "whose": "" if draft.pk else whose.query(draft.patient, person(request), draft.about),
     }
     if draft.about is not None and step.slots:
         scored = [kind.name for kind in form.pack.photo_kinds if kind.scored]

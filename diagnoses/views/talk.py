@@ -7,17 +7,18 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import patient_required, person
+from accounts.access import patient_required
 from accounts.models import User
 from diagnoses import drafts, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
 from diagnoses.talk_forms import RetakeForm, TalkForm
+from diagnoses.views import whose
 from diagnoses.views.uploads import form_key
 
 CONFLICT = 409
@@ -27,8 +28,8 @@ CONFLICT = 409
 @require_http_methods(["GET", "POST"])
 def case_talk(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Write to the doctors. A page of its own, which never loads itself again under one's words."""
-    user = person(request)
-    found = get_object_or_404(Case.objects.visible_to(user).select_related("patient"), pk=pk)
+    found = whose.case_of(request, pk)
+    patient = found.patient
     if found.status == Case.Status.CANCELLED:
         messages.info(request, _("You withdrew this case. No doctor reads messages about it."))
         return redirect("case", pk=found.pk)
@@ -38,14 +39,14 @@ def case_talk(request: HttpRequest, pk: UUID) -> HttpResponse:
     if posted and form.is_valid():
         text = form.cleaned_data["text"]
         try:
-            workflow.ask(found, user, text, form.key_for(text))
+            workflow.ask(found, patient, text, form.key_for(text))
         except workflow.WorkflowError as error:
             refusal = error.sentence
         else:
             messages.success(request, _("Your message is sent. Your doctors can read it now."))
             return redirect(reverse("case", args=[found.pk]) + "#talk")
-    shown = talking.talk(found, user)
-    talking.mark_read(found, user, shown)
+    shown = talking.talk(found, patient)
+    talking.mark_read(found, patient, shown)
     context = {"case": found, "form": form, "talk": shown, "refusal": refusal}
     status = CONFLICT if refusal else 422 if posted else 200
     return render(request, "talk/write.html", context, status=status)
@@ -55,21 +56,21 @@ def case_talk(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One new photo for an open case, judged as soon as it arrives."""
-    user = person(request)
-    found = get_object_or_404(Case.objects.visible_to(user).select_related("patient"), pk=pk)
+    found = whose.case_of(request, pk)
+    patient = found.patient
     posted = request.method == "POST"
     key = form_key(request.POST.get("submit_key") if posted else request.GET.get("form"))
     if Retake.objects.filter(case=found, key=key).exists():
         return _sent(request, found)
-    slot = drafts.slots(user, key, found.pack)["main"]
+    slot = drafts.slots(patient, key, found.pack)["main"]
     upload = request.FILES.get("main_photo")
     if isinstance(upload, UploadedFile):
-        drafts.receive(user, key, slot, upload)
+        drafts.receive(patient, key, slot, upload)
     form = RetakeForm(request.POST if posted else None, slot=slot, kind=_kind_before(found))
     over = not found.is_open
     refusal = talking.refusal_to_patient(found, workflow.too_late(found)) if over else ""
     if posted and form.is_valid() and not refusal:
-        refusal = _send(user, found, form, key)
+        refusal = _send(patient, found, form, key)
         if not refusal and not form.errors:
             return _sent(request, found)
     context = {

@@ -8,14 +8,15 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import patient_required, person
+from accounts.access import patient_required
 from accounts.models import User
 from diagnoses import conversation, drafts, intake, pieces
 from diagnoses.drafts import Slot
 from diagnoses.models import Case, Draft
+from diagnoses.views import whose
 from mlservice.readers import pack_for_reader
 
 _NAME = re.compile(r"[0-9a-f]{8,64}")  # of an upload, drawn by the sender
@@ -41,9 +42,9 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     With ``upload``, ``start`` and ``total`` the file is one piece of it: the answer says how many
     bytes are here (202), or 409 and the same where the piece does not follow. GET only asks.
     """
-    patient = person(request)
     asked = request.POST if request.method == "POST" else request.GET
-    key = form_key(asked.get("submit_key"))
+    key, about = form_key(asked.get("submit_key")), about_of(request)
+    patient = whose.of_form(request, key, about)
     slot = _slot(request, asked, drafts.slots(patient, key, pack_for_reader(settings.PACK)))
     if slot is None or _sent(patient, key):
         return HttpResponse(status=409)
@@ -54,14 +55,14 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     if not isinstance(file, UploadedFile):
         return HttpResponse(status=409)
     if request.GET.get("of") == "new":
-        conversation.begin(patient, key, slot.pack, about_of(request, patient))
+        conversation.begin(patient, key, slot.pack, about)
     if upload is None:
         drafts.receive(patient, key, slot, file)
         return _kept(request, slot)
     return _piece(request, slot, upload, file)
 
 
-def about_of(request: HttpRequest, patient: User) -> Case | None:
+def about_of(request: HttpRequest) -> Case | None:
     """The earlier case whose mark the form asks about again, where ``?about=`` names one."""
     raw = request.GET.get("about")
     if not raw:
@@ -70,7 +71,7 @@ def about_of(request: HttpRequest, patient: User) -> Case | None:
         key = UUID(raw)
     except ValueError as unreadable:
         raise Http404 from unreadable
-    return get_object_or_404(Case.objects.visible_to(patient), pk=key)
+    return whose.case_of(request, key)
 
 
 def _piece(

@@ -60,7 +60,7 @@ def _locked(keys: Iterable[UUID]) -> dict[UUID, Case]:
     Two orders would be a deadlock. With whom it takes to tell of them: this runs beside the
     network, and every query costs both.
     """
-    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
+    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient__carer")
     return {case.pk: case for case in cases.filter(pk__in=set(keys)).order_by("pk")}
 
 

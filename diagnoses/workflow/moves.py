@@ -55,7 +55,9 @@ def on(moment: datetime) -> str:
 
 
 def note(case: Case, kind: str, actor: User | None, **detail: object) -> CaseEvent:
-    return CaseEvent.objects.create(case=case, kind=kind, actor=actor, detail=detail)
+    """What happened, and who did it: for a patient without a login, their carer."""
+    hand = actor.reader if actor else None
+    return CaseEvent.objects.create(case=case, kind=kind, actor=hand, detail=detail)
 
 
 def about_case(case: Case) -> str:

@@ -116,7 +116,8 @@ def _pack_that_fits(submission: Submission) -> Pack:
 
 def _own_numbers(patient: User, submission: Submission) -> set[str]:
     """The patient's, those on file and the one given with this case."""
-    return {submission.contact_e164, *patient.numbers.values_list("e164", flat=True)} - {""}
+    on_file = patient.reader.numbers.values_list("e164", flat=True)
+    return {submission.contact_e164, *on_file} - {""}
 
 
 def _clinic_of(patient: User) -> Clinic:
@@ -272,7 +273,7 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
 
 def _without_the_computer(patient: User) -> None:
     waiting = Scoring.objects.waiting().filter(case__patient=patient)
-    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient")
+    cases = Case.objects.select_for_update(of=("self",)).select_related("clinic", "patient__carer")
     for case in cases.filter(pk__in=waiting.values("case")).order_by("pk"):
         _out_of_the_queue(case, "consent taken back")
         if case.status == Status.REGISTERED:

@@ -89,7 +89,7 @@ def tell_next() -> bool:
     if not settings.REMINDERS:
         return False
     with transaction.atomic():
-        due = Nudge.objects.due().select_related("patient", "clinic", "case")
+        due = Nudge.objects.due().select_related("patient__carer", "clinic", "case")
         nudge = due.select_for_update(skip_locked=True, no_key=True, of=("self", "patient")).first()
         if nudge is None:
             return False
@@ -114,9 +114,9 @@ def _notice(nudge: Nudge) -> Notice:
 
 def _over(nudge: Nudge, now: datetime) -> str:
     """Why it is not to be told at all; empty if it is."""
-    if not nudge.patient.is_active:
+    if not nudge.patient.reader.is_active:
         return Why.SUSPENDED
-    if not reminders.wanted(nudge.patient, nudge.kind):
+    if not reminders.wanted(nudge.patient.reader, nudge.kind):
         return Why.OPTED_OUT
     if now > nudge.due_at + LAPSES_AFTER:
         return Why.LAPSED

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts import people
 from accounts.admin_base import ReadOnlyAdmin
-from accounts.models import AuditEntry, Clinic, Consent, User
+from accounts.models import AuditEntry, Clinic, Consent, SuspensionReason, User
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
 
 INDEX = reverse("admin:index")
@@ -50,7 +50,7 @@ def test_there_is_one_login(cast: Cast) -> None:
 def test_a_suspended_admin_is_out(cast: Cast) -> None:
     browser = cast.client(cast.ada)
     assert browser.get(INDEX).status_code == 200
-    people.suspend(cast.ada, cast.root, people.SuspensionReason.SECURITY)
+    people.suspend(cast.ada, cast.root, SuspensionReason.SECURITY)
     assert browser.get(INDEX).status_code == 302
 
 

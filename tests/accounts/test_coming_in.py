@@ -12,7 +12,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from accounts import people
-from accounts.models import AuditEntry, Role, User
+from accounts.models import AuditEntry, Role, SuspensionReason, User
 from tests.cast import PASSWORD, Cast
 
 LOG_IN = reverse("account_login")
@@ -114,7 +114,7 @@ def test_a_suspension_ends_what_is_open_and_keeps_them_out(cast: Cast) -> None:
     laptop, phone, api = log_in(cast.bo.email), log_in(cast.bo.email), cast.api(cast.bo)
     assert inside(laptop)
     assert api_answers(api)
-    people.suspend(cast.bo, cast.ada, people.SuspensionReason.SECURITY)
+    people.suspend(cast.bo, cast.ada, SuspensionReason.SECURITY)
     assert not inside(laptop)
     assert not inside(phone)
     assert not api_answers(api)
@@ -127,7 +127,7 @@ def test_a_suspension_ends_what_is_open_and_keeps_them_out(cast: Cast) -> None:
 
 
 def test_who_guesses_does_not_learn_of_a_suspension(cast: Cast) -> None:
-    people.suspend(cast.bo, cast.ada, people.SuspensionReason.LEFT)
+    people.suspend(cast.bo, cast.ada, SuspensionReason.LEFT)
     response = Client().post(LOG_IN, {"login": cast.bo.email, "password": "wrong password"})
     assert "The e-mail address or the password is not right." in response.content.decode()
 
@@ -187,7 +187,7 @@ def test_asking_for_a_password_tells_nobody_who_has_an_account(cast: Cast) -> No
 
 
 def test_a_suspended_person_gets_no_new_password(cast: Cast) -> None:
-    people.suspend(cast.bo, cast.ada, people.SuspensionReason.LEFT)
+    people.suspend(cast.bo, cast.ada, SuspensionReason.LEFT)
     Client().post(RESET, {"email": cast.bo.email})
     assert all("/password/reset/key/" not in str(letter.body) for letter in mail.outbox)
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import people, wording
-from accounts.models import AuditEntry, Consent, ContactNumber, Role, User
+from accounts.models import AuditEntry, Consent, ContactNumber, Role, SuspensionReason, User
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
 
 CARE, MESSAGES = Consent.Kind.CARE, Consent.Kind.MESSAGES
@@ -209,13 +209,13 @@ def test_only_admins_confirm_doctors(cast: Cast, who: str) -> None:
 
 def test_an_admin_looks_after_their_own_clinic(cast: Cast) -> None:
     with pytest.raises(people.PeopleError):
-        people.suspend(cast.xu, cast.ada, people.SuspensionReason.LEFT)
-    people.suspend(cast.xu, cast.root, people.SuspensionReason.LEFT)
+        people.suspend(cast.xu, cast.ada, SuspensionReason.LEFT)
+    people.suspend(cast.xu, cast.root, SuspensionReason.LEFT)
     assert not User.objects.get(pk=cast.xu.pk).is_active
 
 
 def test_a_suspended_admin_manages_nobody(cast: Cast) -> None:
-    people.suspend(cast.ada, cast.root, people.SuspensionReason.MISUSE)
+    people.suspend(cast.ada, cast.root, SuspensionReason.MISUSE)
     with pytest.raises(people.PeopleError):
         people.verify_doctor(cast.uma, cast.ada)
 
@@ -249,7 +249,7 @@ def test_people_with_another_job_do_not_join_as_doctors(cast: Cast, who: str) ->
 
 def test_nobody_locks_themselves_out(cast: Cast) -> None:
     with pytest.raises(people.PeopleError, match="yourself"):
-        people.suspend(cast.root, cast.root, people.SuspensionReason.ASKED)
+        people.suspend(cast.root, cast.root, SuspensionReason.ASKED)
 
 
 def test_a_reason_is_one_of_the_codes(cast: Cast) -> None:

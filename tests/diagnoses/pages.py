@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from diagnoses.conversation import CHECK, Step, steps
 from diagnoses.models import Case
 from mlservice.packs import load_pack
@@ -45,15 +46,16 @@ def send(
     photo: io.BytesIO | None = None,
     submit_key: str = "",
     about: Case | None = None,
+    whom: User | None = None,
     **fields: Any,
 ) -> Response:
-    """Answer every screen with a good photo, a site and ``fields``, and send.
+    """Answer every screen with a good photo, a site and ``fields``, and send; for ``whom``.
 
     Gives the first screen that says no, else the answer to the last one.
     """
     key = submit_key or str(uuid.uuid4())
     said = {"main_photo": photo or named(cases.jpeg()), "site": "back"} | fields
-    query = f"?about={about.pk}" if about else ""
+    query = f"?about={about.pk}" if about else f"?for={whom.pk}" if whom else ""
     response: Response = None
     for step in every_step():
         mine = {name: said[name] for name in step.fields if said.get(name) not in (None, "")}

@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts import people
-from accounts.models import AuditEntry, Consent
+from accounts.models import AuditEntry, Consent, SuspensionReason
 from diagnoses import workflow
 from diagnoses.models import Case, Photo
 from tests.cases import (
@@ -128,7 +128,7 @@ def test_a_program_logs_in_submits_follows_and_logs_out(
 
 def test_wrong_credentials_give_no_token_and_say_nothing_about_the_account(cast: Cast) -> None:
     client = APIClient()
-    people.suspend(cast.sam, cast.root, people.SuspensionReason.LEFT)
+    people.suspend(cast.sam, cast.root, SuspensionReason.LEFT)
     answers = [
         problem(client.post(TOKEN, {"email": email, "password": password}))
         for email, password in [
@@ -155,7 +155,7 @@ def test_asking_for_tokens_is_limited(cast: Cast) -> None:
 def test_a_suspended_persons_token_ends_at_once(cast: Cast) -> None:
     client = cast.api(cast.ana)
     assert client.get(CASES).status_code == 200
-    people.suspend(cast.ana, cast.root, people.SuspensionReason.ASKED)
+    people.suspend(cast.ana, cast.root, SuspensionReason.ASKED)
     assert client.get(CASES).status_code == 401
 
 

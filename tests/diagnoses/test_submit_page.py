@@ -17,7 +17,7 @@ from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import people
-from accounts.models import Consent, ContactNumber
+from accounts.models import Consent, ContactNumber, SuspensionReason
 from diagnoses import conversation
 from diagnoses.figures import SCALE
 from diagnoses.models import Case, Draft, DraftPhoto, Scoring
@@ -372,7 +372,7 @@ def test_a_doctor_who_left_while_the_form_was_filled_in_is_said_to_have_left(
     say(client, key, "photo", main_photo=named(cases.jpeg()))
     say(client, key, "place", site="back")
     say(client, key, "doctor", doctor=cast.ruth.pk)
-    people.suspend(cast.ruth, cast.ada, people.SuspensionReason.LEFT)
+    people.suspend(cast.ruth, cast.ada, SuspensionReason.LEFT)
     refused = say(client, key, "check")
     assert "cannot be asked any more" in errors_of(refused)["doctor"][0]
     assert f"{screen(key, 'doctor')}?then=check" in refused.content.decode()

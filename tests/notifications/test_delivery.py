@@ -11,6 +11,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import Settings
 
 from accounts import people
+from accounts.models import SuspensionReason
 from notifications import delivery
 from notifications.channels import EmailChannel, WhatsAppChannel
 from notifications.models import Channel, Message
@@ -130,7 +131,7 @@ def test_a_suspended_person_is_not_told(
     cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage]
 ) -> None:
     message = tell(cast.ruth)
-    people.suspend(cast.ruth, cast.root, people.SuspensionReason.LEFT)
+    people.suspend(cast.ruth, cast.root, SuspensionReason.LEFT)
     deliver_all()
     assert now(message).state == State.CANCELLED
     assert not bodies(twilio)

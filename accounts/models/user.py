@@ -11,13 +11,10 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.dates import MONTHS
 from django.utils.translation import gettext_lazy as _
 
-from accounts.phone import masked
-from accounts.reminder_stop import ReminderStop  # noqa: F401 - or Django knows no such table
 from accounts.zones import known_time_zone
 
 
@@ -75,6 +72,10 @@ class UserQuerySet(models.QuerySet["User"]):
             return self.none()
         return self if admin.clinic_id is None else self.filter(clinic=admin.clinic_id)
 
+    def answered_for_by(self, user: User) -> Self:
+        """The patients ``user`` speaks for: themselves, and whom they look after."""
+        return self.filter(Q(pk=user.pk) | Q(carer=user.pk))
+
     def reading_doctors(self) -> Self:
         """Who may see their clinic's cases and sign: ``is_reading_doctor`` in SQL."""
         return self.filter(is_active=True, role=Role.DOCTOR, verified_at__isnull=False)
@@ -88,6 +89,9 @@ class UserManager(BaseUserManager["User"]):
 
     def managed_by(self, admin: User) -> UserQuerySet:
         return self.get_queryset().managed_by(admin)
+
+    def answered_for_by(self, user: User) -> UserQuerySet:
+        return self.get_queryset().answered_for_by(user)
 
     def reading_doctors(self) -> UserQuerySet:
         return self.get_queryset().reading_doctors()
@@ -108,12 +112,33 @@ class UserManager(BaseUserManager["User"]):
 
 # What stands in place of a name and an address that were erased; no mail goes to ".invalid".
 ERASED_NAME, ERASED_DOMAIN = "Erased person", "erased.invalid"
+# Of who has no login of their own: their carer is written to.
+NO_LOGIN_DOMAIN = "nologin.invalid"
 
 
 class Role(models.TextChoices):
     PATIENT = "patient", _("Patient")
     DOCTOR = "doctor", _("Doctor")
     ADMIN = "admin", _("Admin")
+
+
+class Relation(models.TextChoices):
+    """Who somebody is to the person that looks after them."""
+
+    CHILD = "child", _("My child")
+    PARENT = "parent", _("My father or mother")
+    PARTNER = "partner", _("My partner")
+    RELATIVE = "relative", _("Another relative")
+    OTHER = "other", _("Somebody else I look after")
+
+
+class SuspensionReason(models.TextChoices):
+    """Codes, because the audit trail holds no free text about people."""
+
+    LEFT = "left", "Has left the clinic"
+    ASKED = "asked", "Asked for it"
+    SECURITY = "security", "Someone else may be using the account"
+    MISUSE = "misuse", "Misuse"
 
 
 class User(AbstractUser):
@@ -130,6 +155,11 @@ class User(AbstractUser):
     verified_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    # A child or an older relative without a login: this person does everything for them.
+    carer = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="cared_for"
+    )
+    relation = models.CharField(max_length=10, choices=Relation.choices, blank=True, editable=False)
     # A code of settings.LANGUAGES; empty for who has not logged in since there was more than one.
     language = models.CharField(max_length=10, blank=True, editable=False)
     # Counted up to end every session at once: the number is part of what a session must match.
@@ -164,10 +194,19 @@ class User(AbstractUser):
                     role=Role.PATIENT,
                     is_active=False,
                     erase_asked_at=None,
+                    carer=None,
                     name=ERASED_NAME,
                     email__endswith=f"@{ERASED_DOMAIN}",
                 ),
                 name="user_erased_is_nobody",
+            ),
+            models.CheckConstraint(
+                condition=Q(carer=None, relation="")
+                | Q(carer__isnull=False)
+                & ~Q(carer=F("pk"))
+                & ~Q(relation="")
+                & Q(role=Role.PATIENT, email__endswith=f"@{NO_LOGIN_DOMAIN}"),
+                name="user_looked_after_has_no_login",
             ),
         ]
 
@@ -190,6 +229,20 @@ class User(AbstractUser):
         return self.name.split(" ")[0] if self.is_patient else self.name
 
     @property
+    def reader(self) -> User:
+        """Who reads what is written to them, and acts for them: their carer, or they themselves."""
+        return self.carer or self
+
+    def answers_for(self, patient: User) -> bool:
+        """Whether they speak for this patient: for themselves, or for whom they look after."""
+        return self.pk in (patient.pk, patient.carer_id)
+
+    @property
+    def as_carer_says(self) -> str:
+        """Who they are, in the words their carer chose; "" for who has none."""
+        return str(Relation(self.relation).label) if self.relation else ""
+
+    @property
     def is_patient(self) -> bool:
         return self.role == Role.PATIENT
 
@@ -201,136 +254,3 @@ class User(AbstractUser):
     @property
     def is_admin(self) -> bool:
         return self.is_active and self.role == Role.ADMIN
-
-
-class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
-    def reachable(self) -> Self:
-        """``ContactNumber.reachable`` in SQL."""
-        return self.filter(opted_in_at__isnull=False).filter(
-            Q(opted_out_at=None) | Q(opted_out_at__lt=F("opted_in_at"))
-        )
-
-    def confirmed(self) -> Self:
-        """Known to be its owner's: only such a number is told news."""
-        return self.filter(verified_at__isnull=False)
-
-
-class ContactNumber(models.Model):
-    """A phone number in E.164.
-
-    Messages go only to numbers opted in, not opted out, and confirmed: a number mistyped is
-    somebody else's phone.
-    """
-
-    class Proof(models.TextChoices):
-        """How we know whose number it is."""
-
-        CODE = "code", "Typed back a code sent to it"
-        INVITATION = "invitation", "Opened an invitation sent to it"
-        EARLIER = "earlier", "In use before numbers were confirmed"
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="numbers")
-    e164 = models.CharField("phone number", max_length=16)
-    opted_in_at = models.DateTimeField(null=True, blank=True)
-    opt_in_version = models.CharField(max_length=20, blank=True)
-    opted_out_at = models.DateTimeField(null=True, blank=True)
-    verified_at = models.DateTimeField(null=True, blank=True)
-    proof = models.CharField(max_length=10, choices=Proof.choices, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    objects = ContactNumberQuerySet.as_manager()
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["user", "e164"], name="number_once_per_person"),
-            models.CheckConstraint(
-                condition=Q(e164__regex=r"^\+[1-9][0-9]{6,14}$"), name="number_is_e164"
-            ),
-            models.CheckConstraint(
-                condition=Q(verified_at=None, proof="")
-                | Q(verified_at__isnull=False) & ~Q(proof=""),
-                name="number_confirmed_has_a_proof",
-            ),
-        ]
-        indexes: ClassVar = [
-            # What the sweep of notifications asks every few seconds.
-            models.Index(
-                fields=["opted_in_at"],
-                condition=Q(verified_at=None, opted_in_at__isnull=False),
-                name="number_waits_for_its_code",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return masked(self.e164)
-
-    @property
-    def reachable(self) -> bool:
-        """Opted in, and not opted out since."""
-        return self.opted_in_at is not None and (
-            self.opted_out_at is None or self.opted_out_at < self.opted_in_at
-        )
-
-
-class StoppedPhone(models.Model):
-    """A phone that said STOP, whoever it belongs to and whatever is removed: START lifts it."""
-
-    e164 = models.CharField("phone number", max_length=16, unique=True)
-    at = models.DateTimeField(db_default=Now(), editable=False)
-
-    def __str__(self) -> str:
-        return masked(self.e164)
-
-
-class ConsentQuerySet(models.QuerySet["Consent"]):
-    def in_force(self) -> Self:
-        return self.filter(withdrawn_at=None)
-
-
-class Consent(models.Model):
-    """What someone agreed to, in which wording, and when they took it back. Never deleted."""
-
-    class Kind(models.TextChoices):
-        CARE = "care", "Care: a doctor reads my photos and answers"
-        COMPUTER_CHECK = "computer_check", "A computer checks my photos first"
-        MESSAGES = "messages", "WhatsApp messages about my cases"
-        RESEARCH = "research", "My photos may help to train and test the computer"
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    version = models.CharField(max_length=20)  # of the words in accounts/wording.py
-    language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE)  # they were read in
-    given_at = models.DateTimeField(default=timezone.now, editable=False)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-
-    objects = ConsentQuerySet.as_manager()
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["user", "kind"],
-                condition=Q(withdrawn_at=None),
-                name="consent_one_in_force_per_kind",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.version})"
-
-
-class AuditEntry(models.Model):
-    """One line of the audit trail. The database refuses to change or delete it."""
-
-    at = models.DateTimeField(db_default=Now(), editable=False)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    action = models.CharField(max_length=60)
-    about = models.CharField(max_length=120, blank=True)  # "case:<id>", "user:<id>", …
-    detail = models.JSONField(default=dict)
-
-    class Meta:
-        ordering: ClassVar = ["-pk"]
-        indexes: ClassVar = [models.Index(fields=["about", "-id"], name="audit_about")]
-        verbose_name_plural = "audit entries"
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.about}"
