@@ -48,3 +48,5 @@ OTHER_PATIENTS = tuple(
     )
 )
 PEOPLE = (*LOGINS, *OTHER_PATIENTS)
+# Without a login of their own: the patient looks after them.
+CHILD = "Leo Duarte"

@@ -46,7 +46,7 @@ def test_the_people_are_made_once_and_can_do_what_their_role_says(client: Client
     count, lines = User.objects.count(), AuditEntry.objects.count()
     call_command("demo_people", verbosity=0)
     assert (User.objects.count(), AuditEntry.objects.count()) == (count, lines)
-    assert count == len(demo.PEOPLE)
+    assert count == len(demo.PEOPLE) + 1  # and the child
 
     doctor = User.objects.get(email=demo.DOCTOR.email)
     assert doctor.is_reading_doctor
@@ -92,7 +92,7 @@ def test_drawn_cases_are_sent_once_by_several_patients(in_the_demo: None) -> Non
     assert all(case.scorings.count() == 1 for case in cases)
 
     call_command("demo_cases", count=8)
-    assert Case.objects.count() == 8 + 3
+    assert Case.objects.count() == 8 + 4
 
 
 def test_one_drawn_mark_has_a_past_to_compare_with(in_the_demo: None) -> None:
@@ -115,6 +115,16 @@ def test_one_drawn_mark_is_due_to_be_photographed_again(in_the_demo: None) -> No
     assert (due.kind, due.patient.email) == ("recheck", demo.PATIENT.email)
     assert due.case is not None
     assert due.case.is_signed
+
+
+def test_a_child_without_a_login_has_a_case(in_the_demo: None) -> None:
+    a_model_version()
+    call_command("demo_people", verbosity=0)
+    call_command("demo_cases", count=1)
+    case = Case.objects.get(patient__name=demo.CHILD)
+    assert case.patient.reader.email == demo.PATIENT.email
+    assert case.scorings.count() == 1
+    assert not case.photos.get().sent_anyway
 
 
 def test_a_blurred_drawing_goes_to_the_doctors_unscored(in_the_demo: None) -> None:

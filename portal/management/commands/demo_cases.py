@@ -101,6 +101,7 @@ class Command(BaseCommand):
             patient = User.objects.get(email=demo.PATIENT.email)
             send_one_mark_twice(patient)
             send_one_to_be_reminded_of(patient)
+            send_one_of_a_child(patient)
 
 
 def send(source: Source, number: int, patient: User) -> str:
@@ -163,6 +164,22 @@ def send_one_to_be_reminded_of(patient: User) -> None:
     workflow.read_first(case, doctor, diagnosis="nv", confidence="sure", plan=Review.Plan.RECHECK)
     workflow.sign(case, doctor, AGAIN)
     case.nudges.update(due_at=Now(), not_before=Now())
+
+
+def send_one_of_a_child(carer: User) -> None:
+    """Sent by a mother for her child: the computer looks at it, and no doctor has yet."""
+    child = carer.cared_for.get(name=demo.CHILD)
+    workflow.submit(
+        child,
+        workflow.Submission(
+            pack_name=settings.PACK,
+            site="lower_extremity",
+            side="right",
+            photos=[_photo(jpeg(draw(SEED + COUNT + 1, kind="nv", phone=True)))],
+            answers=CALM | {"duration": "over_year", "skin_type": "iv"},
+            submit_key=uuid.uuid5(_KEYS, "child"),
+        ),
+    )
 
 
 def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> workflow.Submission:

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import people
-from accounts.models import Clinic, Consent, ContactNumber, Role, User
+from accounts import care, people
+from accounts.models import Clinic, Consent, ContactNumber, Relation, Role, User
 from portal import demo
 
 
@@ -40,6 +40,9 @@ def make_people() -> None:
     for person in sorted(demo.PEOPLE, key=lambda who: who.role != Role.ADMIN):
         if not User.objects.filter(email=person.email).exists():
             _make(person, clinics[person.clinic])
+    child = care.look_after(User.objects.get(email=demo.PATIENT.email), demo.CHILD, Relation.CHILD)
+    for kind in (Consent.Kind.CARE, Consent.Kind.COMPUTER_CHECK):
+        people.give_consent(child, kind)
 
 
 def _make(person: demo.Person, clinic: Clinic) -> None:
