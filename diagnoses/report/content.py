@@ -70,7 +70,7 @@ def report_of(case: Case, reader: User) -> Report:
     A doctor who has not read the case yet gets it without the computer's part, as on the desk.
     """
     review = presenting.answer_for_patient(case)
-    open_to_reader = reader.pk == case.patient_id or presenting.may_see_computer(case, reader)
+    open_to_reader = reader.answers_for(case.patient) or presenting.may_see_computer(case, reader)
     shown = telling.computer_part(case, review) if open_to_reader else None
     photos = tuple(case.photos.all()[:PHOTOS])
     now = presenting.dated(timezone.now())

@@ -11,11 +11,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts import care, people
 from accounts.models import AuditEntry, Consent, Relation, User
 from diagnoses import erasure, workflow
 from diagnoses.models import Case, Draft, DraftPhoto, Lesion, Nudge
+from diagnoses.report import report_of
 from diagnoses.workflow import Answer
 from notifications.models import Event, Message
 from tests import cases
@@ -162,6 +164,13 @@ def test_a_list_about_five_people_costs_as_much_as_about_one(cast: Cast, leo: Us
     with CaptureQueriesContext(connection) as five:
         ana.get(reverse("lesion_list"))
     assert len(five) == len(one)
+
+
+def test_a_childs_paper_says_what_the_carers_page_says(cast: Cast, leo: User) -> None:
+    case = cases.scored(cases.submitted(leo), **cases.RED)
+    for_the_carer, for_a_doctor = report_of(case, cast.ana), report_of(case, cast.ruth)
+    assert (gettext("Sent by"), cast.ana.name) in for_the_carer.facts
+    assert len(for_the_carer.parts) > len(for_a_doctor.parts)
 
 
 def test_the_doctor_reads_who_sent_it(cast: Cast, leo: User) -> None:
