@@ -87,13 +87,7 @@ def begun_by(user: User) -> QuerySet[Draft]:
     """What this person began, for themselves and for whom they look after, and has not sent; the
     newest first."""
     mine = Draft.objects.filter(patient__in=User.objects.answered_for_by(user))
-    return mine.select_related("about", "patient__carer").order_by("-touched_at")
-
-
-def find(patient: User, key: UUID, pack: Pack) -> Draft:
-    """The patient's draft under ``key``; one not saved yet where there is none."""
-    found = Draft.objects.select_related("about").filter(patient=patient, submit_key=key).first()
-    return found or Draft(submit_key=key, patient=patient, pack_name=pack.name)
+    return mine.select_related("about", "patient__carer", "patient__clinic").order_by("-touched_at")
 
 
 def typed(draft: Draft, posted: QueryDict | None = None, fields: Iterable[str] = ()) -> QueryDict:

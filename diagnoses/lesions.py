@@ -173,7 +173,7 @@ def _behind(cases: CaseQuerySet, mark: str) -> Q:
 def photos_of(lesion: UUID, patient: User) -> list[Photo]:
     """Every photo of it, of the newest case first; inside a case as they were sent."""
     mine = Photo.objects.visible_to(patient).filter(case__lesion=lesion)
-    found = mine.select_related("case__lesion")
+    found = mine.select_related("case__lesion__patient")
     return list(found.order_by("-case__submitted_at", "-case_id", "created_at", "pk"))
 
 

@@ -96,6 +96,7 @@ def context() -> dict[str, object]:
         "bad_form": Sample({"b-site": "face", "b-number": "07"}, prefix="b"),
         "other": Cards({"c-since": "no", "c-picture": "check"}, prefix="c"),
         "journeys": _journeys(now),
+        "child": {"pk": 0, "name": "Leo Duarte"},
         "tiers": ["red", "amber", "green", None],
         "tones": ["red", "amber", "green", "neutral", "signed"],
         "facts": [("Age and sex", "54, female"), ("Place", "Left forearm"), ("Bleeds", "No")],

@@ -64,7 +64,7 @@ def lesion(request: HttpRequest, pk: UUID) -> HttpResponse:
     photos = lesions.photos_of(pk, user)
     found = photos[0].case.lesion if photos else None
     if found is None:
-        found = get_object_or_404(Lesion.objects.visible_to(user), pk=pk)
+        found = get_object_or_404(Lesion.objects.visible_to(user).select_related("patient"), pk=pk)
     behind = request.GET.get("before")
     cases, before = lesions.cases_of(found, user, behind=behind, size=PAGE)
     taken = lesions.shots(photos)

@@ -68,7 +68,7 @@ def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     if step is None:
         raise Http404
     about = about_of(request)
-    draft = conversation.find(whose.of_form(request, key, about), key, pack)
+    draft = whose.draft(request, key, pack, about)
     if draft.about is None and about and about.patient_id == draft.patient_id:
         draft.about = about
     if request.method == "POST":

@@ -15,7 +15,9 @@ from django.utils.http import urlencode
 
 from accounts.access import person
 from accounts.models import User
+from diagnoses import conversation
 from diagnoses.models import Case, Draft
+from mlservice.packs import Pack
 
 
 def case_of(request: HttpRequest, pk: UUID) -> Case:
@@ -36,11 +38,20 @@ def named(request: HttpRequest) -> User | None:
 def of_form(request: HttpRequest, key: UUID, about: Case | None = None) -> User:
     """Whose form this is: as it was begun, else the patient of the case it asks about again, else
     whom the address names, else one's own."""
-    user = person(request)
-    mine = Draft.objects.filter(patient__in=User.objects.answered_for_by(user), submit_key=key)
-    if begun := mine.select_related("patient__carer", "patient__clinic").first():
-        return begun.patient
-    return about.patient if about else named(request) or user
+    begun = conversation.begun_by(person(request)).filter(submit_key=key).first()
+    return begun.patient if begun else _of_address(request, about)
+
+
+def draft(request: HttpRequest, key: UUID, pack: Pack, about: Case | None) -> Draft:
+    """The form as it was begun; one not saved yet where it was not, for whom the address names."""
+    begun = conversation.begun_by(person(request)).filter(submit_key=key).first()
+    return begun or Draft(
+        submit_key=key, patient=_of_address(request, about), pack_name=pack.name, about=about
+    )
+
+
+def _of_address(request: HttpRequest, about: Case | None) -> User:
+    return about.patient if about else named(request) or person(request)
 
 
 def query(patient: User, user: User, about: Case | None = None) -> str:

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -22,7 +23,7 @@ from diagnoses.workflow import Answer
 from notifications.models import Event, Message
 from tests import cases
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
-from tests.diagnoses.pages import NEW, named, page, say, screen, send, text_of
+from tests.diagnoses.pages import NEW, Response, named, page, say, screen, send, text_of
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -42,18 +43,22 @@ def answered(case: Case, doctor: User) -> None:
     workflow.sign(case, doctor, Answer(diagnosis="nv", plan="see", advice="Please show it."))
 
 
+def got(who: Client, address: str) -> Response:
+    return who.get(address)
+
+
 # --- Sending -------------------------------------------------------------------------------------
 
 
 def test_who_looks_after_nobody_is_not_asked(cast: Cast) -> None:
-    assert cast.client(cast.ana).get(NEW).url.endswith("/photo/")
+    assert got(cast.client(cast.ana), NEW).url.endswith("/photo/")
 
 
 def test_a_carer_is_asked_whom_it_is_about(cast: Cast, leo: User) -> None:
     asked = cast.client(cast.ana).get(NEW)
     assert "Who is it about? " in text_of(asked)
     assert f"for={leo.pk}" in asked.content.decode()
-    first = cast.client(cast.ana).get(f"{NEW}?start&for={leo.pk}")
+    first = got(cast.client(cast.ana), f"{NEW}?start&for={leo.pk}")
     assert first.url.endswith(f"/photo/?for={leo.pk}")
     assert "For Leo Duarte" in text_of(cast.client(cast.ana).get(first.url))
 
@@ -100,7 +105,7 @@ def test_what_was_begun_for_a_child_stays_the_childs_without_the_address(
 
 
 def test_leaving_the_photo_for_later_does_not_forget_whom_it_is_for(cast: Cast, leo: User) -> None:
-    first = cast.client(cast.ana).get(f"{NEW}?start&for={leo.pk}").url
+    first = got(cast.client(cast.ana), f"{NEW}?start&for={leo.pk}").url
     later = cast.client(cast.ana).get(first).content.decode()
     assert f"/views/?for={leo.pk}" in later
 
@@ -189,7 +194,7 @@ def test_the_news_goes_to_the_carer_and_the_link_opens(cast: Cast, leo: User) ->
     told = Message.objects.get(event=Event.CASE_CHECKED)
     assert (told.recipient, told.address) == (cast.ana, ANAS_NUMBER)
     link = reverse("link", args=[told.link.token if told.link else ""])
-    assert cast.client(cast.ana).get(link).url == f"/cases/{case.pk}/"
+    assert got(cast.client(cast.ana), link).url == f"/cases/{case.pk}/"
     assert cast.client(cast.bo).get(link).status_code == 404
 
 
@@ -260,17 +265,17 @@ def test_a_copy_of_a_childs_records_holds_the_child_alone(cast: Cast, leo: User)
     cases.submitted(cast.ana)
     ana = cast.client(cast.ana)
     address = reverse("person_download", args=[leo.pk])
-    asked = ana.get(address)
+    asked = got(ana, address)
     ana.post(asked.url, {"password": PASSWORD})
     assert "1 case" in text_of(ana.get(address))
-    answer = ana.post(address)
+    answer: Response = ana.post(address)
     content = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
     record = json.loads(content.read("lentigo.json"))
     assert record["account"]["name"] == "Leo Duarte"
     assert record["account"]["looked_after_by"] == cast.ana.name
     assert len(record["cases"]) == 1
     bo = cast.client(cast.bo)
-    bo.post(bo.get(address).url, {"password": PASSWORD})
+    bo.post(got(bo, address).url, {"password": PASSWORD})
     assert bo.get(address).status_code == 404
 
 
@@ -278,7 +283,7 @@ def test_a_childs_records_are_erased_alone(cast: Cast, leo: User) -> None:
     case, own = cases.submitted(leo), cases.submitted(cast.ana)
     ana = cast.client(cast.ana)
     address = reverse("person_erase", args=[leo.pk])
-    asked = ana.post(address, {"word": "erase", "open_cases": "withdraw"})
+    asked: Response = ana.post(address, {"word": "erase", "open_cases": "withdraw"})
     ana.post(asked.url, {"password": PASSWORD})
     leo.refresh_from_db()
     assert leo.erase_asked_at is not None
@@ -298,7 +303,8 @@ def test_a_childs_records_are_erased_alone(cast: Cast, leo: User) -> None:
 
 def test_whom_one_looks_after_goes_with_ones_own_account(cast: Cast, leo: User) -> None:
     case = cases.submitted(leo)
-    Lesion.objects.filter(pk=case.lesion_id).update(name="the one on Leo's arm")
+    mark = leo.lesions.get()
+    Lesion.objects.filter(pk=mark.pk).update(name="the one on Leo's arm")
     said = text_of(cast.client(cast.ana).get(reverse("account_erase")))
     assert "Leo Duarte" in said
     people.ask_to_erase(cast.ana, after_answers=False)
@@ -309,7 +315,7 @@ def test_whom_one_looks_after_goes_with_ones_own_account(cast: Cast, leo: User) 
     assert leo.erased_at is not None
     assert cast.ana.erased_at is not None
     assert case.status == Case.Status.CANCELLED
-    assert Lesion.objects.get(pk=case.lesion_id).name == ""
+    assert Lesion.objects.get(pk=mark.pk).name == ""
 
 
 def test_an_account_waits_for_the_answers_to_a_child(cast: Cast, leo: User) -> None:

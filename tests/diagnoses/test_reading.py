@@ -319,7 +319,7 @@ def test_a_signed_answer_is_final_and_the_patient_reads_it(
     ten_seconds_later(case, monkeypatch)
     patients = body(cast.client(cast.ana), reverse("case", args=[case.pk]))
     assert ANSWER["advice"] in patients
-    assert "41.3" not in patients
+    assert "41.3 %" not in patients
 
 
 def test_within_ten_seconds_the_signature_can_be_taken_back(
