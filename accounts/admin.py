@@ -112,7 +112,7 @@ class ClinicAdmin(ReadOnlyAdmin):
     clinic_path = "pk"
     list_display = ("name", "release_policy", "blind_reading")
     fields = (
-        *("name", "release_policy", "blind_reading"),
+        *("name", "release_policy", "blind_reading", "double_reading_percent"),
         *("red_answer_hours", "amber_answer_hours", "green_answer_hours"),
         *("time_zone", "sun_month"),
     )

@@ -74,7 +74,7 @@ class FirstReadingForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose a plan.")},
     )
-    field_order = ("diagnosis", "confidence", "plan")
+    field_order: tuple[str, ...] = ("diagnosis", "confidence", "plan")
 
     def __init__(self, *args: Any, pack: Pack, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

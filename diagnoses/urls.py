@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from diagnoses.views import (
+    afterwards,
+    again,
     doctor,
     learn,
     lesions,
@@ -48,7 +50,14 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/done/", worklist.worklist_done, name="worklist_done"),
     path("worklist/state/", worklist.worklist_state, name="worklist_state"),
+    path("worklist/again/", again.again_list, name="worklist_again"),
+    path("worklist/again/<uuid:pk>/", again.again, name="again"),
+    path("worklist/numbers/", afterwards.numbers, name="worklist_numbers"),
+    path("worklist/letters/<uuid:pk>.pdf", afterwards.letter_paper, name="letter_paper"),
     path("worklist/<uuid:pk>/", doctor.reading, name="reading"),
+    path("worklist/<uuid:pk>/ask/", again.ask_colleague, name="reading_ask"),
+    path("worklist/<uuid:pk>/outcome/", afterwards.outcome, name="reading_outcome"),
+    path("worklist/<uuid:pk>/letter/", afterwards.letter, name="reading_letter"),
     path("worklist/<uuid:pk>/first/", doctor.reading_first, name="reading_first"),
     path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),

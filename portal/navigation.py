@@ -27,7 +27,12 @@ PATIENT: Pages = (
     (_("New photo"), "case_new"),
     (_("Learn"), "learn"),
 )
-DOCTOR: Pages = ((_("Worklist"), "worklist"), (_("Answered"), "worklist_done"))
+DOCTOR: Pages = (
+    (_("Worklist"), "worklist"),
+    (_("Second readings"), "worklist_again"),
+    (_("Answered"), "worklist_done"),
+    (_("My numbers"), "worklist_numbers"),
+)
 ADMIN: Pages = ((_("Admin"), "admin:index"),)
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

@@ -77,7 +77,7 @@ def cast(db: None) -> Cast:
 
 def build_cast() -> Cast:
     """Make everyone, for a test that brings its own database or transaction."""
-    north = Clinic.objects.create(name="North")
+    north = Clinic.objects.create(name="North", double_reading_percent=0)
     south = Clinic.objects.create(name="South")
     staff = {"role": Role.ADMIN, "is_staff": True}
     root = _person("Root", None, **staff, is_superuser=True)

@@ -64,6 +64,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     visit = Nudge.objects.get(case=answered)
     Nudge.objects.update(state=Nudge.State.TOLD, told_at=timezone.now())
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
+    asked = workflow.ask_colleague(unsure, cast.sam, cast.ruth, "What do you think?")
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana))]
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
@@ -75,8 +76,15 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     return {
         None: OPEN_PAGES,
         cast.ana: [*own, *mine, *cases, *of_a_case, *screens],
-        cast.ruth: ["/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"],
-        cast.sam: [f"/worklist/{red.pk}/"],
+        cast.ruth: [
+            *("/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"),
+            *("/worklist/again/", f"/worklist/again/{asked.pk}/"),
+        ],
+        cast.sam: [
+            *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
+            *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
+            *(f"/worklist/{answered.pk}/",),
+        ],
     }
 
 

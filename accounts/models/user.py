@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
@@ -34,6 +35,11 @@ class Clinic(models.Model):
     )
     blind_reading = models.BooleanField(
         default=True, help_text="Doctors read first, then see the computer's view."
+    )
+    double_reading_percent = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MaxValueValidator(100)],
+        help_text="Of 100 signed answers so many are read a second time by another doctor, blind.",
     )
     red_answer_hours = models.PositiveSmallIntegerField(default=24)
     amber_answer_hours = models.PositiveSmallIntegerField(default=48)

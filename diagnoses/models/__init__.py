@@ -1,5 +1,6 @@
 """The only clinical tables of the house."""
 
+from diagnoses.models.again import Letter, Outcome, SecondReading, SecondReadingQuerySet
 from diagnoses.models.case import (
     DUE_SOON,
     UNSCORED_SHOWS_AFTER,
@@ -27,8 +28,10 @@ __all__ = [
     "DraftPhoto",
     "FirstReading",
     "Lesion",
+    "Letter",
     "Nudge",
     "NudgeQuerySet",
+    "Outcome",
     "Photo",
     "Prediction",
     "ReadMark",
@@ -37,6 +40,8 @@ __all__ = [
     "Review",
     "ReviewUndo",
     "Scoring",
+    "SecondReading",
+    "SecondReadingQuerySet",
     "TierChoices",
     "UploadPiece",
     "draft_path",

@@ -5,17 +5,20 @@ The answer first once it is signed. Whatever the computer said stands small behi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from diagnoses import presenting, telling
 from diagnoses.models import Case, Photo, Prediction, Review
 
 PHOTOS = 12  # more than a form takes; a case that grew by retakes stays a few pages
+MISSING = _("Some letters could not be printed here. They can be read in the case on the screen.")
 # Words of a case that waits: nothing of the computer's is in them.
 NOTHING_SAID = frozenset({"waiting", "held", "unscored"})
 
@@ -91,13 +94,11 @@ def report_of(case: Case, reader: User) -> Report:
             reference=case.reference, when=now
         ),
         page=gettext("Page {page} of {pages}"),
-        missing=gettext(
-            "Some letters could not be printed here. They can be read in the case on the screen."
-        ),
+        missing=str(MISSING),
         facts=_facts(case),
         parts=tuple(part for part in parts if part is not None),
         photos=photos,
-        captions=tuple(_caption(case, photo) for photo in photos),
+        captions=captions_of(case, photos),
     )
 
 
@@ -145,6 +146,11 @@ def _answer(case: Case, review: Review | None) -> Part:
             due.format(due=presenting.dated(case.answer_due_at)),
         ),
     )
+
+
+def captions_of(case: Case, photos: Iterable[Photo]) -> tuple[str, ...]:
+    """What stands below each photo."""
+    return tuple(_caption(case, photo) for photo in photos)
 
 
 def _caption(case: Case, photo: Photo) -> str:

@@ -51,6 +51,10 @@ EVENTS = {
     "retake_asked": _("New photo asked for by"),
     "retaken": _("New photo sent by the patient"),
     "question_closed": _("Needs no answer, says"),
+    "opinion_asked": _("A colleague was asked by"),
+    "read_again": _("Read again by"),
+    "outcome_recorded": _("Outcome recorded by"),
+    "letter_written": _("Letter written by"),
     "visit_yes": _("The patient has seen the doctor"),
     "visit_not_yet": _("The patient has not seen the doctor yet"),
     "visit_no_appointment": _("The patient could not get an appointment"),
@@ -71,6 +75,7 @@ BY_NAME = frozenset(
     {
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
         *("wrote", "retake_asked", "question_closed"),
+        *("opinion_asked", "read_again", "outcome_recorded", "letter_written"),
     }
 )
 

@@ -30,6 +30,7 @@ from diagnoses.doctor_forms import (
 )
 from diagnoses.models import Case, Review
 from diagnoses.talk_forms import RetakeRequestForm, TalkForm
+from diagnoses.views.again import beside
 from diagnoses.views.desk import desk
 from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
@@ -197,6 +198,8 @@ def _case(request: HttpRequest, pk: UUID) -> Case:
 
 def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> HttpResponse:
     content = desk(case, person(request), Filters.read(request.GET)) | forms
+    own_is_in = not case.is_open or not content["must_read_first"]
+    content |= beside(case, person(request), own_is_in=own_is_in)
     content["chosen_template"] = request.GET.get("template", "")
     content["template_values"] = {
         template.name: starting_from(template) for template in _templates(case)

@@ -5,6 +5,8 @@ means somebody else was first. The same transaction writes the event and the mes
 """
 
 from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
+from diagnoses.workflow.afterwards import record_outcome, write_letter
+from diagnoses.workflow.again import ask_colleague, differs, read_again
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
 from diagnoses.workflow.moves import too_late
@@ -23,16 +25,20 @@ __all__ = [
     "WorkflowError",
     "amend",
     "ask",
+    "ask_colleague",
     "attach",
     "begin_sun_season",
+    "differs",
     "give_up",
     "name_mark",
     "no_answer_needed",
     "open_reminder",
     "pass_on_the_late",
     "raise_urgency",
+    "read_again",
     "read_first",
     "read_up_to",
+    "record_outcome",
     "request_retake",
     "requeue",
     "retake",
@@ -45,4 +51,5 @@ __all__ = [
     "undo_signature",
     "withdraw",
     "withdraw_consent",
+    "write_letter",
 ]

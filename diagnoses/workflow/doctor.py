@@ -13,6 +13,7 @@ from accounts import audit
 from accounts.models import User
 from diagnoses.models import Case, FirstReading, Review, ReviewUndo
 from diagnoses.states import Answer, Moved, NotYet, Status, WorkflowError
+from diagnoses.workflow.again import draw, draw_back
 from diagnoses.workflow.computer import catch_up
 from diagnoses.workflow.moves import about_case, about_review, move, note, on, too_late
 from diagnoses.workflow.nudges import forget, remind_of
@@ -63,6 +64,7 @@ def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) ->
             _has_seen_the_newest_photo(case, saw)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
         remind_of(case, review)
+        draw(review)
         tell_signed(case, review, Event.CASE_SIGNED)
     return review
 
@@ -80,6 +82,7 @@ def undo_signature(case: Case, doctor: User) -> None:
         ReviewUndo.objects.create(review=review, doctor=doctor)
         ledger.withdraw(Event.CASE_SIGNED, about_review(case, review))
         forget(review)
+        draw_back(review)
         catch_up(case)
 
 
