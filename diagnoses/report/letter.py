@@ -15,7 +15,7 @@ def letter_on_paper(letter: Letter) -> Report:
     case = letter.case
     photos = tuple(case.photos.all()[:PHOTOS]) if letter.with_photos else ()
     parts = (
-        Part(letter.addressee, mark=gettext("To"), lines=_paragraphs(letter.words)),
+        Part(gettext("To: {to}").format(to=letter.addressee), lines=_paragraphs(letter.words)),
         _diagnosis(case, letter),
         Part(gettext("The photos"), pictures=True) if photos else None,
         Part(gettext("What the patient said"), facts=tuple(telling.answers_of(case))),
@@ -66,7 +66,8 @@ def _diagnosis(case: Case, letter: Letter) -> Part:
         return Part(gettext("No diagnosis named"), facts=tuple(facts))
     label = pack.label(review.diagnosis)
     codes = [(code.upper().replace("ICD10", "ICD-10"), said) for code, said in label.codes.items()]
-    return Part(label.title, mark=gettext("Suspected"), facts=(*codes, *facts))
+    heading = gettext("Suspected: {diagnosis}").format(diagnosis=label.title)
+    return Part(heading, facts=(*codes, *facts))
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:

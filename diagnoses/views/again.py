@@ -131,7 +131,8 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
     if not own_is_in:
         return {}
     again = case.second_readings.select_related("asked_by", "read_by", "doctor", "review")
-    shown = [one for one in again if one.why == SecondReading.Why.ASKED or one.is_read]
+    asked = SecondReading.Why.ASKED
+    shown = [one for one in again if one.is_read or (one.why == asked and case.is_open)]
     outcomes = list(case.outcomes.select_related("recorded_by"))
     return {
         "opinions": [_opinion(one) for one in shown],
