@@ -106,8 +106,10 @@ export class Ruler {
     return drawing;
   }
 
+  // Not of the line that is the scale: moved by a slip it would change every other length.
   #endNear([x, y]) {
-    for (const line of this.ruling.lines) {
+    const { lines, scale } = this.ruling;
+    for (const line of lines.filter((_, i) => i !== scale?.line)) {
       for (const end of ["a", "b"]) {
         const on = this.pane.toStage(line[end]);
         if (Math.hypot(on.x - x, on.y - y) < NEAR) return { line, end };
