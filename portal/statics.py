@@ -5,7 +5,7 @@ from __future__ import annotations
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class PublishedFiles(CompressedManifestStaticFilesStorage):
+class PublishedFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # ships no types
     """One module finds another under its published name, too: no browser mixes two versions."""
 
     support_js_module_import_aggregation = True

@@ -1,4 +1,4 @@
-"""The doctor's viewer in a real browser, judged by what its stage shows: coloured squares at known places."""
+"""The doctor's viewer in a real browser, judged by its stage: coloured squares at known places."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Bench:
 
 @pytest.fixture
 def bench(live_stack: Stack, open_browser: Opened) -> Callable[..., Bench]:
-    """``bench(PHONE, has_touch=True)``: logged in; the mark has an earlier case with its own photo."""
+    """``bench(PHONE, has_touch=True)``: logged in; the mark has an earlier case, too."""
 
     def made(viewport: Any = DESKTOP, **options: Any) -> Bench:
         live_stack.start("web")
@@ -123,6 +123,8 @@ def test_a_picture_is_zoomed_to_the_pixel_moved_turned_and_lit(
     page, photo = desk.page, Photo.objects.get(case=desk.case)
     assert desk.apart("red", "green") == pytest.approx(600 * desk.size(), rel=0.02)
     assert not [url for url in desk.asked if url.endswith(f"/photos/{photo.pk}/")]
+    published = re.compile(r"/viewer/pane\.[0-9a-f]{12}\.js$")
+    assert any(published.search(url) for url in desk.asked), "one module finds another's version"
 
     # The wheel zooms where the mouse is, and only then the whole picture is fetched.
     at = desk.squares()["red"]
@@ -169,6 +171,11 @@ def test_a_picture_is_zoomed_to_the_pixel_moved_turned_and_lit(
     assert page.get_by_role("slider", name="Contrast").input_value() == "50"
     desk.press("x", "Escape")
     assert lightness() == pytest.approx(plain, abs=1)
+
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # paper gets the figures
+    expect(page.locator(".bench-photo img")).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(desk.stage.locator("img").first).to_be_visible()
 
 
 def test_the_ruler_measures_by_a_typed_scale_and_says_pixels_without_one(
@@ -269,7 +276,9 @@ def test_what_is_laid_over_a_picture_goes_on_and_off(bench: Callable[..., Bench]
 
     def with_overlay(route: Route) -> None:
         answer = route.fetch()
-        page = answer.text().replace("<figure data-picture", f'<figure data-overlay="{over}" data-picture', 1)
+        page = answer.text().replace(
+            "<figure data-picture", f'<figure data-overlay="{over}" data-picture', 1
+        )
         route.fulfill(response=answer, body=page)
 
     desk.page.route(desk.address, with_overlay)
@@ -362,4 +371,3 @@ def test_axe_finds_nothing_with_everything_open(
     desk.press("?")
     expect(desk.page.get_by_role("dialog")).to_be_visible()
     assert found + against_wcag(desk.page) == []
-
