@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -25,11 +27,17 @@ AGREES = [("yes", _("I agree")), ("no", _("I differ"))]
 
 
 class KeyedRadios(forms.RadioSelect):
-    """Radio buttons that say which key picks them, for the keyboard script."""
+    """Radio buttons that say which key picks them, for the keyboard script.
 
-    def __init__(self, keys: dict[str, str]) -> None:
+    ``cycle`` is a key that picks one after the other, and ``says`` what it does.
+    """
+
+    def __init__(
+        self, keys: Mapping[str, str] = MappingProxyType({}), *, cycle: str = "", says: Any = ""
+    ) -> None:
         super().__init__()
         self.keys = keys
+        self.cycle = {"data-cycle": cycle, "data-cycle-says": says} if cycle else {}
 
     def create_option(
         self,
@@ -44,7 +52,18 @@ class KeyedRadios(forms.RadioSelect):
         option = super().create_option(name, value, label, selected, index, subindex, attrs)
         if key := self.keys.get(str(value)):
             option["attrs"] |= {"data-key": key, "data-key-says": str(label)}
+        option["attrs"] |= self.cycle
         return option
+
+
+def plan_field() -> forms.ChoiceField:
+    """The plans: one key for the urgent one, and one that goes through them all."""
+    return forms.ChoiceField(
+        label=_("Plan"),
+        choices=Review.Plan.choices,
+        widget=KeyedRadios({Review.Plan.REFER_URGENT: "u"}, cycle="p", says=_("Plan: the next")),
+        error_messages={"required": _("Choose a plan.")},
+    )
 
 
 def diagnosis_field(pack: Pack) -> forms.ChoiceField:
@@ -65,15 +84,10 @@ class FirstReadingForm(forms.Form):
     confidence = forms.ChoiceField(
         label=_("How sure are you?"),
         choices=FirstReading.CONFIDENCE,
-        widget=forms.RadioSelect,
+        widget=KeyedRadios(cycle="c", says=_("How sure you are: the next")),
         error_messages={"required": _("Say how sure you are.")},
     )
-    plan = forms.ChoiceField(
-        label=_("Plan"),
-        choices=Review.Plan.choices,
-        widget=forms.RadioSelect,
-        error_messages={"required": _("Choose a plan.")},
-    )
+    plan = plan_field()
     field_order: tuple[str, ...] = ("diagnosis", "confidence", "plan")
 
     def __init__(self, *args: Any, pack: Pack, **kwargs: Any) -> None:
@@ -89,12 +103,7 @@ class AnswerForm(forms.Form):
     """The final answer. ``view_open`` says that the computer's view stands beside it;
     ``patient_reads`` is the patient's language, where it is not the doctor's."""
 
-    plan = forms.ChoiceField(
-        label=_("Plan"),
-        choices=Review.Plan.choices,
-        widget=forms.RadioSelect,
-        error_messages={"required": _("Choose a plan.")},
-    )
+    plan = plan_field()
     recheck_days = forms.TypedChoiceField(
         label=_("Photograph again"),
         choices=[("", _("not asked for"))],
@@ -106,7 +115,9 @@ class AnswerForm(forms.Form):
         label=_("Answer to the patient"),
         help_text=_("In plain words. This is what they read."),
         max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 8}),
+        widget=forms.Textarea(
+            attrs={"rows": 8, "data-key": "w", "data-key-says": _("Write the answer")}
+        ),
         error_messages={"required": _("Write what the patient should read.")},
     )
     note = forms.CharField(

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.models import User
-from diagnoses import workflow
+from diagnoses import figures, workflow
 from diagnoses import worklist as waiting
 from diagnoses.again_forms import AskColleagueForm, OutcomeForm, SecondReadingForm
 from diagnoses.models import Case, Outcome, SecondReading
@@ -89,6 +89,7 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
         "pack": case.pack,
         "site": case.place,
         "photos": photos_shown(case, None),
+        "figure": figures.of_case(case),
         "answers": answers,
         "unanswered": [line for line in answers if line.open and line.question.kind != "text"],
         "checklist": checklist(case),

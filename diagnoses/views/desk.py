@@ -29,6 +29,7 @@ from diagnoses.models import (
     Retake,
     Review,
 )
+from diagnoses.views.pictures import at_other_times
 from diagnoses.worklist import Filters, Row
 from mlservice.packs import Pack, Question
 
@@ -139,6 +140,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     events = list(case.events.select_related("actor"))
     row = Row.of(case)
     talk = talking.talk(case, doctor)
+    earlier = _earlier(case, doctor)
     return {
         "case": case,
         "pack": case.pack,
@@ -153,7 +155,8 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "answers": answers,
         "unanswered": [line for line in answers if line.open and line.question.kind != "text"],
         "checklist": checklist(case),
-        "earlier": _earlier(case, doctor),
+        "earlier": earlier,
+        "other_photos": at_other_times(earlier, doctor),
         "others": _others(case, doctor),
         "events": event_lines(events),
         "own_reading": own_reading,
