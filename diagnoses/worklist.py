@@ -11,14 +11,23 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    Subquery,
+)
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo, Remark, Retake
+from diagnoses import claims
+from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
 
@@ -33,6 +42,7 @@ class Show(StrEnum):
 
     ALL = "all"
     MINE = "mine"
+    UNASSIGNED = "unassigned"
     TODAY = "today"
     LATE = "late"
     ASKED = "asked"
@@ -42,6 +52,7 @@ class Show(StrEnum):
         return {
             Show.ALL: _("All waiting"),
             Show.MINE: _("Asked for me"),
+            Show.UNASSIGNED: _("Unassigned"),
             Show.TODAY: _("Due today"),
             Show.LATE: _("Late"),
             Show.ASKED: _("With a question"),
@@ -102,9 +113,10 @@ class Row:
     soon: bool  # due within the hours that put a case ahead of its tier
     photo_wanted: bool = False  # a doctor asked for a new one, and it has not come
     photo_came: bool = False  # a new one came, and nobody has signed since
+    open_with: Claim | None = None  # a colleague's
 
     @classmethod
-    def of(cls, case: Case) -> Self:
+    def of(cls, case: Case, open_with: Claim | None = None) -> Self:
         left = case.answer_due_at - timezone.now()
         return cls(
             case,
@@ -114,6 +126,7 @@ class Row:
             soon=case.is_open and timedelta(0) <= left < DUE_SOON,
             photo_wanted=case.is_open and getattr(case, "photo_wanted", False),
             photo_came=case.is_open and getattr(case, "photo_came", False),
+            open_with=open_with,
         )
 
 
@@ -149,8 +162,15 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     if behind is not None:
         cases = cases.filter(behind)
     found = list(with_first_photo(cases)[: size + 1])
-    rows = [Row.of(case) for case in found[:size]]
+    taken = claims.of_colleagues((case.pk for case in found[:size]), user)
+    rows = [Row.of(case, taken.get(case.pk)) for case in found[:size]]
     return Page(rows, rows[-1].case.pk if len(found) > size else None)
+
+
+def next_of(rows: Sequence[Row]) -> Case | None:
+    """The first case that no colleague has open; the first of all, if they have all of them."""
+    free = [row for row in rows if row.open_with is None] or rows
+    return free[0].case if free else None
 
 
 def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
@@ -160,16 +180,21 @@ def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
     as long as the number is below it.
     """
     some = filters.showing(Show.ALL).apply(waiting_for(user), user)
-    first = some.order_by("answer_due_at")[:COUNT_UP_TO]
-    numbers = first.aggregate(
-        **{show: Count("pk", filter=_shown(show, user)) for show in Show if show is not Show.ASKED}
+    waiting = [show for show in Show if show is not Show.ASKED]
+    belongs = {
+        f"in_{show}": ExpressionWrapper(_shown(show, user), BooleanField()) for show in waiting
+    }
+    first = some.annotate(**belongs).order_by("answer_due_at")[:COUNT_UP_TO]
+    numbers: dict[Show, int] = first.aggregate(
+        **{show: Count("pk", filter=Q(**{f"in_{show}": True})) for show in waiting}
     )
     asked = filters.showing(Show.ASKED).apply(shown_in(Show.ASKED, user), user)
     numbers[Show.ASKED] = asked.order_by()[:COUNT_UP_TO].count()
     full = numbers[Show.ALL] >= COUNT_UP_TO
+    anywhere = {Show.MINE, Show.UNASSIGNED}  # not only among the first by due time
     return {
-        show: Tally(number, full and (show is Show.MINE or number >= COUNT_UP_TO))
-        for show, number in ((show, numbers[show]) for show in Show)
+        show: Tally(numbers[show], full and (show in anywhere or numbers[show] >= COUNT_UP_TO))
+        for show in Show
     }
 
 
@@ -202,6 +227,9 @@ def _shown(show: Show, user: User) -> Q:
     match show:
         case Show.MINE:
             return Q(doctor=user)
+        case Show.UNASSIGNED:
+            nobody = Q(doctor=None, invitation__accepted_by=None)
+            return nobody & ~Q(claims.by_a_colleague(user))
         case Show.TODAY:
             return Q(answer_due_at__lt=end_of_today())
         case Show.LATE:

@@ -9,6 +9,7 @@ from diagnoses.models.case import (
     Lesion,
     TierChoices,
 )
+from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
@@ -19,10 +20,13 @@ from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 __all__ = [
     "DUE_SOON",
     "MOST_SAID",
+    "OPEN_FOR",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",
     "CaseQuerySet",
+    "Claim",
+    "ClaimQuerySet",
     "Draft",
     "DraftPhoto",
     "FirstReading",
