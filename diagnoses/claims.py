@@ -23,7 +23,8 @@ INSERT INTO diagnoses_claim (case_id, doctor_id, since, alive_at)
 VALUES (%s, %s, STATEMENT_TIMESTAMP(), STATEMENT_TIMESTAMP())
 ON CONFLICT (case_id, doctor_id) DO UPDATE SET
     since = CASE
-        WHEN diagnoses_claim.alive_at <= STATEMENT_TIMESTAMP() - %s THEN EXCLUDED.since
+        WHEN diagnoses_claim.alive_at <= STATEMENT_TIMESTAMP() - make_interval(secs => %s)
+            THEN EXCLUDED.since
         ELSE diagnoses_claim.since
     END,
     alive_at = GREATEST(diagnoses_claim.alive_at, EXCLUDED.alive_at)
@@ -33,7 +34,7 @@ ON CONFLICT (case_id, doctor_id) DO UPDATE SET
 def keep(case: Case, doctor: User) -> None:
     """The doctor has the case open at this moment."""
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [case.pk, doctor.pk, OPEN_FOR])
+        cursor.execute(_KEEP, [case.pk, doctor.pk, OPEN_FOR.total_seconds()])
 
 
 def let_go(case: Case, doctor: User, alive_at: datetime) -> None:

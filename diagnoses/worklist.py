@@ -185,7 +185,7 @@ def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
         f"in_{show}": ExpressionWrapper(_shown(show, user), BooleanField()) for show in waiting
     }
     first = some.annotate(**belongs).order_by("answer_due_at")[:COUNT_UP_TO]
-    numbers: dict[Show, int] = first.aggregate(
+    numbers = first.aggregate(
         **{show: Count("pk", filter=Q(**{f"in_{show}": True})) for show in waiting}
     )
     asked = filters.showing(Show.ASKED).apply(shown_in(Show.ASKED, user), user)
