@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -55,9 +55,9 @@ def of_colleagues(cases: Iterable[UUID], doctor: User) -> dict[UUID, Claim]:
     return {claim.case_id: claim for claim in reversed(found)}
 
 
-def by_a_colleague(doctor: User) -> Exists:
-    """For a filter of cases: somebody else has it open."""
-    return Exists(Claim.objects.of_others(doctor).order_by().filter(case=OuterRef("pk")))
+def by_a_colleague(doctor: User) -> Q:
+    """For a filter of cases: somebody else has it open. A list of few, and so no join."""
+    return Q(pk__in=Claim.objects.of_others(doctor).order_by().values("case"))
 
 
 def sweep() -> None:

@@ -9,6 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('accounts', '0009_looked_after'),
         ('diagnoses', '0009_nudges'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -27,5 +28,49 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['alive_at'], name='claim_age')],
                 'constraints': [models.UniqueConstraint(fields=('case', 'doctor'), name='claim_once_per_doctor'), models.CheckConstraint(condition=models.Q(('alive_at__gte', models.F('since'))), name='claim_alive_after_since')],
             },
+        ),
+        migrations.RemoveIndex(
+            model_name='case',
+            name='case_worklist',
+        ),
+        migrations.AddField(
+            model_name='case',
+            name='tier_rank',
+            field=models.GeneratedField(db_persist=True, expression=models.Case(models.When(then=2, tier='green'), models.When(then=1, tier='amber'), default=0), output_field=models.SmallIntegerField()),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(models.F('clinic'), models.F('tier_rank'), models.OrderBy(models.F('risk'), descending=True, nulls_first=True), models.F('submitted_at'), models.F('id'), condition=models.Q(('status__in', ['registered', 'partial'])), name='case_worklist'),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(condition=models.Q(('status__in', ['registered', 'partial'])), fields=['clinic', 'answer_due_at'], name='case_due'),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(condition=models.Q(('status', 'registered')), fields=['submitted_at'], name='case_unscored'),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(condition=models.Q(('signed_at__isnull', False)), fields=['clinic', '-signed_at', 'id'], name='case_signed_lately'),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(fields=['clinic', '-submitted_at', '-id'], name='case_of_clinic'),
+        ),
+        # Names are found by any three letters in a row, without an extension: PostgreSQL's own index
+        # of arrays. What pg_trgm would do, where it may be missing.
+        migrations.RunSQL(
+            sql="""
+            CREATE FUNCTION lentigo_trigrams(words text) RETURNS text[] AS $$
+                SELECT coalesce(array_agg(DISTINCT substr(upper(words), place, 3)), '{}')
+                FROM generate_series(1, length(upper(words)) - 2) place
+            $$ LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+            CREATE INDEX user_name_trigrams ON accounts_user USING gin (lentigo_trigrams(name));
+            """,
+            reverse_sql="""
+            DROP INDEX user_name_trigrams;
+            DROP FUNCTION lentigo_trigrams(text);
+            """,
         ),
     ]

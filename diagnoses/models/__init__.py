@@ -1,7 +1,9 @@
 """The only clinical tables of the house."""
 
 from diagnoses.models.case import (
+    DUE_FIRST,
     DUE_SOON,
+    RISKY_FIRST,
     UNSCORED_SHOWS_AFTER,
     Case,
     CaseEvent,
@@ -18,9 +20,11 @@ from diagnoses.models.scoring import Prediction, Scoring
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
+    "DUE_FIRST",
     "DUE_SOON",
     "MOST_SAID",
     "OPEN_FOR",
+    "RISKY_FIRST",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",

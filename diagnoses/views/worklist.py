@@ -24,7 +24,7 @@ QUARTER = timedelta(minutes=15)
 @reading_doctor_required
 def worklist(request: HttpRequest) -> HttpResponse:
     """Unscored and RED first. The page keeps itself up to date where scripts run."""
-    user, filters = person(request), Filters.read(request.GET)
+    user, filters = person(request), Filters.read(request.GET).looked_up()
     page = waiting.page(user, filters, after=_after(request))
     return render(request, "worklist/list.html", _shown(request, filters, page))
 
