@@ -20,6 +20,7 @@ NAMES = {
     "http": "P3: everything over HTTP, against a raw loop",
     "usual_stack": "P4: against Celery and FastAPI as they are usually set up",
     "batchers": "P5: against LitServe, BentoML and FastAPI with a batching window",
+    "pages": "P8–P10: server time of pages, API, claim and sweep, by how many cases there are",
     "overload": "P6: three times more than the machine can do",
     "gates": "what is refused of real and of spoilt pictures, with intervals",
     "soak": "P13 and P17: start, memory of the web process, memory over many pictures",

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import drafts, erasure, inference, worker, workflow
+from diagnoses import claims, drafts, erasure, inference, worker, workflow
 from diagnoses.models import Scoring
 from notifications.wake import wake
 
@@ -31,6 +31,7 @@ def sweep() -> None:
     worker.free_rows_of_the_dead()
     inference.give_up_exhausted()
     workflow.pass_on_the_late()
+    claims.sweep()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")
 

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from diagnoses.views import (
     afterwards,
     again,
+    claims,
     doctor,
     learn,
     lesions,
@@ -58,6 +59,7 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/<uuid:pk>/ask/", again.ask_colleague, name="reading_ask"),
     path("worklist/<uuid:pk>/outcome/", afterwards.outcome, name="reading_outcome"),
     path("worklist/<uuid:pk>/letter/", afterwards.letter, name="reading_letter"),
+    path("worklist/<uuid:pk>/open/", claims.reading_open, name="reading_open"),
     path("worklist/<uuid:pk>/first/", doctor.reading_first, name="reading_first"),
     path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),

@@ -7,25 +7,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    Func,
+    OuterRef,
+    Q,
+    Subquery,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Photo, Remark, Retake
+from accounts.models import Role, User
+from diagnoses import claims, ordering
+from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
+from notifications.models import Invitation
 
 PAGE = 25
 # Counts stop here and then read "1000+": counting every row of a long list costs more than it says.
 COUNT_UP_TO = 1000
+# So many patients of a name are looked up one by one.
+NAMESAKES = 200
+LETTERS = 3  # of a name are needed before an index can help
 _REFERENCE = re.compile(r"[0-9a-f]{4,32}")
+
+
+class Trigrams(Func):
+    """Every three letters in a row, in capitals: migration 0010, which has an index of names."""
+
+    function = "lentigo_trigrams"
+    output_field = ArrayField(TextField())
 
 
 class Show(StrEnum):
@@ -33,6 +57,7 @@ class Show(StrEnum):
 
     ALL = "all"
     MINE = "mine"
+    UNASSIGNED = "unassigned"
     TODAY = "today"
     LATE = "late"
     ASKED = "asked"
@@ -42,6 +67,7 @@ class Show(StrEnum):
         return {
             Show.ALL: _("All waiting"),
             Show.MINE: _("Asked for me"),
+            Show.UNASSIGNED: _("Unassigned"),
             Show.TODAY: _("Due today"),
             Show.LATE: _("Late"),
             Show.ASKED: _("With a question"),
@@ -54,6 +80,7 @@ class Filters:
 
     show: Show = Show.ALL
     search: str = ""
+    found: Q | None = None  # what the search means, once that is looked up
 
     @classmethod
     def read(cls, query: QueryDict) -> Self:
@@ -68,8 +95,13 @@ class Filters:
     def apply(self, cases: CaseQuerySet, user: User) -> CaseQuerySet:
         return self._found(cases).filter(_shown(self.show, user))
 
+    def looked_up(self) -> Self:
+        """With what the search means, for whoever asks for more than one list."""
+        return replace(self, found=_matching(self.search)) if self.search else self
+
     def _found(self, cases: CaseQuerySet) -> CaseQuerySet:
-        return cases.filter(_matching(self.search)) if self.search else cases
+        found = self.looked_up().found if self.found is None else self.found
+        return cases if found is None else cases.filter(found)
 
     def showing(self, show: Show) -> Self:
         return replace(self, show=show)
@@ -102,9 +134,10 @@ class Row:
     soon: bool  # due within the hours that put a case ahead of its tier
     photo_wanted: bool = False  # a doctor asked for a new one, and it has not come
     photo_came: bool = False  # a new one came, and nobody has signed since
+    open_with: Claim | None = None  # a colleague's
 
     @classmethod
-    def of(cls, case: Case) -> Self:
+    def of(cls, case: Case, open_with: Claim | None = None) -> Self:
         left = case.answer_due_at - timezone.now()
         return cls(
             case,
@@ -114,6 +147,7 @@ class Row:
             soon=case.is_open and timedelta(0) <= left < DUE_SOON,
             photo_wanted=case.is_open and getattr(case, "photo_wanted", False),
             photo_came=case.is_open and getattr(case, "photo_came", False),
+            open_with=open_with,
         )
 
 
@@ -144,13 +178,18 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     no doctor may see before their own reading. If that case has moved up in the meantime the page
     repeats some rows; it never skips one that stayed where it was.
     """
-    cases = filters.apply(shown_in(filters.show, user), user).urgent_first()
-    behind = _behind(user, after) if after else None
-    if behind is not None:
-        cases = cases.filter(behind)
-    found = list(with_first_photo(cases)[: size + 1])
-    rows = [Row.of(case) for case in found[:size]]
+    cases = filters.apply(shown_in(filters.show, user), user)
+    head = ordering.head(cases, size + 1, ordering.mark_of(user, after) if after else None)
+    found = list(with_first_photo(head))
+    taken = claims.of_colleagues((case.pk for case in found[:size]), user)
+    rows = [Row.of(case, taken.get(case.pk)) for case in found[:size]]
     return Page(rows, rows[-1].case.pk if len(found) > size else None)
+
+
+def next_of(rows: Sequence[Row]) -> Case | None:
+    """The first case that no colleague has open; the first of all, if they have all of them."""
+    free = [row for row in rows if row.open_with is None] or rows
+    return free[0].case if free else None
 
 
 def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
@@ -160,16 +199,21 @@ def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
     as long as the number is below it.
     """
     some = filters.showing(Show.ALL).apply(waiting_for(user), user)
-    first = some.order_by("answer_due_at")[:COUNT_UP_TO]
+    waiting = [show for show in Show if show is not Show.ASKED]
+    belongs = {
+        f"in_{show}": ExpressionWrapper(_shown(show, user), BooleanField()) for show in waiting
+    }
+    first = some.annotate(**belongs).order_by("answer_due_at")[:COUNT_UP_TO]
     numbers = first.aggregate(
-        **{show: Count("pk", filter=_shown(show, user)) for show in Show if show is not Show.ASKED}
+        **{show: Count("pk", filter=Q(**{f"in_{show}": True})) for show in waiting}
     )
     asked = filters.showing(Show.ASKED).apply(shown_in(Show.ASKED, user), user)
     numbers[Show.ASKED] = asked.order_by()[:COUNT_UP_TO].count()
     full = numbers[Show.ALL] >= COUNT_UP_TO
+    anywhere = {Show.MINE, Show.UNASSIGNED}  # not only among the first by due time
     return {
-        show: Tally(number, full and (show is Show.MINE or number >= COUNT_UP_TO))
-        for show, number in ((show, numbers[show]) for show in Show)
+        show: Tally(numbers[show], full and (show in anywhere or numbers[show] >= COUNT_UP_TO))
+        for show in Show
     }
 
 
@@ -202,6 +246,10 @@ def _shown(show: Show, user: User) -> Q:
     match show:
         case Show.MINE:
             return Q(doctor=user)
+        case Show.UNASSIGNED:
+            joined = Invitation.objects.filter(accepted_by__isnull=False).values("pk")
+            asked = Q(doctor__isnull=False) | Q(invitation__in=joined)
+            return ~asked & ~claims.by_a_colleague(user)
         case Show.TODAY:
             return Q(answer_due_at__lt=end_of_today())
         case Show.LATE:
@@ -219,7 +267,7 @@ def _matching(search: str) -> Q:
         for site in pack_for_reader(pack).sites
         if words in site.text.casefold()
     }
-    found = Q(patient__name__icontains=search)
+    found = _called(search)
     for pack, site in sorted(sites):
         found |= Q(pack_name=pack, site=site)
     reference = words.replace("-", "")
@@ -228,23 +276,17 @@ def _matching(search: str) -> Q:
     return found
 
 
-def _behind(user: User, after: UUID) -> Q | None:
-    """Whatever sorts behind this case, or ``None`` if there is no such case for this doctor."""
-    ranked: Any = Case.objects.readable_by_doctor(user).urgent_first()
-    mark = (
-        ranked.filter(pk=after)
-        .values_list("tier_rank", "due_rank", "risk", "submitted_at", "pk")
-        .first()
-    )
-    if mark is None:
-        return None
-    tier, due, risk, submitted_at, pk = mark
-    same_risk = Q(risk=risk) if risk is not None else Q(risk=None)
-    later = Q(submitted_at__gt=submitted_at) | Q(submitted_at=submitted_at, pk__gt=pk)
-    lower_risk = Q(risk__lt=risk) if risk is not None else Q(risk__isnull=False)
-    inside = lower_risk | same_risk & later
-    return (
-        Q(tier_rank__gt=tier)
-        | Q(tier_rank=tier, due_rank__gt=due)
-        | Q(tier_rank=tier, due_rank=due) & inside
-    )
+def _called(search: str) -> Q:
+    """Cases of the patients with this in their name.
+
+    Few such patients are looked up first: an index then has their cases. Of many, the next cases
+    in the list's order are soon found.
+    """
+    people = User.objects.filter(role=Role.PATIENT, name__icontains=search)
+    if len(search) >= LETTERS:
+        people = people.alias(letters=Trigrams("name")).filter(
+            letters__contains=Trigrams(Value(search))
+        )
+    some = list(people.values_list("pk", flat=True)[: NAMESAKES + 1])
+    few = len(some) <= NAMESAKES
+    return Q(patient__in=some) if few else Q(patient__name__icontains=search)

@@ -2,7 +2,9 @@
 
 from diagnoses.models.again import Letter, Outcome, SecondReading, SecondReadingQuerySet
 from diagnoses.models.case import (
+    DUE_FIRST,
     DUE_SOON,
+    RISKY_FIRST,
     UNSCORED_SHOWS_AFTER,
     Case,
     CaseEvent,
@@ -10,6 +12,7 @@ from diagnoses.models.case import (
     Lesion,
     TierChoices,
 )
+from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
@@ -18,12 +21,17 @@ from diagnoses.models.scoring import Prediction, Scoring
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
+    "DUE_FIRST",
     "DUE_SOON",
     "MOST_SAID",
+    "OPEN_FOR",
+    "RISKY_FIRST",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",
     "CaseQuerySet",
+    "Claim",
+    "ClaimQuerySet",
     "Draft",
     "DraftPhoto",
     "FirstReading",

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 # A case the computer has not scored by then shows on the worklist, whatever became of the workers.
 UNSCORED_SHOWS_AFTER = timedelta(minutes=10)
 DUE_SOON = timedelta(hours=4)
+DUE_FIRST = Q(answer_due_at__lt=Now() + DUE_SOON)
+# The order among cases of one tier that are due alike; the index case_worklist has it, too.
+RISKY_FIRST = (models.F("risk").desc(nulls_first=True), "submitted_at", "pk")
+
+
+OPEN = Q(status__in=["registered", "partial"])
 
 
 class TierChoices(models.TextChoices):
@@ -99,20 +105,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
     def urgent_first(self) -> Self:
         """Unscored and RED, AMBER, GREEN; inside a tier what is due soon first, then the risk."""
-        rank = models.Case(
-            models.When(tier=Tier.GREEN.value, then=2),
-            models.When(tier=Tier.AMBER.value, then=1),
-            default=0,
-            output_field=models.SmallIntegerField(),
-        )
         due_soon = models.Case(
-            models.When(answer_due_at__lt=Now() + DUE_SOON, then=0),
-            default=1,
-            output_field=models.SmallIntegerField(),
+            models.When(DUE_FIRST, then=0), default=1, output_field=models.SmallIntegerField()
         )
-        return self.annotate(tier_rank=rank, due_rank=due_soon).order_by(
-            "tier_rank", "due_rank", models.F("risk").desc(nulls_first=True), "submitted_at", "pk"
-        )
+        return self.annotate(due_rank=due_soon).order_by("tier_rank", "due_rank", *RISKY_FIRST)
 
 
 class Case(models.Model):
@@ -151,6 +147,16 @@ class Case(models.Model):
     submit_key = models.UUIDField(default=uuid.uuid4, editable=False)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.REGISTERED)
     tier = models.CharField(max_length=5, choices=TierChoices.choices, null=True)  # noqa: DJ001 - null is "unscored"
+    # 0: unscored or RED, 1: AMBER, 2: GREEN. A column of PostgreSQL's own, so that an index has it.
+    tier_rank = models.GeneratedField(
+        expression=models.Case(
+            models.When(tier=Tier.GREEN.value, then=2),
+            models.When(tier=Tier.AMBER.value, then=1),
+            default=0,
+        ),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+    )
     risk = models.FloatField(null=True)
     submitted_at = models.DateTimeField(db_default=Now(), editable=False)
     answer_due_at = models.DateTimeField()
@@ -183,11 +189,26 @@ class Case(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # The worklist's order, but for what is due soon, and how that is found.
             models.Index(
-                fields=["clinic", "tier", "answer_due_at"],
-                condition=Q(status__in=["registered", "partial"]),
+                "clinic",
+                "tier_rank",
+                models.F("risk").desc(nulls_first=True),
+                "submitted_at",
+                "id",
+                condition=OPEN,
                 name="case_worklist",
             ),
+            models.Index(fields=["clinic", "answer_due_at"], condition=OPEN, name="case_due"),
+            models.Index(
+                fields=["submitted_at"], condition=Q(status="registered"), name="case_unscored"
+            ),
+            models.Index(
+                fields=["clinic", "-signed_at", "id"],
+                condition=Q(signed_at__isnull=False),
+                name="case_signed_lately",
+            ),
+            models.Index(fields=["clinic", "-submitted_at", "-id"], name="case_of_clinic"),
             models.Index(fields=["patient", "-submitted_at"], name="case_of_patient"),
             models.Index(
                 fields=["clinic", "question_since"],

@@ -336,6 +336,6 @@ def _neighbours(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     behind = rows[place + 1 :] if place is not None else rows
     return {
         "up_next": rows,
-        "next_case": behind[0].case if behind else None,
+        "next_case": worklist.next_of(behind),
         "previous_case": rows[place - 1].case if place else None,
     }

@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.languages import language_of
 from accounts.models import User
-from diagnoses import talking, workflow
+from diagnoses import claims, talking, workflow
 from diagnoses.doctor_forms import (
     AmendForm,
     AnswerForm,
@@ -192,8 +192,11 @@ def _newest_seen(request: HttpRequest) -> int:
 
 
 def _case(request: HttpRequest, pk: UUID) -> Case:
+    """Whatever a doctor does with a case shows the others that they have it open."""
     cases = Case.objects.readable_by_doctor(person(request))
-    return get_object_or_404(cases.select_related(*CASE_WITH_ALL), pk=pk)
+    found = get_object_or_404(cases.select_related(*CASE_WITH_ALL), pk=pk)
+    claims.keep(found, person(request))
+    return found
 
 
 def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> HttpResponse:
@@ -204,6 +207,7 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     content["template_values"] = {
         template.name: starting_from(template) for template in _templates(case)
     }
+    content["alive_at"], content["open_with"] = claims.of_case(case, person(request))
     content.setdefault("talk_form", TalkForm())
     content.setdefault("retake_form", _fresh_request(case, content))
     talking.mark_read(case, person(request), content["talk"])

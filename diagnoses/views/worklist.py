@@ -14,7 +14,6 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import person, reading_doctor_required
 from diagnoses import worklist as waiting
-from diagnoses.models import Case
 from diagnoses.worklist import Filters, Page, Row, Show
 
 # How long the words "due in two hours" may stand before the page fetches them anew.
@@ -25,7 +24,7 @@ QUARTER = timedelta(minutes=15)
 @reading_doctor_required
 def worklist(request: HttpRequest) -> HttpResponse:
     """Unscored and RED first. The page keeps itself up to date where scripts run."""
-    user, filters = person(request), Filters.read(request.GET)
+    user, filters = person(request), Filters.read(request.GET).looked_up()
     page = waiting.page(user, filters, after=_after(request))
     return render(request, "worklist/list.html", _shown(request, filters, page))
 
@@ -78,14 +77,24 @@ def _after(request: HttpRequest) -> UUID | None:
 
 def _version(page: Page) -> str:
     """Changes when a row comes, goes or moves, and with every quarter of an hour of its time."""
-    rows = [f"{_row_version(row.case)} {_talk_version(row)}" for row in page.rows]
+    parts = (_row_version, _talk_version, _claim_version)
+    rows = [" ".join(part(row) for part in parts) for row in page.rows]
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=12).hexdigest()
 
 
-def _row_version(case: Case) -> str:
+def _row_version(row: Row) -> str:
+    case = row.case
     quarters_left = (case.answer_due_at - timezone.now()) // QUARTER
     return f"{case.pk} {case.tier} {case.status} {case.doctor_id} {quarters_left}"
 
 
 def _talk_version(row: Row) -> str:
     return f"{row.case.question_since} {row.photo_wanted} {row.photo_came}"
+
+
+def _claim_version(row: Row) -> str:
+    """Who has it open, and for how many minutes: it is said in words that grow old."""
+    if row.open_with is None:
+        return ""
+    minutes = (timezone.now() - row.open_with.since) // timedelta(minutes=1)
+    return f"{row.open_with.doctor_id} {minutes}"

@@ -137,6 +137,7 @@ def test_the_lists_and_their_counts(cast: Cast) -> None:
     assert {show: str(tally) for show, tally in counts.items() if show is not Show.TODAY} == {
         Show.ALL: "4",
         Show.MINE: "1",
+        Show.UNASSIGNED: "3",
         Show.LATE: "1",
         Show.ASKED: "0",
     }

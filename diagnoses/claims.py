@@ -1,0 +1,65 @@
+"""Open cases show who has them: a claim that expires by itself, never a lock.
+
+Nobody is kept from reading or signing; what two doctors do at once is settled by the workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import User
+from diagnoses.models import OPEN_FOR, Case, Claim
+
+# One statement, so that two pages of one doctor can renew at once. Whoever comes back after the
+# claim has run out has it open since now.
+_KEEP = """
+INSERT INTO diagnoses_claim (case_id, doctor_id, since, alive_at)
+VALUES (%s, %s, STATEMENT_TIMESTAMP(), STATEMENT_TIMESTAMP())
+ON CONFLICT (case_id, doctor_id) DO UPDATE SET
+    since = CASE
+        WHEN diagnoses_claim.alive_at <= STATEMENT_TIMESTAMP() - make_interval(secs => %s)
+            THEN EXCLUDED.since
+        ELSE diagnoses_claim.since
+    END,
+    alive_at = GREATEST(diagnoses_claim.alive_at, EXCLUDED.alive_at)
+"""
+
+
+def keep(case: Case, doctor: User) -> None:
+    """The doctor has the case open at this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [case.pk, doctor.pk, OPEN_FOR.total_seconds()])
+
+
+def let_go(case: Case, doctor: User, alive_at: datetime) -> None:
+    """The page last heard of at ``alive_at`` is closed; one opened or heard of since keeps it."""
+    Claim.objects.filter(case=case, doctor=doctor, alive_at__lte=alive_at).delete()
+
+
+def of_case(case: Case, doctor: User) -> tuple[datetime | None, list[Claim]]:
+    """When the doctor's own page was last alive, and what colleagues have open; one statement."""
+    live = list(case.claims.live().select_related("doctor").order_by("since", "pk"))
+    own = next((claim.alive_at for claim in live if claim.doctor_id == doctor.pk), None)
+    return own, [claim for claim in live if claim.doctor_id != doctor.pk]
+
+
+def of_colleagues(cases: Iterable[UUID], doctor: User) -> dict[UUID, Claim]:
+    """The colleague who has had each of these cases open longest; one statement."""
+    found = Claim.objects.of_others(doctor).filter(case__in=list(cases)).select_related("doctor")
+    return {claim.case_id: claim for claim in reversed(found)}
+
+
+def by_a_colleague(doctor: User) -> Q:
+    """For a filter of cases: somebody else has it open. A list of few, and so no join."""
+    return Q(pk__in=Claim.objects.of_others(doctor).order_by().values("case"))
+
+
+def sweep() -> None:
+    """Forget those that have run out. They show nowhere; this only keeps the table small."""
+    Claim.objects.filter(alive_at__lte=Now() - OPEN_FOR).delete()
