@@ -192,6 +192,11 @@ def about_answer(case: Case, review: Review) -> About | None:
     return about(case.pack, review.diagnosis) if named else None
 
 
+def diagnosis_title(pack: Pack, label: str) -> str:
+    """A doctor's diagnosis, for doctors; "" is none of the pack's."""
+    return pack.label(label).title if label else _("None of these, or no lesion")
+
+
 def about(pack: Pack, name: str) -> About:
     """The page about one label, or about none being named."""
     condition = pack.condition(name)

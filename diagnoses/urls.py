@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from diagnoses.views import (
     doctor,
+    evidence,
     learn,
     lesions,
     mine,
@@ -49,6 +50,7 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/done/", worklist.worklist_done, name="worklist_done"),
     path("worklist/state/", worklist.worklist_state, name="worklist_state"),
     path("worklist/<uuid:pk>/", doctor.reading, name="reading"),
+    path("worklist/<uuid:pk>/heatmap/<uuid:photo>/", evidence.heatmap, name="reading_heatmap"),
     path("worklist/<uuid:pk>/first/", doctor.reading_first, name="reading_first"),
     path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),

@@ -12,12 +12,15 @@ from diagnoses.models.case import (
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
+from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
     "DUE_SOON",
+    "INDEXED_SIZE",
+    "LARGEST_SIZE",
     "MOST_SAID",
     "UNSCORED_SHOWS_AFTER",
     "Case",
@@ -30,6 +33,7 @@ __all__ = [
     "Nudge",
     "NudgeQuerySet",
     "Photo",
+    "Precedent",
     "Prediction",
     "ReadMark",
     "Remark",
