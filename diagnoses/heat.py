@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from accounts import audit
+from accounts.models import User
+from diagnoses import presenting
 from diagnoses.models import Case, Photo, Prediction, Scoring
 from mlservice.engine.heatmap import GRID, LOW, overlay
 from mlservice.engine.types import Heat
 
 
-def newest_of(case: Case, photo: Photo) -> Prediction | None:
-    """The newest live view of ``case`` that rests on ``photo``."""
+def shown_to(case: Case, photo: Photo, doctor: User, asked: str, *, where: str) -> bytes | None:
+    """The overlay for ``photo``, written to the trail; ``None`` where ``doctor`` may see none.
+
+    ``asked`` is a label's name, "" for the one the view names. Of an earlier photo of the case it
+    is the newest view that rests on it. The gate is that of the view itself.
+    """
+    if not presenting.may_see_computer(case, doctor):
+        return None
     live = case.predictions.filter(scoring__purpose=Scoring.Purpose.LIVE, photo=photo)
-    return live.order_by("-pk").first()
+    view = live.order_by("-pk").first()
+    label = label_shown(view, asked) if view else ""
+    heat = heat_for(view, label) if view and label else None
+    if heat is None:
+        return None
+    audit.record(
+        "heatmap.viewed",
+        actor=doctor,
+        about=f"case:{case.pk}",
+        photo=str(photo.pk),
+        label=label,
+        where=where,
+    )
+    return overlay(heat, (photo.width, photo.height))
 
 
 def label_shown(view: Prediction, asked: str = "") -> str:
@@ -40,9 +62,3 @@ def speaks_for(view: Prediction, label: str) -> bool:
     """Whether any place that an overlay shows speaks for the label."""
     heat = heat_for(view, label)
     return heat is not None and bool(heat.max() > LOW * 255)
-
-
-def overlay_of(view: Prediction, photo: Photo, label: str) -> bytes | None:
-    """A PNG with the photo's proportions, or ``None`` where there is no heat to show."""
-    heat = heat_for(view, label)
-    return None if heat is None else overlay(heat, (photo.width, photo.height))

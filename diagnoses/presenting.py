@@ -192,9 +192,11 @@ def about_answer(case: Case, review: Review) -> About | None:
     return about(case.pack, review.diagnosis) if named else None
 
 
-def diagnosis_title(pack: Pack, label: str) -> str:
+def diagnosis_title(pack: Pack, label: str, *, short: bool = False) -> str:
     """A doctor's diagnosis, for doctors; "" is none of the pack's."""
-    return pack.label(label).title if label else _("None of these, or no lesion")
+    if not label:
+        return _("None of these, or no lesion")
+    return pack.label(label).short if short else pack.label(label).title
 
 
 def about(pack: Pack, name: str) -> About:

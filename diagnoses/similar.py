@@ -5,6 +5,7 @@ Likeness is the cosine between two embeddings of one network. It is of pictures,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,7 @@ from diagnoses.workflow.precedents import unit
 SHOWN = 6
 # Of any two pictures among 420 of HAM10000, seen by the shipped network, one in twenty pairs
 # is closer than the first, one in four closer than the second.
-VERY, SOMEWHAT = 0.95, 0.83
+VERY_ALIKE, ALIKE = 0.95, 0.83
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,29 @@ class Similar:
 
     case: Case
     photo_id: UUID
-    diagnosis: str  # a label's title
-    plan: str
+    diagnosis: str  # a label's name; "" is none of the pack's
+    plan: str  # a Review.Plan
     likeness: float  # 1 is the same picture
     same_patient: bool
 
     @property
+    def diagnosis_in_words(self) -> str:
+        return presenting.diagnosis_title(self.case.pack, self.diagnosis, short=True)
+
+    @property
+    def plan_in_words(self) -> str:
+        return str(Review.Plan(self.plan).label)
+
+    @property
+    def floored(self) -> float:
+        """To two decimals and never up: 0.829 does not pass for :data:`ALIKE`."""
+        return math.floor(self.likeness * 100) / 100
+
+    @property
     def likeness_in_words(self) -> str:
-        if self.likeness >= VERY:
+        if self.likeness >= VERY_ALIKE:
             return _("Very alike")
-        return _("Alike") if self.likeness >= SOMEWHAT else _("Not very alike")
+        return _("Alike") if self.likeness >= ALIKE else _("Not very alike")
 
 
 def shown_to(case: Case, view: Prediction, doctor: User, *, where: str) -> list[Similar]:
@@ -89,8 +103,8 @@ def _similar(case: Case, one: Any) -> Similar:
     return Similar(
         case=one.case,
         photo_id=one.prediction.photo_id,
-        diagnosis=presenting.diagnosis_title(one.case.pack, one.diagnosis),
-        plan=str(Review.Plan(one.plan).label),
+        diagnosis=one.diagnosis,
+        plan=one.plan,
         likeness=max(0.0, 1.0 - one.distance),
         same_patient=one.case.patient_id == case.patient_id,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from diagnoses.models import (
     Retake,
     Review,
 )
-from diagnoses.views.evidence import no_view_because
+from diagnoses.views.evidence import Heatmap, no_view_because
 from diagnoses.worklist import Filters, Row
 from mlservice.packs import Pack, Question
 
@@ -167,6 +167,14 @@ def _photo_shown(photo: Photo, pack: Pack, newest: Retake | None) -> PhotoShown:
     problems = [pack.quality[code].problem for code in photo.quality.get("reasons", [])]
     new = newest is not None and photo.retake_id == newest.pk
     return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems), new)
+
+
+def with_overlay(photos: list[PhotoShown], heatmap: Heatmap | None) -> list[PhotoShown]:
+    """The same, where there is a heatmap for one of them."""
+    return [
+        replace(shown, overlay=heatmap.url) if heatmap and heatmap.photo == shown.photo else shown
+        for shown in photos
+    ]
 
 
 def answer_lines(case: Case) -> list[AnswerLine]:

@@ -30,7 +30,7 @@ from diagnoses.doctor_forms import (
 )
 from diagnoses.models import Case, Review
 from diagnoses.talk_forms import RetakeRequestForm, TalkForm
-from diagnoses.views.desk import desk
+from diagnoses.views.desk import desk, with_overlay
 from diagnoses.views.evidence import evidence
 from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
@@ -204,6 +204,7 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     filters = Filters.read(request.GET)
     content = desk(case, person(request), filters) | forms
     content |= evidence(case, person(request), content["view"], request.GET, filters.query())
+    content["photos"] = with_overlay(content["photos"], content.get("heatmap"))
     content["chosen_template"] = request.GET.get("template", "")
     content["template_values"] = {
         template.name: starting_from(template) for template in _templates(case)

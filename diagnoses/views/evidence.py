@@ -21,13 +21,12 @@ from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.models import User
 from diagnoses import heat, presenting, similar, telling
 from diagnoses.models import Case, CaseEvent, Photo, Prediction
 from diagnoses.views.photos import private
-from mlservice.engine.heatmap import COLOURS
+from mlservice.engine.heatmap import SHOWN_COLOURS
 from mlservice.packs import Label, Pack
 
 NO_VIEW = {
@@ -61,7 +60,7 @@ class Heatmap:
     speaks: bool  # whether anything in it is strong enough to be seen
     chosen: bool  # by the reader, and not by the view
     choices: tuple[Shown, ...]
-    colours: tuple[str, ...] = tuple(f"#{colour}" for colour in COLOURS)  # weak to strong
+    colours: tuple[str, ...] = tuple(f"#{colour}" for colour in SHOWN_COLOURS)  # weak to strong
 
 
 def evidence(
@@ -116,31 +115,13 @@ def heatmap_of(
 def heatmap(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponseBase:
     """The picture to lay over a photo; there is none before the doctor's own reading."""
     doctor = person(request)
-    case = get_object_or_404(
-        Case.objects.readable_by_doctor(doctor).select_related("clinic"), pk=pk
-    )
-    return private(heat_png(case, doctor, photo, request.GET.get("label", ""), "page"), "image/png")
-
-
-def heat_png(case: Case, doctor: User, photo: UUID, asked: str, where: str) -> bytes:
-    """Its bytes, written to the trail; raises ``Http404`` where it is not to be seen."""
-    if not presenting.may_see_computer(case, doctor):
-        raise Http404
+    cases = Case.objects.readable_by_doctor(doctor).select_related("clinic")
+    case = get_object_or_404(cases, pk=pk)
     found = get_object_or_404(Photo, case=case, pk=photo)
-    view = heat.newest_of(case, found)
-    label = heat.label_shown(view, asked) if view else ""
-    picture = heat.overlay_of(view, found, label) if view and label else None
+    picture = heat.shown_to(case, found, doctor, request.GET.get("label", ""), where="page")
     if picture is None:
         raise Http404
-    audit.record(
-        "heatmap.viewed",
-        actor=doctor,
-        about=f"case:{case.pk}",
-        photo=str(found.pk),
-        label=label,
-        where=where,
-    )
-    return picture
+    return private(picture, "image/png")
 
 
 def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
@@ -168,7 +149,7 @@ def view_facts(prediction: Prediction, pack: Pack) -> list[tuple[str, str]]:
             if prediction.out_of_distribution
             else gettext("yes"),
         ),
-        (gettext("Off its own confidence"), _calibration(prediction.model_version.metrics)),
+        (gettext("Its percentages are off"), _calibration(prediction.model_version.metrics)),
     ]
 
 
@@ -178,10 +159,13 @@ def _calibration(metrics: Mapping[str, Any]) -> str:
     if not isinstance(error, float) or not isinstance(pictures, int):
         return ""
     return ngettext(
-        "by %(error)s on average, measured on %(number)s picture",
-        "by %(error)s on average, measured on %(number)s pictures",
+        "by %(points)s points on average, on %(number)s test picture",
+        "by %(points)s points on average, on %(number)s test pictures",
         pictures,
-    ) % {"error": number_format(error, 3), "number": number_format(pictures, use_l10n=True)}
+    ) % {
+        "points": number_format(round(100 * error, 1)),
+        "number": number_format(pictures, force_grouping=True),
+    }
 
 
 def cuts_of(prediction: Prediction) -> dict[str, float]:

@@ -11,6 +11,7 @@ It says where the network looked, not where a disease is.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -31,6 +32,7 @@ LONGEST = 480  # pixels of an overlay; it is smooth, and a browser makes it larg
 # Viridis (van der Walt and Smith, CC0), evenly spaced: told apart without red and green, and
 # unlike skin. Lightness alone orders it too.
 COLOURS = ("440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725")
+SHOWN_COLOURS = COLOURS[math.ceil(LOW * (len(COLOURS) - 1)) :]  # weak to strong
 
 
 def class_maps(features: Floats, kernel: Floats) -> Floats:
