@@ -19,8 +19,18 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from benchmarks.measuring import Figure, Report, ratio
-from mlservice.engine import Bundle, Modality, assess, open_predictor, prepare, shipped
-from mlservice.engine.assess import views_of_one
+from mlservice.engine import (
+    Bundle,
+    Modality,
+    Picture,
+    Predictor,
+    assess,
+    open_predictor,
+    prepare,
+    shipped,
+)
+from mlservice.engine.assess import views, views_of_one
+from mlservice.engine.heatmap import heat_of, views_mapped
 from mlservice.packs.skin.drawing import draw
 
 IMAGES = 16
@@ -97,6 +107,25 @@ def run(options: argparse.Namespace) -> Report:
     return Report("engine", "what the engine costs, each against the plain way", figures)
 
 
+def _heatmap(bundle: Bundle, predictor: Predictor, picture: Picture, pairs: int) -> list[Figure]:
+    """What it costs that a picture's forwards say which places their answers came from."""
+    batch = views([picture], bundle.fields)
+    wanted = views_mapped(len(bundle.fields))
+
+    def mapped() -> None:
+        for _ in range(REPEATS):
+            scores = predictor.predict(batch, wanted)
+            heat_of([np.asarray(scores[view].class_maps) for view in wanted], bundle.fields)
+
+    def plain() -> None:
+        for _ in range(REPEATS):
+            predictor.predict(batch)
+
+    return compare(
+        "a picture's forwards with its heatmap against without", mapped, plain, REPEATS, pairs
+    )
+
+
 def measure(pairs: int) -> list[list[Figure]]:
     bundle = Bundle.load(shipped("skin"))
     single = batched(bundle.litert_path, bundle.side, 1)
@@ -121,6 +150,7 @@ def measure(pairs: int) -> list[list[Figure]]:
             pairs,
         )
     )
+    found.append(_heatmap(bundle, predictor, picture, pairs))
     for size in ((600, 450), (4000, 3000)):
         contents = [jpeg(size)] * REPEATS
         found.append(

@@ -99,7 +99,7 @@ def _close() -> None:
     from django.db import connection
 
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
 
 
 def _doctor(cases: int) -> Any:

@@ -65,7 +65,7 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_select_related = ("case", "model_version")
     ordering = ("-pk",)
     show_full_result_count = False
-    exclude = ("embedding",)
+    exclude = ("embedding", "heat")
 
 
 @admin.register(Review)

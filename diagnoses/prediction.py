@@ -48,6 +48,7 @@ def prediction_of(
         modality=decides.modality.value,
         conformal_set=list(decides.conformal_set),
         embedding=decides.embedding.astype("<f4").tobytes(),
+        heat=None if decides.heat is None else decides.heat.tobytes(),
         photos=[_short(photo, one) for photo, one in zip(photos, results, strict=True)],
         receipt=_receipt(served, timing),
     )

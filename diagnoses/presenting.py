@@ -192,6 +192,13 @@ def about_answer(case: Case, review: Review) -> About | None:
     return about(case.pack, review.diagnosis) if named else None
 
 
+def diagnosis_title(pack: Pack, label: str, *, short: bool = False) -> str:
+    """A doctor's diagnosis, for doctors; "" is none of the pack's."""
+    if not label:
+        return _("None of these, or no lesion")
+    return pack.label(label).short if short else pack.label(label).title
+
+
 def about(pack: Pack, name: str) -> About:
     """The page about one label, or about none being named."""
     condition = pack.condition(name)

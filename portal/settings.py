@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.contrib.postgres",  # an index of vectors names its operators
     "django.forms",
     "allauth",
     "allauth.account",
@@ -118,8 +119,9 @@ DATABASES = {
         "OPTIONS": {
             # A process stopped in the middle of a transaction would keep its row locks for ever,
             # and whoever skips locked rows would never see them again.
+            # And an index of what is near looks on until it has found enough that may be shown.
             "options": "-c idle_in_transaction_session_timeout="
-            f"{env.int('DATABASE_IDLE_SECONDS', default=10)}s",
+            f"{env.int('DATABASE_IDLE_SECONDS', default=10)}s -c hnsw.iterative_scan=strict_order",
             **_DATABASE.get("OPTIONS", {}),  # what follows the "?" in the address
             "pool": {
                 "min_size": 1,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
 from diagnoses import presenting
+from diagnoses.api.evidence import (
+    HeatmapSerializer,
+    SimilarSerializer,
+    absolute,
+    heatmap_of,
+    similar_of,
+)
 from diagnoses.models import Case, FirstReading, Photo, Review
 
 
@@ -41,7 +47,7 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
 
     @extend_schema_field(serializers.URLField())
     def get_url(self, photo: Photo) -> str:
-        return _absolute(self, "api-photo", photo.case_id, photo.pk)
+        return absolute(self, "api-photo", photo.case_id, photo.pk)
 
 
 class CaseSummarySerializer(serializers.ModelSerializer[Case]):
@@ -70,7 +76,7 @@ class CaseSummarySerializer(serializers.ModelSerializer[Case]):
 
     @extend_schema_field(serializers.URLField())
     def get_url(self, case: Case) -> str:
-        return _absolute(self, "api-case", case.pk)
+        return absolute(self, "api-case", case.pk)
 
     @extend_schema_field(serializers.ChoiceField(choices=Case.Status.choices))
     def get_status(self, case: Case) -> str:
@@ -222,6 +228,20 @@ class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
     stable = serializers.BooleanField(source="prediction.stable")
     out_of_distribution = serializers.BooleanField(source="prediction.out_of_distribution")
     receipt = serializers.DictField(source="prediction.receipt")
+    heatmap = serializers.SerializerMethodField(
+        help_text="null where the model version gave none, or it would mean nothing."
+    )
+    similar = serializers.SerializerMethodField(
+        help_text="Signed cases of the clinic that look alike to the network, most alike first."
+    )
+
+    @extend_schema_field(HeatmapSerializer(allow_null=True))
+    def get_heatmap(self, view: presenting.ComputerView) -> Any:
+        return heatmap_of(self, view)
+
+    @extend_schema_field(SimilarSerializer(many=True))
+    def get_similar(self, view: presenting.ComputerView) -> Any:
+        return similar_of(self, view)
 
 
 class DoctorCaseSerializer(DoctorSummarySerializer):
@@ -253,7 +273,7 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
     @extend_schema_field(ComputerViewSerializer(allow_null=True))
     def get_computer_view(self, case: Case) -> Any:
         view = presenting.computer_view(case, self.context["request"].user)
-        return ComputerViewSerializer(view).data if view else None
+        return ComputerViewSerializer(view, context=self.context).data if view else None
 
     @extend_schema_field(ReviewSerializer(many=True))
     def get_reviews(self, case: Case) -> Any:
@@ -266,9 +286,3 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
 def _has_left(case: Case) -> bool:
     """Whether the seconds in which a signature can be undone are over."""
     return case.signed_at is not None and case.signed_at + settings.UNDO_SIGNATURE <= timezone.now()
-
-
-def _absolute(serializer: serializers.BaseSerializer[Any], name: str, *args: object) -> str:
-    path = reverse(name, args=args)
-    request = serializer.context.get("request")
-    return request.build_absolute_uri(path) if request else path

@@ -9,7 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from diagnoses.api.people import PeopleView
 from diagnoses.api.talk import NewPhotoView, TalkView
 from diagnoses.api.tokens import TokenView
-from diagnoses.api.views import CasesView, CaseView, NowhereView, PhotoView
+from diagnoses.api.views import CasesView, CaseView, HeatmapView, NowhereView, PhotoView
 
 # Swagger UI draws its icons from data: addresses; its scripts and styles keep to the common policy.
 docs = csp_update({"img-src": ["data:"]})(
@@ -21,6 +21,7 @@ urlpatterns = [
     path("cases", CasesView.as_view(), name="api-cases"),
     path("cases/<uuid:pk>", CaseView.as_view(), name="api-case"),
     path("cases/<uuid:pk>/photos/<uuid:photo>", PhotoView.as_view(), name="api-photo"),
+    path("cases/<uuid:pk>/photos/<uuid:photo>/heatmap", HeatmapView.as_view(), name="api-heatmap"),
     path("cases/<uuid:pk>/messages/", TalkView.as_view(), name="api-messages"),
     path("cases/<uuid:pk>/photos/", NewPhotoView.as_view(), name="api-new-photo"),
     path("people", PeopleView.as_view(), name="api-people"),

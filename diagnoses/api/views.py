@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import User
-from diagnoses import hearing
+from diagnoses import hearing, heat
 from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -195,6 +195,32 @@ class CaseView(APIView):
             PatientCaseSerializer if user.is_patient else DoctorCaseSerializer
         )
         return Response(words(case, context={"request": request}).data)
+
+
+class HeatmapView(APIView):
+    @extend_schema(
+        operation_id="cases_photo_heatmap",
+        summary="Where the computer looked in a picture",
+        description=(
+            "For a doctor whose own reading is in: a PNG with the picture's proportions, to be "
+            "laid over it. Clear where nothing speaks for the label, and outside the middle square."
+        ),
+        parameters=[
+            OpenApiParameter("label", str, description="By default the label the view names.")
+        ],
+        responses={(200, "image/png"): OpenApiTypes.BINARY} | problems(401, 404),
+    )
+    def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
+        user = user_of(request)
+        case = get_object_or_404(cases_of(user).readable_by_doctor(user), pk=pk)
+        picture = get_object_or_404(Photo, case=case, pk=photo)
+        label = request.query_params.get("label", "")
+        found = heat.shown_to(case, picture, user, label, where="api")
+        if found is None:
+            raise NotFound
+        response = HttpResponse(found, content_type="image/png")
+        response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class PhotoView(APIView):

@@ -12,7 +12,7 @@ from accounts.append_only import refuse_changes
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnoses', '0010_claims'),
+        ('diagnoses', '0011_precedent'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

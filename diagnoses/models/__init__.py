@@ -16,6 +16,7 @@ from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
+from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
@@ -23,6 +24,8 @@ from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 __all__ = [
     "DUE_FIRST",
     "DUE_SOON",
+    "INDEXED_SIZE",
+    "LARGEST_SIZE",
     "MOST_SAID",
     "OPEN_FOR",
     "RISKY_FIRST",
@@ -41,6 +44,7 @@ __all__ = [
     "NudgeQuerySet",
     "Outcome",
     "Photo",
+    "Precedent",
     "Prediction",
     "ReadMark",
     "Remark",

@@ -251,7 +251,8 @@ class Case(models.Model):
     @property
     def prediction(self) -> Prediction | None:
         """The newest live prediction, or ``None`` while unscored."""
-        return self.predictions.filter(scoring__purpose="live").order_by("-pk").first()
+        live = self.predictions.filter(scoring__purpose="live").defer("embedding", "heat")
+        return live.order_by("-pk").first()
 
 
 class CaseEvent(models.Model):

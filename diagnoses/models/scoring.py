@@ -121,6 +121,9 @@ class Prediction(models.Model):
     modality = models.CharField(max_length=20)
     conformal_set = models.JSONField(default=list)
     embedding = models.BinaryField()  # float32, little-endian
+    # Where in the photo each label was found, labels by name: mlservice.engine.heatmap. Null where
+    # the network could not tell.
+    heat = models.BinaryField(null=True)
     photos = models.JSONField(default=list)  # every scored photo's own assessment, in short
     receipt = models.JSONField(default=dict)  # hashes, temperature, device, durations
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
-from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from diagnoses import figures, presenting, talking, telling, triage, worklist
+from diagnoses import figures, presenting, talking, triage, worklist
 from diagnoses.models import (
     Case,
     CaseEvent,
     CaseQuerySet,
     FirstReading,
     Photo,
-    Prediction,
     Retake,
     Review,
 )
+from diagnoses.views.evidence import Heatmap, no_view_because
 from diagnoses.views.pictures import at_other_times
 from diagnoses.worklist import Filters, Row
 from mlservice.packs import Pack, Question
@@ -61,15 +58,6 @@ EVENTS = {
     "visit_no_appointment": _("The patient could not get an appointment"),
     "visit_decided_not": _("The patient decided not to see a doctor"),
 }
-NO_VIEW = {
-    "no_consent": _("The patient did not want a computer to look."),
-    "photo_quality": _("The photo cannot be judged; the patient sent it as it is."),
-    "no_close_view": _("The patient sent only photos from further away; the computer reads none."),
-    "no_model": _("No model was in service when the case came in."),
-    "late": _("It had not come when the case was signed."),
-    "not_judged": _("The computer found nothing in the photo that it could judge."),
-    "failed": _("It could not read this case."),
-}
 VISITS = frozenset({"visit_yes", "visit_not_yet", "visit_decided_not"})
 # What was done by one doctor among several is said with the name.
 BY_NAME = frozenset(
@@ -99,6 +87,7 @@ class PhotoShown:
     kind: str
     problems: str
     new: bool = False  # it came with the newest retake
+    overlay: str = ""  # the address of a picture of the same frame to lay over it
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +149,12 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "others": _others(case, doctor),
         "events": event_lines(events),
         "own_reading": own_reading,
-        "own_reading_says": _title(case.pack, own_reading.diagnosis) if own_reading else "",
+        "own_reading_says": presenting.diagnosis_title(case.pack, own_reading.diagnosis)
+        if own_reading
+        else "",
         "must_read_first": case.is_open and not presenting.may_see_computer(case, doctor),
         "own_plan": Review.Plan(own_reading.plan).label if own_reading else "",
         "view": view,
-        "view_facts": view_facts(view.prediction, case.pack) if view else [],
-        "receipt": receipt_of(view.prediction) if view else [],
         "no_view_because": no_view_because(case, events),
         "history": history,
         "standing": standing,
@@ -186,6 +175,14 @@ def _photo_shown(photo: Photo, pack: Pack, newest: Retake | None) -> PhotoShown:
     problems = [pack.quality[code].problem for code in photo.quality.get("reasons", [])]
     new = newest is not None and photo.retake_id == newest.pk
     return PhotoShown(photo, pack.photo_kind(photo.kind).text, " and ".join(problems), new)
+
+
+def with_overlay(photos: list[PhotoShown], heatmap: Heatmap | None) -> list[PhotoShown]:
+    """The same, where there is a heatmap for one of them."""
+    return [
+        replace(shown, overlay=heatmap.url) if heatmap and heatmap.photo == shown.photo else shown
+        for shown in photos
+    ]
 
 
 def answer_lines(case: Case) -> list[AnswerLine]:
@@ -242,62 +239,18 @@ def _told(event: CaseEvent) -> str:
     return words if event.kind == "told_more" else ""
 
 
-def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
-    """Why a doctor who may see the computer's view finds none."""
-    if case.status == Case.Status.REGISTERED:
-        return gettext("It is still at work, or late. You need not wait for it.")
-    told = [event for event in events if event.kind in {"unscored", "checked", "retaken"}]
-    if told and told[-1].kind == "retaken" and told[-1].detail.get("computer"):
-        return gettext("It is looking at the new photo. You need not wait for it.")
-    reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
-    return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))
-
-
-def view_facts(prediction: Prediction, pack: Pack) -> list[tuple[str, str]]:
-    """What bears on trusting the numbers, in words."""
-    return [
-        (gettext("Kind of picture"), pack.modalities[prediction.modality]),
-        (
-            gettext("Turned four ways"),
-            gettext("same answer") if prediction.stable else gettext("the answer changes"),
-        ),
-        (
-            gettext("Like its training pictures"),
-            gettext("no, its scores may mean little")
-            if prediction.out_of_distribution
-            else gettext("yes"),
-        ),
-    ]
-
-
-def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
-    """Which program said it, to the hash, and how it got there."""
-    receipt = prediction.receipt
-    to_the_second = pgettext("a date, as Django writes it", "j F Y, H:i:s")
-    more = [
-        (gettext("Temperature"), str(receipt.get("temperature", ""))),
-        (gettext("Threshold"), str(prediction.threshold)),
-        (gettext("Time"), date_format(localtime(prediction.created_at), to_the_second)),
-    ]
-    return telling.receipt_of(prediction) + more
-
-
 def signed_answers(case: Case) -> list[Signed]:
     """Every answer ever signed for this case, oldest first."""
     reviews = case.reviews.select_related("doctor", "undoing")
     return [
         Signed(
             review,
-            _title(case.pack, review.diagnosis),
+            presenting.diagnosis_title(case.pack, review.diagnosis),
             undone=hasattr(review, "undoing"),
             about=presenting.about(case.pack, review.diagnosis) if review.diagnosis else None,
         )
         for review in reviews
     ]
-
-
-def _title(pack: Pack, label: str) -> str:
-    return pack.label(label).title if label else gettext("None of these, or no lesion")
 
 
 def _undo_seconds(standing: Signed | None, doctor: User) -> int:

@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.languages import language_of
 from accounts.models import User
-from diagnoses import claims, talking, workflow
+from diagnoses import claims, presenting, talking, workflow
 from diagnoses.doctor_forms import (
     AmendForm,
     AnswerForm,
@@ -31,7 +31,8 @@ from diagnoses.doctor_forms import (
 from diagnoses.models import Case, Review
 from diagnoses.talk_forms import RetakeRequestForm, TalkForm
 from diagnoses.views.again import beside
-from diagnoses.views.desk import desk
+from diagnoses.views.desk import desk, with_overlay
+from diagnoses.views.evidence import evidence
 from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
 
@@ -73,8 +74,7 @@ def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     case = _case(request, pk)
     if request.method == "GET":
         return _back(request, case)
-    content = desk(case, person(request), Filters.read(request.GET))
-    form = AnswerForm(request.POST, **_form_of(case, content["view"] is not None))
+    form = AnswerForm(request.POST, **_form_of(case, _view_is_open(request, case)))
     if not form.is_valid():
         return _page(request, case, answer_form=form, status=422)
     try:
@@ -109,7 +109,7 @@ def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
     standing = case.reviews.standing().last()
     if standing is None:
         return _back(request, case)
-    view_open = desk(case, person(request), Filters())["view"] is not None
+    view_open = _view_is_open(request, case)
     if request.method == "GET":
         initial = from_review(standing) | {"after": standing.pk} | _template(request, case)
         form = AmendForm(initial=initial, **_form_of(case, view_open))
@@ -191,6 +191,11 @@ def _newest_seen(request: HttpRequest) -> int:
     return int(raw) if raw.isdecimal() and len(raw) < 19 else 0
 
 
+def _view_is_open(request: HttpRequest, case: Case) -> bool:
+    """Whether the answer is asked to agree or differ."""
+    return presenting.computer_view(case, person(request)) is not None
+
+
 def _case(request: HttpRequest, pk: UUID) -> Case:
     """Whatever a doctor does with a case shows the others that they have it open."""
     cases = Case.objects.readable_by_doctor(person(request))
@@ -200,9 +205,12 @@ def _case(request: HttpRequest, pk: UUID) -> Case:
 
 
 def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> HttpResponse:
-    content = desk(case, person(request), Filters.read(request.GET)) | forms
+    filters = Filters.read(request.GET)
+    content = desk(case, person(request), filters) | forms
     own_is_in = not case.is_open or not content["must_read_first"]
     content |= beside(case, person(request), own_is_in=own_is_in)
+    content |= evidence(case, person(request), content["view"], request.GET, filters.query())
+    content["photos"] = with_overlay(content["photos"], content.get("heatmap"))
     content["chosen_template"] = request.GET.get("template", "")
     content["template_values"] = {
         template.name: starting_from(template) for template in _templates(case)

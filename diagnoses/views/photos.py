@@ -28,12 +28,12 @@ def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     user, size = person(request), request.GET.get("size")
     found = get_object_or_404(Photo.objects.visible_to(user), pk=pk)
     if size == "thumb":
-        return _private(thumbnail(found))
+        return private(thumbnail(found))
     audit.record("photo.viewed", actor=user, about=f"case:{found.case_id}", photo=str(found.pk))
     if size == "medium":  # made anew each time: no copy that could be forgotten on the disk
         with found.file.open("rb") as picture:
-            return _private(shrink(picture, MEDIUM))
-    return _private(found.file.open("rb"))
+            return private(shrink(picture, MEDIUM))
+    return private(found.file.open("rb"))
 
 
 @patient_required
@@ -43,15 +43,15 @@ def draft_thumb(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     mine = DraftPhoto.objects.filter(patient__in=User.objects.answered_for_by(person(request)))
     draft = get_object_or_404(mine, pk=pk)
     with draft.file.open("rb") as picture:
-        return _private(shrink(picture))
+        return private(shrink(picture))
 
 
-def _private(picture: bytes | IO[bytes]) -> HttpResponseBase:
-    """A JPEG that no cache keeps, no other site embeds and no browser takes for anything else."""
+def private(picture: bytes | IO[bytes], kind: str = "image/jpeg") -> HttpResponseBase:
+    """A picture that no cache keeps, no other site embeds and no browser takes for another kind."""
     response: HttpResponseBase = (
-        HttpResponse(picture, content_type="image/jpeg")
+        HttpResponse(picture, content_type=kind)
         if isinstance(picture, bytes)
-        else FileResponse(picture, content_type="image/jpeg")
+        else FileResponse(picture, content_type=kind)
     )
     response["Cache-Control"] = "private, no-store"
     response["Content-Disposition"] = "inline"

@@ -16,6 +16,7 @@ from diagnoses.models import UNSCORED_SHOWS_AFTER, Case, CaseEvent, Prediction, 
 from diagnoses.states import Status, WorkflowError
 from diagnoses.triage import by_answers
 from diagnoses.workflow.moves import about_case, answer_within, move, note
+from diagnoses.workflow.precedents import remember
 from diagnoses.workflow.telling import pass_to_doctors, tell_checked
 from mlservice import registry
 from mlservice.engine.types import Tier
@@ -46,9 +47,11 @@ def attach(*found: tuple[Scoring, Prediction]) -> bool:
         )
         arrived = []
         for row, view in found:
-            live = row.purpose == Scoring.Purpose.LIVE and view.case.is_open
-            if live and _show(view):
+            live = row.purpose == Scoring.Purpose.LIVE
+            if live and view.case.is_open and _show(view):
                 arrived.append(view.case)
+            elif live and view.case.is_signed:
+                remember(view.case)  # which could not be done at the signature
         tell_checked(*arrived)
         failpoints.reach("before_commit")
     return True

@@ -17,6 +17,7 @@ from diagnoses.workflow.again import draw, draw_back
 from diagnoses.workflow.computer import catch_up
 from diagnoses.workflow.moves import about_case, about_review, move, note, on, too_late
 from diagnoses.workflow.nudges import forget, remind_of
+from diagnoses.workflow.precedents import remember
 from diagnoses.workflow.telling import tell_signed
 from notifications import ledger
 from notifications.models import Event
@@ -63,6 +64,7 @@ def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) ->
         if saw is not None:  # after the move, which waits for a photo that is just coming in
             _has_seen_the_newest_photo(case, saw)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
+        remember(case)
         remind_of(case, review)
         draw(review)
         tell_signed(case, review, Event.CASE_SIGNED)

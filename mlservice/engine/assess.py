@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlservice.engine.bundle import Bundle
+from mlservice.engine.heatmap import heat_of, views_mapped
 from mlservice.engine.preprocess import closer
 from mlservice.engine.statistics import GATE_ORDER
 from mlservice.engine.types import (
     Floats,
+    Heat,
     Modality,
     Picture,
     PictureAssessment,
@@ -152,7 +154,9 @@ def assess(
     if not pictures:
         return []
     each = views_of_one(bundle.fields)
-    scores = predictor.predict(views(pictures, bundle.fields))
+    shown = views_mapped(len(bundle.fields))
+    mapped = {each * i + view for i in range(len(pictures)) for view in shown}
+    scores = predictor.predict(views(pictures, bundle.fields), mapped)
     if len(scores) != each * len(pictures):
         raise PredictError(
             f"The network gave {len(scores)} answers to {each * len(pictures)} questions."
@@ -206,7 +210,17 @@ def assess_scores(
         tier=verdict.tier,
         reasons=verdict.reasons,
         embedding=embedding,
+        heat=_heat(bundle, scores),
     )
+
+
+def _heat(bundle: Bundle, scores: Sequence[RawScores]) -> Heat | None:
+    """The picture's heat by label name, or ``None`` where its network gives no maps."""
+    maps = [scores[view].class_maps for view in views_mapped(len(scores) // ROTATIONS)]
+    if any(one is None for one in maps):
+        return None
+    by_name = sorted(range(len(bundle.labels)), key=bundle.labels.__getitem__)
+    return heat_of([one for one in maps if one is not None], bundle.fields)[by_name]
 
 
 def _harmful(bundle: Bundle) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +32,31 @@ class KerasPredictor:
         self.name = f"tensorflow-{tensorflow.__version__} {'gpu' if gpu else 'cpu'}"
         self.batch_size = BATCH_SIZE if gpu else 4
         self._side, self._tensorflow = side, tensorflow
+        gives_maps = _ends_in_mean_and_dense(network, shapes.get("feature_map"), embedding)
+
+        def forward(batch: Any) -> dict[str, Any]:
+            outputs = dict(network(batch, training=False))
+            features = outputs.pop("feature_map", None)  # large: what is made of it stays behind
+            if gives_maps:
+                kernel = network.get_layer("logits").kernel
+                outputs["class_maps"] = tensorflow.einsum("nhwd,dc->nhwc", features, kernel)
+            return outputs
+
         # A fixed batch shape is compiled once and never again in the middle of the queue.
         signature = [tensorflow.TensorSpec((self.batch_size, side, side, 3), tensorflow.float32)]
-        self._forward: Any = tensorflow.function(
-            lambda x: network(x, training=False), input_signature=signature
-        )
+        self._forward: Any = tensorflow.function(forward, input_signature=signature)
 
-    def predict(self, batch: Picture) -> list[RawScores]:
+    def predict(self, batch: Picture, mapped: Container[int] = ()) -> list[RawScores]:
         """Score ``(n, side, side, 3)`` ``uint8``; raises :class:`PredictError`."""
         check_batch(batch, self._side)
         scores: list[RawScores] = []
         for start in range(0, len(batch), self.batch_size):
             scores += self._chunk(batch[start : start + self.batch_size])
-        return check_scores(scores)
+        found = [
+            raw if number in mapped else replace(raw, class_maps=None)
+            for number, raw in enumerate(scores)
+        ]
+        return check_scores(found)
 
     def _chunk(self, batch: Picture) -> list[RawScores]:
         padded = np.zeros((self.batch_size, *batch.shape[1:]), np.float32)
@@ -52,7 +66,19 @@ class KerasPredictor:
         except self._tensorflow.errors.OpError as error:
             raise PredictError(f"The network could not be run: {error}.") from error
         logits, embedding = outputs["logits"].numpy(), outputs["embedding"].numpy()
-        return [RawScores(logits[i], embedding[i]) for i in range(len(batch))]
+        maps = outputs["class_maps"].numpy() if "class_maps" in outputs else [None] * len(batch)
+        return [RawScores(logits[i], embedding[i], maps[i]) for i in range(len(batch))]
+
+
+def _ends_in_mean_and_dense(network: Any, features: tuple[int, ...] | None, size: int) -> bool:
+    """Whether the logits are one dense layer of the mean of the feature map."""
+    if features is None or len(features) != 3 or features[-1] != size:
+        return False
+    names = {layer.name for layer in network.layers}
+    return {"logits", "embedding"} <= names and (
+        type(network.get_layer("logits")).__name__ == "Dense"
+        and type(network.get_layer("embedding")).__name__ == "GlobalAveragePooling2D"
+    )
 
 
 def _import_tensorflow() -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from mlservice.engine.heatmap import class_maps
 from mlservice.engine.types import BundleError, Floats, Picture, PredictError, RawScores
 
 # Forwards are of one picture: larger ones are no faster on a CPU (benchmarks/engine.py), and alone
 # a picture's result is the same to the bit whatever else is in its batch. Each interpreter keeps a
 # copy of the weights, so a large machine gives several threads to each.
 MOST_LANES = 8
+HEAD_TOLERANCE = 1e-3  # of a logit
 
 
 class LitertPredictor:
@@ -38,9 +41,15 @@ class LitertPredictor:
         self._side, self._lock = side, Lock()
         each = self.threads // lanes
         self._lanes = [_Lane(path, side, labels, embedding, each) for _ in range(lanes)]
+        self._kernel = self._lanes[0].kernel(labels, embedding)
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
-    def predict(self, batch: Picture) -> list[RawScores]:
+    @property
+    def gives_maps(self) -> bool:
+        """Whether this network can tell which places its logits come from."""
+        return self._kernel is not None
+
+    def predict(self, batch: Picture, mapped: Container[int] = ()) -> list[RawScores]:
         """Score ``(n, side, side, 3)`` ``uint8``; raises :class:`PredictError`."""
         check_batch(batch, self._side)
         scores: list[RawScores | None] = [None] * len(batch)
@@ -48,7 +57,8 @@ class LitertPredictor:
 
         def work(lane: _Lane) -> None:
             for number in numbers:
-                scores[number] = lane.forward(batch[number])
+                kernel = self._kernel if number in mapped else None
+                scores[number] = lane.forward(batch[number], kernel)
 
         with self._lock:
             running = [self._pool.submit(work, lane) for lane in self._lanes]
@@ -73,17 +83,48 @@ class _Lane:
         self._input = self._only_input(path.name)
         self._logits = self._output("logits", labels, path.name)
         self._embedding = self._output("embedding", embedding, path.name)
+        self._features = self._feature_map(embedding)
 
-    def forward(self, picture: Picture) -> RawScores:
+    def forward(self, picture: Picture, kernel: Floats | None = None) -> RawScores:
+        """The scores, and with the dense layer's ``kernel`` the class maps."""
         self._interpreter.set_tensor(self._input, picture[None].astype(np.float32))
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise PredictError(f"The network could not be run: {error}.") from error
+        maps = None
+        if kernel is not None and self._features is not None:
+            # Looked at, not copied: the next forward may not find a view on its memory.
+            maps = class_maps(self._interpreter.tensor(self._features)()[0], kernel)
         return RawScores(
             logits=self._interpreter.get_tensor(self._logits)[0],
             embedding=self._interpreter.get_tensor(self._embedding)[0],
+            class_maps=maps,
         )
+
+    def kernel(self, labels: int, embedding: int) -> Floats | None:
+        """The dense layer that makes logits of embeddings, ``(embedding, labels)``.
+
+        Found in the network's file by its shape and proven on two pictures; ``None`` where the
+        network gives no feature map, or ends in anything else.
+        """
+        if self._features is None:
+            return None
+        noise = np.random.default_rng(0).integers(0, 256, (self._side, self._side, 3), np.uint8)
+        one, other = self.forward(noise), self.forward(np.zeros_like(noise))
+        for detail in self._interpreter.get_tensor_details():
+            if list(detail["shape"]) == [labels, embedding] and detail["dtype"] is np.float32:
+                found = self._constant(int(detail["index"]))
+                if found is not None and _explains(found, one, other):
+                    return np.ascontiguousarray(found.T)
+        return None
+
+    def _constant(self, index: int) -> Floats | None:
+        try:
+            found: Floats = self._interpreter.get_tensor(index).copy()
+        except ValueError:  # computed on the way, and not kept
+            return None
+        return found
 
     def _only_input(self, file: str) -> int:
         inputs = self._interpreter.get_input_details()
@@ -93,14 +134,30 @@ class _Lane:
             raise BundleError(f"The network {file!r} takes {found}, not {shape}.")
         return int(inputs[0]["index"])
 
+    def _feature_map(self, embedding: int) -> int | None:
+        """The last feature map ``(1, h, w, embedding)``, where the network gives it."""
+        details = self._outputs().get("feature_map")
+        if details is None or len(details["shape"]) != 4 or details["shape"][-1] != embedding:
+            return None
+        return int(details["index"])
+
+    def _outputs(self) -> dict[str, Any]:
+        """The signature's outputs: they go by name, never by order."""
+        outputs: dict[str, Any] = self._interpreter.get_signature_runner().get_output_details()
+        return outputs
+
     def _output(self, name: str, size: int, file: str) -> int:
-        """The tensor of the signature's output ``name``: outputs go by name, never by order."""
-        runner = self._interpreter.get_signature_runner()
-        details = runner.get_output_details().get(name)
+        details = self._outputs().get(name)
         if details is None or list(details["shape"]) != [1, size]:
             found = None if details is None else list(details["shape"])
             raise BundleError(f"The network {file!r} has {found} as {name!r}, not [1, {size}].")
         return int(details["index"])
+
+
+def _explains(kernel: Floats, one: RawScores, other: RawScores) -> bool:
+    """Whether two pictures' logits differ just as ``kernel`` ``(labels, embedding)`` has it."""
+    expected = kernel @ (one.embedding - other.embedding)
+    return bool(np.abs(one.logits - other.logits - expected).max() <= HEAD_TOLERANCE)
 
 
 def check_batch(batch: Picture, side: int) -> None:

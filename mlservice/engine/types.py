@@ -8,7 +8,7 @@ mixing them swaps melanoma with naevus.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Heat = NDArray[np.uint8]  # (labels, grid, grid), see mlservice.engine.heatmap
 
 
 class Tier(StrEnum):
@@ -74,11 +75,13 @@ class RawScores:
     """What the network says of one picture, before calibration.
 
     ``logits`` has shape ``(classes,)`` in the order of ``Bundle.labels``; ``embedding`` is the
-    pooled feature vector. Both ``float32``.
+    pooled feature vector. Both ``float32``. ``class_maps`` ``(h, w, classes)`` say which places the
+    logits came from, where that was asked for and the network can tell.
     """
 
     logits: Floats
     embedding: Floats
+    class_maps: Floats | None = None
 
 
 class Predictor(Protocol):
@@ -86,12 +89,13 @@ class Predictor(Protocol):
 
     ``predict`` takes ``uint8`` of shape ``(n, side, side, 3)`` and returns exactly ``n`` results
     or raises :class:`PredictError`; a picture's result does not depend on its batch-mates.
+    ``mapped`` are the places in the batch whose class maps are wanted too.
     """
 
     name: str  # for the receipt, e.g. "litert-2.3.0 cpu"
     batch_size: int  # the number of forwards per call that pays on this engine
 
-    def predict(self, batch: Picture) -> Sequence[RawScores]: ...
+    def predict(self, batch: Picture, mapped: Container[int] = ()) -> Sequence[RawScores]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class PictureAssessment:
     urgent first: ``risk_r95``, ``risk_r99``, ``out_of_distribution``, ``unstable``,
     ``modality_unproven``, ``modality_mismatch``, ``not_skin``, ``no_lesion``. Of a picture whose
     ``modality`` does not show a mark, the scores mean nothing: they are kept, and no class may be
-    named from them.
+    named from them. ``heat`` says where the network found what speaks for each label, in the order
+    of their names; ``None`` where it cannot tell.
     """
 
     probabilities: Mapping[str, float]
@@ -123,3 +128,4 @@ class PictureAssessment:
     tier: Tier
     reasons: tuple[str, ...]
     embedding: Floats
+    heat: Heat | None = None

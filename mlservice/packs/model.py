@@ -36,6 +36,11 @@ class Label:
     def harmful(self) -> bool:
         return self.kind == "harmful"
 
+    @property
+    def short(self) -> str:
+        """The title without what stands in brackets behind it, for where there is little room."""
+        return self.title.partition(" (")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

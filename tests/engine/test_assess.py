@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -131,8 +131,8 @@ class Forgetful:
     def __init__(self, inner: Predictor) -> None:
         self.inner = inner
 
-    def predict(self, batch: Picture) -> Sequence[RawScores]:
-        return self.inner.predict(batch)[:-1]
+    def predict(self, batch: Picture, mapped: Container[int] = ()) -> Sequence[RawScores]:
+        return self.inner.predict(batch, mapped)[:-1]
 
 
 def test_a_missing_answer_is_an_error_not_a_shift(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,8 @@ class Altered:
     ) -> None:
         self.inner, self.before, self.shift = inner, before, shift
 
-    def predict(self, batch: Picture) -> Sequence[RawScores]:
-        scores = self.inner.predict(np.ascontiguousarray(self.before(batch)))
+    def predict(self, batch: Picture, mapped: Container[int] = ()) -> Sequence[RawScores]:
+        scores = self.inner.predict(np.ascontiguousarray(self.before(batch)), mapped)
         return [RawScores(raw.logits + np.float32(self.shift), raw.embedding) for raw in scores]
 
 

@@ -1,0 +1,110 @@
+"""Signed cases of the same clinic whose pictures look alike to the network.
+
+Likeness is the cosine between two embeddings of one network. It is of pictures, not of diseases.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+from pgvector.django import CosineDistance, HalfVectorField
+
+from accounts import audit
+from accounts.models import User
+from diagnoses import presenting
+from diagnoses.models import Case, Precedent, Prediction, Review
+from diagnoses.models.precedent import agreed
+from diagnoses.workflow.precedents import unit
+
+SHOWN = 6
+# Of any two pictures among 420 of HAM10000, seen by the shipped network, one in twenty pairs
+# is closer than the first, one in four closer than the second.
+VERY_ALIKE, ALIKE = 0.95, 0.83
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """One signed case beside the one being read; without a name, unless it is the same patient."""
+
+    case: Case
+    photo_id: UUID
+    diagnosis: str  # a label's name; "" is none of the pack's
+    plan: str  # a Review.Plan
+    likeness: float  # 1 is the same picture
+    same_patient: bool
+
+    @property
+    def diagnosis_in_words(self) -> str:
+        return presenting.diagnosis_title(self.case.pack, self.diagnosis, short=True)
+
+    @property
+    def plan_in_words(self) -> str:
+        return str(Review.Plan(self.plan).label)
+
+    @property
+    def floored(self) -> float:
+        """To two decimals and never up: 0.829 does not pass for :data:`ALIKE`."""
+        return math.floor(self.likeness * 100) / 100
+
+    @property
+    def likeness_in_words(self) -> str:
+        if self.likeness >= VERY_ALIKE:
+            return _("Very alike")
+        return _("Alike") if self.likeness >= ALIKE else _("Not very alike")
+
+
+def shown_to(case: Case, view: Prediction, doctor: User, *, where: str) -> list[Similar]:
+    """:func:`similar_to`, written down: which cases were shown beside which."""
+    found = similar_to(case, view, doctor)
+    if found:
+        beside = [str(one.case.pk) for one in found]
+        audit.record(
+            "similar.shown", actor=doctor, about=f"case:{case.pk}", cases=beside, where=where
+        )
+    return found
+
+
+def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
+    """The signed cases most alike that ``doctor`` may read, nearest first; :data:`SHOWN` at most.
+
+    None for a picture that shows nothing to compare, and none for a patient who took the consent
+    back that comparing needs.
+    """
+    embedding = unit(bytes(view.embedding))
+    if embedding is None or not view.names_a_class:
+        return []
+    size = embedding.dimensions()
+    near = CosineDistance(Cast("embedding", HalfVectorField(dimensions=size)), embedding)
+    found = (
+        Precedent.objects.confirmed()
+        .filter(
+            clinic=case.clinic_id,
+            network=view.model_version.weights_hash,
+            size=size,
+            case__in=Case.objects.readable_by_doctor(doctor),
+        )
+        .filter(*agreed(case.patient_id))
+        .exclude(case=case)
+        .select_related("case", "prediction")
+        .defer("embedding", "prediction__embedding", "prediction__heat")
+        .annotate(distance=near)
+        .order_by("distance")[:SHOWN]
+    )
+    return [_similar(case, one) for one in found]
+
+
+def _similar(case: Case, one: Any) -> Similar:
+    """``one``: a precedent with what the query added to it."""
+    return Similar(
+        case=one.case,
+        photo_id=one.prediction.photo_id,
+        diagnosis=one.diagnosis,
+        plan=one.plan,
+        likeness=max(0.0, 1.0 - one.distance),
+        same_patient=one.case.patient_id == case.patient_id,
+    )
