@@ -262,11 +262,17 @@ def test_two_times_stand_side_by_side_and_move_together_or_not(
     desk.press("y", "x")  # each for itself
     assert spans()[0] == pytest.approx(first[0], rel=0.03)
     assert spans()[1] == pytest.approx(nearer[1], rel=0.03)
+    # The one beside is chosen: they change places.
+    left = desk.stage.get_attribute("aria-label")
+    page.get_by_role("group", name="Choose a picture").get_by_role("button").last.click()
+    expect(right).to_have_attribute("aria-label", str(left))
+    for stage in (desk.stage, right):
+        expect(stage.locator("img").first).to_be_visible()
     right.click()
-    desk.press("v")  # the only other one is shown beside: they stay as they are
     desk.press("b")
     expect(right).to_be_hidden()
-    assert "at the same" not in page.locator("[data-caption]").first.inner_text()
+    expect(desk.stage).to_have_attribute("aria-label", str(left))  # the one looked at last stays
+    expect(desk.stage.locator("img").first).to_be_visible()
     expect(page.locator("[data-view][aria-pressed=true]")).to_have_count(1)
 
 

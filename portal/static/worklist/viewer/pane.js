@@ -34,7 +34,6 @@ export class Pane {
   }
 
   show(picture) {
-    this.picture?.layer.remove();
     this.picture = picture;
     picture.light ??= { ...UNLIT };
     this.sheet.replaceChildren(picture.layer);
