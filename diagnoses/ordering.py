@@ -34,8 +34,9 @@ class Mark:
 
 def mark_of(user: User, case: UUID) -> Mark | None:
     """``None`` if there is no such case for this doctor."""
-    ranked: Any = Case.objects.readable_by_doctor(user).urgent_first().filter(pk=case)
-    found = ranked.values_list("tier_rank", "due_rank", "risk", "submitted_at", "pk").first()
+    ranked: Any = Case.objects.readable_by_doctor(user).urgent_first()
+    key = ("tier_rank", "due_rank", "risk", "submitted_at", "pk")
+    found = ranked.filter(pk=case).values_list(*key).first()
     return Mark(*found) if found else None
 
 

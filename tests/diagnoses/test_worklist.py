@@ -191,6 +191,42 @@ def test_pages_join_without_a_gap_or_a_repeat(cast: Cast) -> None:
         assert seen == in_order
 
 
+def test_the_head_of_the_list_is_that_of_the_whole_order_wherever_a_page_begins(
+    cast: Cast,
+) -> None:
+    kinds: list[dict[str, Any]] = [RED, AMBER, {"risk": 0.05}]
+    for number in range(12):
+        case = scored(submitted(cast.ana), **kinds[number % 3])
+        due_in(case, hours=(-3, 2, 6, 90)[number % 4])
+    due_in(failed(cast.ana), hours=1)
+    failed(cast.ana)
+    # RED by the answers alone, without a risk, among the unscored.
+    Case.objects.filter(pk=scored(submitted(cast.ana), **RED).pk).update(risk=None)
+
+    whole = list(worklist.waiting_for(cast.ruth).urgent_first())
+    assert len(whole) == 15
+    for place, case in enumerate(whole):
+        rows = worklist.page(cast.ruth, Filters(), after=case.pk, size=4).rows
+        assert [row.case for row in rows] == whole[place + 1 : place + 5]
+
+
+@pytest.mark.parametrize("namesakes", [1, 200])
+def test_a_name_is_found_by_any_of_its_letters_whether_few_or_many_have_it(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, namesakes: int
+) -> None:
+    monkeypatch.setattr(worklist, "NAMESAKES", namesakes)
+    first, second = scored(submitted(cast.ana)), submitted(cast.bo)
+    User.objects.filter(pk=cast.ana.pk).update(name="Ana O'Brien-Strauß")
+    User.objects.filter(pk=cast.bo.pk).update(name="Bo 100%_Straus")
+    for words in ("s", "st", "STRAU"):
+        assert set(listed(cast.ruth, search=words)) == {first, second}, words
+    for words in ("'b", "O'Brien-Str", "a O", "RAUß"):
+        assert listed(cast.ruth, search=words) == [first], words
+    for words in ("100%_", "o 1"):
+        assert listed(cast.ruth, search=words) == [second], words
+    assert listed(cast.ruth, search="strauxx") == []
+
+
 def test_a_page_is_marked_by_a_case_and_never_by_its_risk(cast: Cast) -> None:
     for _ in range(worklist.PAGE + 1):
         scored(submitted(cast.ana), risk=0.0123456789)
