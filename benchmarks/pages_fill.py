@@ -155,4 +155,3 @@ def filled(doctor: User, cases: int) -> None:
         for statement in IN_TURN:
             cursor.execute(statement, values if "%" in statement else None)
         cursor.execute("DROP TABLE drawn")
-        cursor.execute("VACUUM ANALYZE")
