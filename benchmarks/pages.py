@@ -74,7 +74,7 @@ def _made(cases: int) -> dict[str, There]:
         cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE lentigo')
     began = time.perf_counter()
     with _database(name):
-        tasks = _tasks(_doctor(cases), name)
+        tasks = tasks_of(_doctor(cases), name)
     say(f"{cases} cases after {time.perf_counter() - began:.0f} s")
     return tasks
 
@@ -104,6 +104,7 @@ def _close() -> None:
 
 
 def _doctor(cases: int) -> Any:
+    from django.db import connection
     from django.utils import timezone
 
     from accounts import people
@@ -118,10 +119,12 @@ def _doctor(cases: int) -> Any:
         verified_at=timezone.now(),
     )
     filled(doctor, cases)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
     return doctor
 
 
-def _tasks(doctor: Any, database: str) -> dict[str, There]:
+def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     from django.test import Client
     from knox.models import AuthToken
 

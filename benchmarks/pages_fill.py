@@ -2,7 +2,8 @@
 
 One clinic holds them all, half of them open: heavier than any clinic's worklist ought to be. Of the
 open ones a tenth are RED, three tenths AMBER, one in fifty without a view of the computer's, one in
-a hundred waits for the worker; answers are due between a day ago and three days ahead. Every
+a hundred waits for the worker (sent an hour ahead, or they would be passed on while it is
+measured); answers are due between a day ago and three days ahead. Every
 patient has five cases of two marks. ``RARE`` is the name of three patients, however many there are.
 """
 
@@ -71,7 +72,7 @@ SELECT id, 'skin', patient_id, %(clinic)s, lesion, site, '', %(answers)s, '',
     CASE WHEN doctor_chance < 0.2 THEN %(doctor)s END, true, gen_random_uuid(), status, tier,
     CASE tier WHEN 'red' THEN 0.3 + 0.7 * risk_chance WHEN 'amber' THEN 0.1 + 0.2 * risk_chance
         WHEN 'green' THEN 0.1 * risk_chance END,
-    now() - CASE status WHEN 'registered' THEN interval '1 minute'
+    now() - CASE status WHEN 'registered' THEN interval '-1 hour'
         WHEN 'partial' THEN interval '3 days' * risk_chance + interval '2 minutes'
         ELSE interval '3 days' + interval '300 days' * due_chance END,
     now() + interval '4 days' * due_chance - interval '1 day',
@@ -155,4 +156,3 @@ def filled(doctor: User, cases: int) -> None:
         for statement in IN_TURN:
             cursor.execute(statement, values if "%" in statement else None)
         cursor.execute("DROP TABLE drawn")
-        cursor.execute("VACUUM ANALYZE")
