@@ -22,6 +22,7 @@ NAMES = {
     "batchers": "P5: against LitServe, BentoML and FastAPI with a batching window",
     "overload": "P6: three times more than the machine can do",
     "gates": "what is refused of real and of spoilt pictures, with intervals",
+    "similar": "six similar cases, by how many signed ones there are",
     "soak": "P13 and P17: start, memory of the web process, memory over many pictures",
     "faults": "R1–R12: real processes, really killed",
 }
