@@ -23,6 +23,7 @@ NAMES = {
     "pages": "P8–P10: server time of pages, API, claim and sweep, by how many cases there are",
     "overload": "P6: three times more than the machine can do",
     "gates": "what is refused of real and of spoilt pictures, with intervals",
+    "similar": "six similar cases, by how many signed ones there are",
     "soak": "P13 and P17: start, memory of the web process, memory over many pictures",
     "faults": "R1–R12: real processes, really killed",
 }

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
+from pgvector import HalfVector
 from pgvector.django import CosineDistance, HalfVectorField
 
 from accounts import audit
@@ -78,33 +79,48 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     embedding = unit(bytes(view.embedding))
     if embedding is None or not view.names_a_class:
         return []
+    near = nearest(case, view, embedding)
+    found = (
+        Precedent.objects.filter(pk__in=near, case__in=Case.objects.readable_by_doctor(doctor))
+        .select_related("case", "prediction")
+        .defer("embedding", "prediction__embedding", "prediction__heat")
+        .with_answer()
+        .exclude(diagnosis=None)
+    )
+    ordered = sorted(found, key=lambda one: near[one.pk])
+    return [_similar(case, one, near[one.pk]) for one in ordered]
+
+
+def nearest(case: Case, view: Prediction, embedding: HalfVector) -> dict[UUID, float]:
+    """The nearest confirmed cases of the same clinic and network, with their distances.
+
+    Nothing but keys, so that the database looks for nothing else on the way through its index.
+    """
     size = embedding.dimensions()
     near = CosineDistance(Cast("embedding", HalfVectorField(dimensions=size)), embedding)
     found = (
         Precedent.objects.confirmed()
         .filter(
+            *agreed(case.patient_id),
             clinic=case.clinic_id,
             network=view.model_version.weights_hash,
             size=size,
-            case__in=Case.objects.readable_by_doctor(doctor),
         )
-        .filter(*agreed(case.patient_id))
         .exclude(case=case)
-        .select_related("case", "prediction")
-        .defer("embedding", "prediction__embedding", "prediction__heat")
         .annotate(distance=near)
-        .order_by("distance")[:SHOWN]
+        .order_by("distance")
+        .values_list("pk", "distance")
     )
-    return [_similar(case, one) for one in found]
+    return dict(found[:SHOWN])
 
 
-def _similar(case: Case, one: Any) -> Similar:
+def _similar(case: Case, one: Any, distance: float) -> Similar:
     """``one``: a precedent with what the query added to it."""
     return Similar(
         case=one.case,
         photo_id=one.prediction.photo_id,
         diagnosis=one.diagnosis,
         plan=one.plan,
-        likeness=max(0.0, 1.0 - one.distance),
+        likeness=max(0.0, 1.0 - distance),
         same_patient=one.case.patient_id == case.patient_id,
     )

@@ -34,23 +34,22 @@ def agreed(patient: OuterRef | int) -> list[Exists]:
 
 class PrecedentQuerySet(models.QuerySet["Precedent"]):
     def confirmed(self) -> Self:
-        """Answered for good, by a doctor, for somebody who still agrees to what it takes.
+        """Answered for good, by a doctor, for somebody who still agrees to being compared."""
+        signed = self.filter(case__status__in=SIGNED, case__patient__erased_at=None)
+        # Asked of each row in turn. As EXISTS, PostgreSQL would gather every answer there is first.
+        answered = signed.alias(answer=_newest_answer("pk")).filter(answer__isnull=False)
+        return answered.filter(*agreed(OuterRef("case__patient")))
 
-        With ``diagnosis`` and ``plan`` of the newest answer that can no longer be undone.
-        """
-        answer = Review.objects.standing().filter(
-            case=OuterRef("case"), effective_at__lte=timezone.now()
-        )
-        newest = answer.order_by("-pk")
-        found = self.filter(case__status__in=SIGNED, case__patient__erased_at=None)
-        return (
-            found.filter(*agreed(OuterRef("case__patient")))
-            .annotate(
-                diagnosis=Subquery(newest.values("diagnosis")[:1]),
-                plan=Subquery(newest.values("plan")[:1]),
-            )
-            .filter(diagnosis__isnull=False)
-        )
+    def with_answer(self) -> Self:
+        """Each with ``diagnosis`` and ``plan`` of the newest answer that cannot be undone."""
+        return self.annotate(diagnosis=_newest_answer("diagnosis"), plan=_newest_answer("plan"))
+
+
+def _newest_answer(column: str) -> Subquery:
+    answers = Review.objects.standing().filter(
+        case=OuterRef("case"), effective_at__lte=timezone.now()
+    )
+    return Subquery(answers.order_by("-pk").values(column)[:1])
 
 
 class Precedent(models.Model):
