@@ -80,14 +80,13 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     if embedding is None or not view.names_a_class:
         return []
     near = nearest(case, view, embedding)
-    found = (
+    found: Any = (
         Precedent.objects.filter(pk__in=near, case__in=Case.objects.readable_by_doctor(doctor))
         .select_related("case", "prediction")
         .defer("embedding", "prediction__embedding", "prediction__heat")
         .with_answer()
-        .exclude(diagnosis=None)
     )
-    ordered = sorted(found, key=lambda one: near[one.pk])
+    ordered = sorted(found.exclude(diagnosis=None), key=lambda one: near[one.pk])
     return [_similar(case, one, near[one.pk]) for one in ordered]
 
 
