@@ -59,8 +59,9 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
     complaints: list[str] = []
 
     def complain(message: ConsoleMessage) -> None:
-        # A refusal (422) is an answer, and a test may break the network; Chromium reports both.
-        meant = any(word in message.text for word in ("422", "ERR_INTERNET_DISCONNECTED"))
+        # A refusal (422, 409) is an answer, and a test may break the network; Chromium reports all.
+        words = ("422", "409", "ERR_INTERNET_DISCONNECTED")
+        meant = any(word in message.text for word in words)
         if message.type == "error" and not meant:
             complaints.append(f"{message.page and message.page.url}: {message.text}")
 
