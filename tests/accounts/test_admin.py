@@ -170,6 +170,7 @@ def test_a_clinics_rules_are_changed_by_its_admin_and_leave_a_line(cast: Cast) -
         "amber_answer_hours": "48",
         "green_answer_hours": "72",
         "blind_reading": "on",
+        "double_reading_percent": "0",
         "time_zone": "America/Lima",
         "sun_month": "11",
     }

@@ -118,7 +118,14 @@ def test_nothing_of_it_is_there_before_the_own_reading(
         assert cast.client(doctor).get(picture(case)).status_code == 404
         assert cast.api(doctor).get(picture(case, api=True)).status_code == 404
         source = cast.client(doctor).get(reverse("reading", args=[case.pk])).content.decode()
-        for leak in ("heatmap", "alike", str(shown.pk), "Signed cases"):
+        for leak in (
+            "/heatmap/",
+            'id="heatmap"',
+            "data-overlay=",
+            "alike",
+            str(shown.pk),
+            "Signed cases",
+        ):
             assert leak not in source.replace("/static/", ""), leak
         told = cast.api(doctor).get(reverse("api-case", args=[case.pk])).json()
         assert told["computer_view"] is None
