@@ -53,8 +53,8 @@ def test_the_people_are_made_once_and_can_do_what_their_role_says(client: Client
     assert doctor.clinic == Clinic.objects.get(name=demo.CLINIC)
     assert not User.objects.get(email=demo.PATIENT.email).is_reading_doctor
     assert User.objects.get(email=demo.ADMIN.email).is_admin
-    for person in User.objects.all():
-        number = reachable_number(person.reader)
+    for person in User.objects.filter(carer=None):
+        number = reachable_number(person)
         assert number is not None, f"{person} cannot be reached"
         assert has_consent(person, Consent.Kind.MESSAGES)
     login = {"login": demo.PATIENT.email, "password": demo.PASSWORD}
