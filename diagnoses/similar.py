@@ -47,7 +47,7 @@ class Similar:
 
     @property
     def outcome_in_words(self) -> str:
-        """ "Histology: Melanoma"; "" where nothing is known."""
+        """How it is known, and what it is; "" where nothing is known."""
         if self.outcome is None:
             return ""
         label = self.outcome.diagnosis
