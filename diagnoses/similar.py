@@ -91,7 +91,7 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     if embedding is None or not view.names_a_class:
         return []
     near = nearest(case, view, embedding)
-    found = (
+    found: Any = (
         Precedent.objects.filter(pk__in=near, case__in=Case.objects.readable_by_doctor(doctor))
         .exclude(case__in=SecondReading.objects.to_read_by(doctor).order_by().values("case"))
         .select_related("case", "prediction")
