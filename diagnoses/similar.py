@@ -18,11 +18,12 @@ from pgvector.django import CosineDistance, HalfVectorField
 from accounts import audit
 from accounts.models import User
 from diagnoses import presenting
-from diagnoses.models import Case, Precedent, Prediction, Review
+from diagnoses.models import Case, Outcome, Precedent, Prediction, Review, SecondReading
 from diagnoses.models.precedent import agreed
 from diagnoses.workflow.precedents import unit
 
 SHOWN = 6
+LOOKED_AT = 2 * SHOWN  # some of them may not be shown to this very doctor
 # Of any two pictures among 420 of HAM10000, seen by the shipped network, one in twenty pairs
 # is closer than the first, one in four closer than the second.
 VERY_ALIKE, ALIKE = 0.95, 0.83
@@ -36,12 +37,22 @@ class Similar:
     photo_id: UUID
     diagnosis: str  # a label's name; "" is none of the pack's
     plan: str  # a Review.Plan
+    outcome: Outcome | None  # what it turned out to be, where that is known
     likeness: float  # 1 is the same picture
     same_patient: bool
 
     @property
     def diagnosis_in_words(self) -> str:
         return presenting.diagnosis_title(self.case.pack, self.diagnosis, short=True)
+
+    @property
+    def outcome_in_words(self) -> str:
+        """How it is known, and what it is; "" where nothing is known."""
+        if self.outcome is None:
+            return ""
+        label = self.outcome.diagnosis
+        what = presenting.diagnosis_title(self.case.pack, label, short=True)
+        return f"{self.outcome.get_source_display()}: {what if label else self.outcome.words}"
 
     @property
     def plan_in_words(self) -> str:
@@ -74,7 +85,7 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     """The signed cases most alike that ``doctor`` may read, nearest first; :data:`SHOWN` at most.
 
     None for a picture that shows nothing to compare, and none for a patient who took the consent
-    back that comparing needs.
+    back that comparing needs. None of the cases that ``doctor`` has yet to read again, blind.
     """
     embedding = unit(bytes(view.embedding))
     if embedding is None or not view.names_a_class:
@@ -82,11 +93,13 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     near = nearest(case, view, embedding)
     found: Any = (
         Precedent.objects.filter(pk__in=near, case__in=Case.objects.readable_by_doctor(doctor))
+        .exclude(case__in=SecondReading.objects.to_read_by(doctor).order_by().values("case"))
         .select_related("case", "prediction")
+        .prefetch_related("case__outcomes")
         .defer("embedding", "prediction__embedding", "prediction__heat")
         .with_answer()
     )
-    ordered = sorted(found.exclude(diagnosis=None), key=lambda one: near[one.pk])
+    ordered = sorted(found, key=lambda one: near[one.pk])[:SHOWN]
     return [_similar(case, one, near[one.pk]) for one in ordered]
 
 
@@ -110,16 +123,18 @@ def nearest(case: Case, view: Prediction, embedding: HalfVector) -> dict[UUID, f
         .order_by("distance")
         .values_list("pk", "distance")
     )
-    return dict(found[:SHOWN])
+    return dict(found[:LOOKED_AT])
 
 
 def _similar(case: Case, one: Any, distance: float) -> Similar:
     """``one``: a precedent with what the query added to it."""
+    outcomes = list(one.case.outcomes.all())  # fetched with the others'
     return Similar(
         case=one.case,
         photo_id=one.prediction.photo_id,
         diagnosis=one.diagnosis,
         plan=one.plan,
+        outcome=outcomes[-1] if outcomes else None,
         likeness=max(0.0, 1.0 - distance),
         same_patient=one.case.patient_id == case.patient_id,
     )

@@ -8,7 +8,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from diagnoses import heat, presenting, similar
-from diagnoses.models import Prediction
+from diagnoses.models import Outcome, Prediction
 
 
 class HeatmapSerializer(serializers.Serializer[Any]):
@@ -21,6 +21,12 @@ class HeatmapSerializer(serializers.Serializer[Any]):
     url = serializers.URLField(help_text="A PNG to lay over the photo, with the same token.")
 
 
+class KnownOutcomeSerializer(serializers.ModelSerializer[Outcome]):
+    class Meta:
+        model = Outcome
+        fields = ["source", "diagnosis"]
+
+
 class SimilarSerializer(serializers.Serializer[similar.Similar]):
     """A signed case that looks alike. It is said without a name; alike is not the same disease."""
 
@@ -29,6 +35,9 @@ class SimilarSerializer(serializers.Serializer[similar.Similar]):
     submitted_at = serializers.DateTimeField(source="case.submitted_at")
     diagnosis = serializers.CharField(help_text="A label's name; empty for none of them.")
     plan = serializers.CharField()
+    outcome = KnownOutcomeSerializer(
+        allow_null=True, help_text="What it turned out to be; null where that is not known."
+    )
     likeness = serializers.FloatField(help_text="Cosine of the embeddings: 1 is the same picture.")
     same_patient = serializers.BooleanField()
 

@@ -42,7 +42,8 @@ class PrecedentQuerySet(models.QuerySet["Precedent"]):
 
     def with_answer(self) -> Self:
         """Each with ``diagnosis`` and ``plan`` of the newest answer that cannot be undone."""
-        return self.annotate(diagnosis=_newest_answer("diagnosis"), plan=_newest_answer("plan"))
+        answered = self.annotate(diagnosis=_newest_answer("diagnosis"), plan=_newest_answer("plan"))
+        return answered.filter(diagnosis__isnull=False)
 
 
 def _newest_answer(column: str) -> Subquery:

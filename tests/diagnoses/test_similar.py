@@ -19,9 +19,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import people
-from accounts.models import Consent, User
+from accounts.models import Clinic, Consent, User
 from diagnoses import workflow
-from diagnoses.models import INDEXED_SIZE, LARGEST_SIZE, Case, Precedent, Prediction
+from diagnoses.models import INDEXED_SIZE, LARGEST_SIZE, Case, Precedent, Prediction, SecondReading
 from diagnoses.similar import Similar, similar_to
 from diagnoses.workflow import Answer, NewPhoto
 from mlservice.models import ModelVersion
@@ -33,8 +33,9 @@ migration = import_module("diagnoses.migrations.0011_precedent")
 
 
 @pytest.fixture(autouse=True)
-def model(db: None, settings: Settings) -> ModelVersion:
-    """Every signature is for good at once."""
+def model(cast: Cast, settings: Settings) -> ModelVersion:
+    """Every signature is for good at once, and none is drawn to be read again."""
+    Clinic.objects.update(double_reading_percent=0)
     settings.UNDO_SIGNATURE = timedelta(0)
     return a_model_version()
 
@@ -236,6 +237,45 @@ def sign_unread(case: Case, doctor: User) -> None:
     sign(case, doctor, "")
 
 
+def test_what_it_turned_out_to_be_stands_beside_the_answer(
+    cast: Cast, case: Case, bo: User
+) -> None:
+    other, plain = signed(bo, cast.ruth, 3), signed(bo, cast.ruth, 6)
+    found_on = timezone.localdate()
+    for diagnosis, words in (("bkl", ""), ("mel", "")):
+        workflow.record_outcome(
+            other,
+            cast.ruth,
+            source="histology",
+            diagnosis=diagnosis,
+            words=words,
+            found_on=found_on,
+        )
+    first, second = alike(case, cast.ruth)
+    assert (first.case, second.case) == (other, plain)
+    assert first.outcome_in_words == "Histology: Melanoma", "the newest one"
+    assert second.outcome_in_words == ""
+    workflow.record_outcome(
+        other, cast.ruth, source="follow_up", diagnosis="", words="a wart", found_on=found_on
+    )
+    assert alike(case, cast.ruth)[0].outcome_in_words == "Follow-up: a wart"
+
+
+def test_what_a_doctor_has_yet_to_read_again_blind_is_not_shown_to_them(
+    cast: Cast, case: Case, bo: User
+) -> None:
+    drawn, other = signed(bo, cast.ruth, 3), signed(bo, cast.ruth, 6)
+    reading = SecondReading.objects.create(
+        case=drawn, why=SecondReading.Why.DRAWN, review=drawn.reviews.get()
+    )
+    assert found(case, cast.sam) == [other]
+    assert found(case, cast.ruth) == [drawn, other], "who signed it does not read it again"
+    workflow.read_again(
+        reading, cast.sam, diagnosis="nv", confidence="sure", plan="reassure", words=""
+    )
+    assert found(case, cast.sam) == [drawn, other]
+
+
 # --- How they are kept ---------------------------------------------------------------------------
 
 
@@ -318,7 +358,8 @@ def test_the_index_of_the_nearest_is_used_and_looks_on_past_what_may_not_be_show
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         with CaptureQueriesContext(connection) as asked:
             assert found(case, cast.ruth) == [target], "the twins have no answer of their own"
-        cursor.execute(f"EXPLAIN {asked.captured_queries[-2]['sql']}")
+        [search] = [one["sql"] for one in asked.captured_queries if "<=>" in one["sql"]]
+        cursor.execute(f"EXPLAIN {search}")
         assert "precedent_alike" in str(cursor.fetchall())
 
 
