@@ -42,8 +42,7 @@ def test_a_doctor_asks_for_a_new_photo_the_patient_sends_it_and_both_see_it(
     doctor.get_by_role("link", name=re.compile("With a question")).click()
     doctor.get_by_role("link", name=re.compile("Question")).click()
     expect(doctor.get_by_text("Is it bad that it itches?")).to_be_visible()
-    doctor.wait_for_load_state()  # the keys come with the last script
-    doctor.keyboard.press("r")
+    doctor.locator("summary", has_text="Ask for a new photo").click()
     expect(doctor.get_by_label("It is blurred")).to_be_checked()
     doctor.get_by_label("In your own words").fill("With a coin beside it.")
     doctor.get_by_role("button", name="Ask for a new photo").click()
