@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -11,45 +10,28 @@ from typing import Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BooleanField,
     Count,
     Exists,
     ExpressionWrapper,
-    Func,
     OuterRef,
     Q,
     Subquery,
-    TextField,
-    Value,
 )
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Role, User
-from diagnoses import claims, ordering
+from accounts.models import User
+from diagnoses import claims, finding, ordering
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
-from mlservice.packs import available_packs
-from mlservice.readers import pack_for_reader
 from notifications.models import Invitation
 
 PAGE = 25
 # Counts stop here and then read "1000+": counting every row of a long list costs more than it says.
 COUNT_UP_TO = 1000
-# So many patients of a name are looked up one by one.
-NAMESAKES = 200
-LETTERS = 3  # of a name are needed before an index can help
-_REFERENCE = re.compile(r"[0-9a-f]{4,32}")
-
-
-class Trigrams(Func):
-    """Every three letters in a row, in capitals: migration 0010, which has an index of names."""
-
-    function = "lentigo_trigrams"
-    output_field = ArrayField(TextField())
 
 
 class Show(StrEnum):
@@ -80,35 +62,48 @@ class Filters:
 
     show: Show = Show.ALL
     search: str = ""
+    site: str = ""  # a body site's name
     found: Q | None = None  # what the search means, once that is looked up
 
     @classmethod
     def read(cls, query: QueryDict) -> Self:
         """Unknown values mean the whole list: a mistyped address hides no case."""
-        show = query.get("show", "")
+        show, site = query.get("show", ""), query.get("site", "")
         return cls(
             show=Show(show) if show in set(Show) else Show.ALL,
             # PostgreSQL knows no zero character, and nobody is called so.
             search=query.get("q", "").replace("\0", "").strip()[:100],
+            site=site if site in finding.sites() else "",
         )
 
     def apply(self, cases: CaseQuerySet, user: User) -> CaseQuerySet:
-        return self._found(cases).filter(_shown(self.show, user))
+        there = cases.filter(site=self.site) if self.site else cases
+        return self._found(there).filter(_shown(self.show, user))
 
     def looked_up(self) -> Self:
         """With what the search means, for whoever asks for more than one list."""
-        return replace(self, found=_matching(self.search)) if self.search else self
+        return replace(self, found=finding.matching(self.search)) if self.search else self
 
     def _found(self, cases: CaseQuerySet) -> CaseQuerySet:
         found = self.looked_up().found if self.found is None else self.found
         return cases if found is None else cases.filter(found)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether less than the whole of a list is asked for."""
+        return bool(self.search or self.site)
+
+    @property
+    def site_in_words(self) -> str:
+        return finding.sites().get(self.site, "")
 
     def showing(self, show: Show) -> Self:
         return replace(self, show=show)
 
     def query(self, **more: str) -> str:
         """As a query string, without what is not set; empty for the whole list."""
-        values = {"show": self.show if self.show is not Show.ALL else "", "q": self.search, **more}
+        show = self.show if self.show is not Show.ALL else ""
+        values = {"show": show, "q": self.search, "site": self.site, **more}
         return urlencode({key: value for key, value in values.items() if value})
 
 
@@ -256,37 +251,3 @@ def _shown(show: Show, user: User) -> Q:
             return Q(answer_due_at__lt=Now())
         case Show.ALL | Show.ASKED:
             return Q(pk__isnull=False)
-
-
-def _matching(search: str) -> Q:
-    """By the patient's name, by the start of the reference, or by the site as people call it."""
-    words = search.casefold()
-    sites = {
-        (pack, site.name)
-        for pack in available_packs()
-        for site in pack_for_reader(pack).sites
-        if words in site.text.casefold()
-    }
-    found = _called(search)
-    for pack, site in sorted(sites):
-        found |= Q(pack_name=pack, site=site)
-    reference = words.replace("-", "")
-    if _REFERENCE.fullmatch(reference):
-        found |= Q(pk__range=(UUID(reference.ljust(32, "0")), UUID(reference.ljust(32, "f"))))
-    return found
-
-
-def _called(search: str) -> Q:
-    """Cases of the patients with this in their name.
-
-    Few such patients are looked up first: an index then has their cases. Of many, the next cases
-    in the list's order are soon found.
-    """
-    people = User.objects.filter(role=Role.PATIENT, name__icontains=search)
-    if len(search) >= LETTERS:
-        people = people.alias(letters=Trigrams("name")).filter(
-            letters__contains=Trigrams(Value(search))
-        )
-    some = list(people.values_list("pk", flat=True)[: NAMESAKES + 1])
-    few = len(some) <= NAMESAKES
-    return Q(patient__in=some) if few else Q(patient__name__icontains=search)

@@ -31,6 +31,9 @@ RISKY_FIRST = (models.F("risk").desc(nulls_first=True), "submitted_at", "pk")
 
 
 OPEN = Q(status__in=["registered", "partial"])
+# The patient has said something that no doctor has answered yet, signed or not.
+ASKED = Q(question_since__isnull=False) & ~Q(status="cancelled")
+_IN_ORDER = ("tier_rank", models.F("risk").desc(nulls_first=True), "submitted_at", "id")
 
 
 class TierChoices(models.TextChoices):
@@ -101,7 +104,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
     def with_question(self) -> Self:
         """The patient has said something that no doctor has answered yet, signed or not."""
-        return self.filter(question_since__isnull=False).exclude(status=Case.Status.CANCELLED)
+        return self.filter(ASKED)
 
     def urgent_first(self) -> Self:
         """Unscored and RED, AMBER, GREEN; inside a tier what is due soon first, then the risk."""
@@ -190,15 +193,7 @@ class Case(models.Model):
         ]
         indexes: ClassVar = [
             # The worklist's order, but for what is due soon, and how that is found.
-            models.Index(
-                "clinic",
-                "tier_rank",
-                models.F("risk").desc(nulls_first=True),
-                "submitted_at",
-                "id",
-                condition=OPEN,
-                name="case_worklist",
-            ),
+            models.Index("clinic", *_IN_ORDER, condition=OPEN, name="case_worklist"),
             models.Index(fields=["clinic", "answer_due_at"], condition=OPEN, name="case_due"),
             models.Index(
                 fields=["submitted_at"], condition=Q(status="registered"), name="case_unscored"
@@ -210,11 +205,9 @@ class Case(models.Model):
             ),
             models.Index(fields=["clinic", "-submitted_at", "-id"], name="case_of_clinic"),
             models.Index(fields=["patient", "-submitted_at"], name="case_of_patient"),
-            models.Index(
-                fields=["clinic", "question_since"],
-                condition=Q(question_since__isnull=False),
-                name="case_with_question",
-            ),
+            # The same order among those of one body site, and among those with a question.
+            models.Index("clinic", "site", *_IN_ORDER, condition=OPEN, name="case_of_site"),
+            models.Index("clinic", *_IN_ORDER, condition=ASKED, name="case_with_question"),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.access import person, reading_doctor_required
+from diagnoses import finding
 from diagnoses import worklist as waiting
-from diagnoses.worklist import Filters, Page, Row, Show
+from diagnoses.worklist import Filters, Page, Row, Show, Tally
 
 # How long the words "due in two hours" may stand before the page fetches them anew.
 QUARTER = timedelta(minutes=15)
@@ -26,7 +28,8 @@ def worklist(request: HttpRequest) -> HttpResponse:
     """Unscored and RED first. The page keeps itself up to date where scripts run."""
     user, filters = person(request), Filters.read(request.GET).looked_up()
     page = waiting.page(user, filters, after=_after(request))
-    return render(request, "worklist/list.html", _shown(request, filters, page))
+    tallies = waiting.tallies(user, filters)
+    return render(request, "worklist/list.html", _shown(request, filters, page, tallies))
 
 
 @require_safe
@@ -39,19 +42,23 @@ def worklist_done(request: HttpRequest) -> HttpResponse:
 @reading_doctor_required
 def worklist_state(request: HttpRequest) -> HttpResponse:
     """The version of the list as it would be shown now: 304 while nothing on it has changed."""
-    page = waiting.page(person(request), Filters.read(request.GET), after=_after(request))
-    tag = f'"{_version(page)}"'
+    user, filters = person(request), Filters.read(request.GET).looked_up()
+    page = waiting.page(user, filters, after=_after(request))
+    version = _version(page, waiting.tallies(user, filters))
+    tag = f'"{version}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponse(status=304, headers={"ETag": tag})
-    return JsonResponse({"version": _version(page)}, headers={"ETag": tag})
+    return JsonResponse({"version": version}, headers={"ETag": tag})
 
 
-def _shown(request: HttpRequest, filters: Filters, page: Page) -> dict[str, Any]:
-    tallies = waiting.tallies(person(request), filters)
+def _shown(
+    request: HttpRequest, filters: Filters, page: Page, tallies: Mapping[Show, Tally]
+) -> dict[str, Any]:
     return {
         "filters": filters,
+        "sites": finding.sites(),
         "page": page,
-        "version": _version(page),
+        "version": _version(page, tallies),
         "next_page": filters.query(after=str(page.after)) if page.after else "",
         "lists": [
             {
@@ -75,11 +82,16 @@ def _after(request: HttpRequest) -> UUID | None:
         return None
 
 
-def _version(page: Page) -> str:
-    """Changes when a row comes, goes or moves, and with every quarter of an hour of its time."""
+def _version(page: Page, tallies: Mapping[Show, Tally]) -> str:
+    """Changes when a row comes, goes or moves, and with every quarter of an hour of its time.
+
+    And when a list beside this one grows: a case that arrives there is counted on this page.
+    """
     parts = (_row_version, _talk_version, _claim_version)
     rows = [" ".join(part(row) for part in parts) for row in page.rows]
-    return hashlib.blake2b("\n".join(rows).encode(), digest_size=12).hexdigest()
+    counts = " ".join(str(tallies[show]) for show in Show)
+    shown = "\n".join([counts, str(page.after), *rows])
+    return hashlib.blake2b(shown.encode(), digest_size=12).hexdigest()
 
 
 def _row_version(row: Row) -> str:

@@ -3,6 +3,20 @@
 
 const EVERY = 5000;
 let list = document.querySelector("[data-live-list]");
+const arrivals = document.querySelector("[data-arrivals]");
+let arrived = 0;
+
+const names = (of) => [...of.querySelectorAll("[data-row]")].map((row) => row.dataset.row);
+
+// What comes up from the next page, because something above it was answered, has not just arrived.
+const count = (fresh) => {
+  const known = new Set(names(list));
+  const rows = names(fresh);
+  const whole = !list.querySelector("[rel=next]");
+  const end = whole ? rows.length : 1 + rows.findLastIndex((name) => known.has(name));
+  arrived += rows.slice(0, end).filter((name) => !known.has(name)).length;
+  if (arrived) arrivals.textContent = `${arrivals.dataset.arrivals} ${arrived}`;
+};
 
 const adopt = (fresh) => {
   const old = new Map([...list.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
@@ -28,6 +42,7 @@ const load = async () => {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-live-list]");
   if (!fresh) return;
+  count(fresh);
   adopt(document.importNode(fresh, true));
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
