@@ -1,4 +1,4 @@
-"""The people and the logins of the demo: made-up, and never made outside of it (``DEMO=1``).
+"""The people, logins and answers of the demo: made-up, never made outside of it (``DEMO=1``).
 
 The telephone numbers are of the range Ofcom keeps for films and plays. No Django here: the
 supervisor prints the logins too.
@@ -50,3 +50,27 @@ OTHER_PATIENTS = tuple(
 PEOPLE = (*LOGINS, *OTHER_PATIENTS)
 # Without a login of their own: the patient looks after them.
 CHILD = "Leo Duarte"
+# In the data folder while the demo's past waits to be signed (portal/past.py).
+PAST_WAITS = "past-waits"
+
+# What people answer, from nothing at all to the signs that make a case urgent.
+CALM = {
+    "duration": "always",
+    "change_size": "no",
+    "irregular_shape": "no",
+    "irregular_colour": "no",
+    "diameter": "no",
+    "inflamed": "no",
+    "bleeding": "no",
+    "sensation": "no",
+    "skin_type": "iii",
+}
+ANSWERS: tuple[dict[str, str], ...] = (
+    CALM,
+    CALM | {"duration": "over_year", "own_history": "no", "family_history": "yes"},
+    {},
+    CALM | {"sensation": "yes", "duration": "under_year", "skin_type": "ii"},
+    CALM | {"change_size": "yes", "irregular_colour": "yes", "bleeding": "oozes"},
+    CALM | {"skin_type": "v", "change_size": "not_sure"},
+)
+SITES = ("back", "lower_extremity", "face", "upper_extremity", "chest", "abdomen", "hand")

@@ -20,33 +20,13 @@ from diagnoses import intake, workflow
 from diagnoses.models import Case, Review
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw, draw_cast
-from portal import demo
+from portal import demo, past
 from portal.samples import SEED, jpeg, the_same_mark
 
 COUNT = 24
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
 _KEYS = uuid.UUID("5f0c0f0e-7d1b-4c3a-9c49-1a6c0ad6f9e4")  # the same case, the same form
 
-# What people answer, from nothing at all to the signs that make a case urgent.
-CALM = {
-    "duration": "always",
-    "change_size": "no",
-    "irregular_shape": "no",
-    "irregular_colour": "no",
-    "diameter": "no",
-    "inflamed": "no",
-    "bleeding": "no",
-    "sensation": "no",
-    "skin_type": "iii",
-}
-ANSWERS: tuple[dict[str, str], ...] = (
-    CALM,
-    CALM | {"duration": "over_year", "own_history": "no", "family_history": "yes"},
-    {},
-    CALM | {"sensation": "yes", "duration": "under_year", "skin_type": "ii"},
-    CALM | {"change_size": "yes", "irregular_colour": "yes", "bleeding": "oozes"},
-    CALM | {"skin_type": "v", "change_size": "not_sure"},
-)
 # What the doctor wrote about the mark that is sent twice.
 AGAIN = workflow.Answer(
     diagnosis="nv",
@@ -56,7 +36,6 @@ AGAIN = workflow.Answer(
     "twelve weeks from the same distance, so that we can lay the two over each other. Tell us "
     "before then if it grows, changes colour, bleeds or itches.",
 )
-SITES = ("back", "lower_extremity", "face", "upper_extremity", "chest", "abdomen", "hand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +69,8 @@ class Command(BaseCommand):
         )
         if not patients:
             raise CommandError("The demo's patients are missing: run demo_people first.")
+        if photos is None:
+            send_the_past(count)
         bar = tqdm(
             sources, total=count, desc="  Sending cases", unit="case", leave=False, disable=None
         )
@@ -118,16 +99,30 @@ def send(source: Source, number: int, patient: User) -> str:
         patient,
         workflow.Submission(
             pack_name=settings.PACK,
-            site=SITES[(number + number // len(SITES)) % len(SITES)],  # varied for each patient
+            # Varied for each patient.
+            site=demo.SITES[(number + number // len(demo.SITES)) % len(demo.SITES)],
             photos=[
                 # A poor picture goes to the doctor unscored: its sender chose not to retake it.
                 workflow.NewPhoto(source.kind, photo, sent_anyway=bool(photo.quality.reasons))
             ],
-            answers=ANSWERS[number % len(ANSWERS)],
+            answers=demo.ANSWERS[number % len(demo.ANSWERS)],
             submit_key=key,
         ),
     )
     return ""
+
+
+def send_the_past(count: int) -> None:
+    """Half as many again as will wait. They come first, so that their views are soon in.
+
+    A file says that they are to be signed, which is done beside the workers.
+    """
+    (settings.DATA_DIR / demo.PAST_WAITS).touch()
+    number = min(past.MOST, count * 3 // 2)
+    for _each in tqdm(
+        past.send(number), "  The past", number, unit="case", leave=False, disable=None
+    ):
+        pass
 
 
 def send_one_mark_twice(patient: User) -> None:
@@ -155,7 +150,7 @@ def send_one_to_be_reminded_of(patient: User) -> None:
             site="upper_extremity",
             side="left",
             photos=[photo],
-            answers=CALM,
+            answers=demo.CALM,
             submit_key=uuid.uuid5(_KEYS, "reminder"),
             computer_check=False,
         ),
@@ -176,7 +171,7 @@ def send_one_of_a_child(carer: User) -> None:
             site="lower_extremity",
             side="right",
             photos=[_photo(jpeg(draw(SEED + COUNT + 1, kind="nv", phone=True)))],
-            answers=CALM | {"duration": "over_year", "skin_type": "iv"},
+            answers=demo.CALM | {"duration": "over_year", "skin_type": "iv"},
             submit_key=uuid.uuid5(_KEYS, "child"),
         ),
     )
@@ -188,7 +183,7 @@ def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> wor
         site="back",
         side="right",
         photos=[photo],
-        answers=CALM | {"change_size": "not_sure"},
+        answers=demo.CALM | {"change_size": "not_sure"},
         submit_key=uuid.uuid5(_KEYS, f"twice-{name}"),
         **more,
     )
