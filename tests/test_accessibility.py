@@ -79,6 +79,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
         cast.ruth: [
             *("/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"),
             *("/worklist/again/", f"/worklist/again/{asked.pk}/"),
+            *("/worklist/?q=ana&site=back", "/worklist/?site=ear"),
         ],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),

@@ -26,8 +26,11 @@ LISTS = {
     "asked": "/worklist/?show=asked",
     "a name": "/worklist/?q=ana",
     "a site": "/worklist/?q=back",
+    "a chosen site": "/worklist/?site=back",
+    "a name on a site": "/worklist/?q=an&site=back",
     "a reference": "/worklist/?q=0123abcd",
     "whether it is new": "/worklist/state/",
+    "whether a search is": "/worklist/state/?q=ana&site=back",
     "answered lately": "/worklist/done/",
 }
 LIST_AT_MOST = 8

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
-from diagnoses import workflow, worklist
+from diagnoses import finding, workflow, worklist
 from diagnoses.models import Case
 from diagnoses.worklist import Filters, Show
 from tests.cases import AMBER, RED, a_model_version, claimed, scored, submitted
@@ -214,7 +214,7 @@ def test_the_head_of_the_list_is_that_of_the_whole_order_wherever_a_page_begins(
 def test_a_name_is_found_by_any_of_its_letters_whether_few_or_many_have_it(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, namesakes: int
 ) -> None:
-    monkeypatch.setattr(worklist, "NAMESAKES", namesakes)
+    monkeypatch.setattr(finding, "NAMESAKES", namesakes)
     first, second = scored(submitted(cast.ana)), submitted(cast.bo)
     User.objects.filter(pk=cast.ana.pk).update(name="Ana O'Brien-Strauß")
     User.objects.filter(pk=cast.bo.pk).update(name="Bo 100%_Straus")
