@@ -108,14 +108,14 @@ def test_a_site_is_found_by_the_start_of_a_word_of_it_and_never_across_clinics(c
 def test_a_body_site_is_chosen_and_goes_with_a_search_and_every_list(cast: Cast) -> None:
     arm = scored(submitted(cast.ana, site="upper_extremity", doctor=cast.ruth), **RED)
     scored(submitted(cast.ana, site="back", doctor=cast.ruth))
-    bos = scored(submitted(cast.bo, site="upper_extremity", computer_check=True))
+    bos = submitted(cast.bo, site="upper_extremity")  # never scored, so on top
     browser = cast.client(cast.ruth)
 
     def listed(**filters: str) -> list[Case]:
         page = browser.get(reverse("worklist"), filters)
         return [row.case for row in page.context["page"].rows]
 
-    assert listed(site="upper_extremity") == [arm, bos]
+    assert listed(site="upper_extremity") == [bos, arm]
     assert listed(site="upper_extremity", q="ana") == [arm]
     assert listed(site="upper_extremity", show="mine") == [arm]
     assert listed(site="face") == []
@@ -129,8 +129,8 @@ def test_a_body_site_is_chosen_and_goes_with_a_search_and_every_list(cast: Cast)
     counts = {one["title"]: str(one["tally"]) for one in page.context["lists"]}
     assert counts["All waiting"] == counts["Asked for me"] == "1"
     assert f"/worklist/{arm.pk}/?q=ana&amp;site=upper_extremity" in text
-    reading = browser.get(reverse("reading", args=[arm.pk]), {"site": "upper_extremity"})
-    assert reading.context["next_case"] == bos
+    reading = browser.get(reverse("reading", args=[bos.pk]), {"site": "upper_extremity"})
+    assert reading.context["next_case"] == arm
     assert "Nothing found" in browser.get(reverse("worklist"), {"site": "ear"}).content.decode()
 
 
