@@ -65,7 +65,9 @@ def share(case: Case, doctor: User, other: User, question: str) -> CaseShare:
                 raise Moved(_("%(name)s has read this case already.") % {"name": other})
             return known
         if case.second_readings.filter(why=SecondReading.Why.ASKED, asked_by=doctor, read_at=None):
-            raise Moved(_("You have asked somebody about this case already. There is no answer yet."))
+            raise Moved(
+                _("You have asked somebody about this case already. There is no answer yet.")
+            )
         asked = SecondReading.objects.create(
             case=case,
             why=SecondReading.Why.ASKED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -386,14 +385,12 @@ def test_pages_cost_the_same_for_one_share_and_for_five(cast: Cast, case: Case) 
         {"doctor": "shared_by"},
     ],
 )
-def test_the_database_keeps_a_share_whole(
-    cast: Cast, case: Case, changed: dict[str, Any]
-) -> None:
+def test_the_database_keeps_a_share_whole(cast: Cast, case: Case, changed: dict[str, Any]) -> None:
     share = sharing.asked(cast, case)
     if "doctor" in changed:
         changed = {"doctor": share.shared_by}
     with pytest.raises(IntegrityError), transaction.atomic():
         CaseShare.objects.filter(pk=share.pk).update(**changed)
+    again = {"case": case, "doctor": cast.xu, "shared_by": cast.sam, "ends_at": share.ends_at}
     with pytest.raises(IntegrityError), transaction.atomic():
-        again = {"case": case, "doctor": cast.xu, "shared_by": cast.sam, "ends_at": share.ends_at}
-        CaseShare.objects.create(pk=uuid.uuid4(), **again)
+        CaseShare.objects.create(**again)
