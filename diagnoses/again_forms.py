@@ -25,6 +25,14 @@ class AskColleagueForm(forms.Form):
         empty_label=_("Any colleague of my clinic"),
         error_messages={"invalid_choice": _("This doctor cannot be asked. Choose another one.")},
     )
+    elsewhere = forms.EmailField(
+        label=_("Or a doctor of another clinic, by e-mail address"),
+        help_text=_("The address they log in with here. Your patient is asked first."),
+        required=False,
+        max_length=254,
+        error_messages={"invalid": _("Write a whole e-mail address.")},
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email"}),
+    )
     question = forms.CharField(
         label=_("Your question"),
         help_text=_("Your colleague reads the case blind: do not write what you think it is."),
@@ -37,6 +45,12 @@ class AskColleagueForm(forms.Form):
         super().__init__(*args, **kwargs)
         here = User.objects.reading_doctors().filter(clinic=case.clinic_id).exclude(pk=doctor.pk)
         self.fields["colleague"].queryset = here.order_by("name")  # type: ignore[attr-defined]  # a ModelChoiceField
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("colleague") and data.get("elsewhere"):
+            self.add_error("elsewhere", _("Choose a colleague or write an address, not both."))
+        return data
 
 
 class SecondReadingForm(FirstReadingForm):

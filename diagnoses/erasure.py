@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Role, User
 from diagnoses import drafts, workflow
-from diagnoses.models import Case, Lesion, Nudge, Review
+from diagnoses.models import Case, CaseShare, Lesion, Nudge, Review
 from notifications import forgetting, ledger
 from notifications.ledger import Notice
 from notifications.models import Event
@@ -95,6 +95,7 @@ def erase(patient: User) -> bool:
 def _erase(patient: User) -> None:
     for case in open_cases(patient):
         workflow.withdraw(case, patient)
+    workflow.end_shares_of(patient, CaseShare.Why.ERASED)
     workflow.stop_all_of(patient, Nudge.Why.ERASED)
     drafts.forget_all_of(patient)
     Case.objects.filter(patient=patient).update(contact_e164="")

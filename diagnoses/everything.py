@@ -22,6 +22,7 @@ from diagnoses import presenting, telling
 from diagnoses.models import (
     Case,
     CaseEvent,
+    CaseShare,
     Lesion,
     Nudge,
     Photo,
@@ -102,6 +103,7 @@ def _cases(patient: User) -> list[Case]:
         .prefetch_related(
             "photos",
             "events",
+            Prefetch("shares", CaseShare.objects.select_related("doctor__clinic", "shared_by")),
             Prefetch("remarks", Remark.objects.select_related("author")),
             Prefetch("predictions", live, to_attr="views"),
             Prefetch("reviews", said.select_related("doctor"), to_attr="said"),
@@ -175,6 +177,7 @@ def _case(case: Case, folder: str) -> dict[str, Any]:
         "photos": [_photo(photo, name) for photo, name in _named(case, folder)],
         "computer": _computer(case, shown) if shown else None,
         "doctors": [_answer(answer) for answer in _said(case)],
+        "second_opinions_elsewhere": [_share(share) for share in case.shares.all()],
         "talk": [_remark(case, remark) for remark in case.remarks.all()],
         "history": [_event(event) for event in case.events.all() if telling.line_of(event)],
     }
@@ -188,6 +191,20 @@ def _remark(case: Case, remark: Remark) -> dict[str, Any]:
         "asks_for_a_new_photo": remark.kind == Remark.Kind.RETAKE_REQUEST,
         "because": [quality[code].problem for code in remark.reasons if code in quality],
         "text": remark.text,
+    }
+
+
+def _share(share: CaseShare) -> dict[str, Any]:
+    """Whom of another clinic the patient was asked about, and what became of it."""
+    return {
+        "doctor": share.doctor.name,
+        "clinic": share.doctor.clinic.name if share.doctor.clinic else None,
+        "asked_by": share.shared_by.name,
+        "asked_at": share.created_at,
+        "agreed_at": share.agreed_at,
+        "until": share.ends_at,
+        "ended_at": share.ended_at,
+        "because": share.why_ended or None,
     }
 
 

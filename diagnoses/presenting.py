@@ -269,7 +269,12 @@ def steps(case: Case) -> list[Step]:
 
 
 def may_see_computer(case: Case, doctor: User) -> bool:
-    """Blind first: the computer's view opens with the doctor's own reading."""
+    """Blind first: the computer's view opens with the doctor's own reading.
+
+    For a doctor of another clinic, with whom the case is shared, always and only then.
+    """
+    if doctor.clinic_id != case.clinic_id:
+        return case.first_readings.filter(doctor=doctor).exists()
     if not case.clinic.blind_reading:
         return True
     # A signature opens it for colleagues only when it can no longer be undone.

@@ -84,9 +84,12 @@ def shown_to(case: Case, view: Prediction, doctor: User, *, where: str) -> list[
 def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     """The signed cases most alike that ``doctor`` may read, nearest first; :data:`SHOWN` at most.
 
-    None for a picture that shows nothing to compare, and none for a patient who took the consent
-    back that comparing needs. None of the cases that ``doctor`` has yet to read again, blind.
+    None for a doctor of another clinic, none for a picture that shows nothing to compare, and none
+    for a patient who took the consent back that comparing needs. None of the cases that ``doctor``
+    has yet to read again, blind.
     """
+    if doctor.clinic_id != case.clinic_id:
+        return []
     embedding = unit(bytes(view.embedding))
     if embedding is None or not view.names_a_class:
         return []

@@ -17,6 +17,7 @@ from diagnoses.views import (
     patient,
     photos,
     report,
+    shares,
     submit,
     talk,
     uploads,
@@ -35,6 +36,7 @@ PATIENT: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/tell/", patient.case_tell, name="case_tell"),
     path("cases/<uuid:pk>/talk/", talk.case_talk, name="case_talk"),
     path("cases/<uuid:pk>/photo/", talk.case_photo, name="case_photo"),
+    path("cases/<uuid:pk>/shares/<uuid:share>/", shares.case_share, name="case_share"),
     path("cases/<uuid:pk>/withdraw/", patient.case_withdraw, name="case_withdraw"),
 ]
 LESIONS: list[URLPattern | URLResolver] = [
@@ -58,6 +60,7 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/letters/<uuid:pk>.pdf", afterwards.letter_paper, name="letter_paper"),
     path("worklist/<uuid:pk>/", doctor.reading, name="reading"),
     path("worklist/<uuid:pk>/ask/", again.ask_colleague, name="reading_ask"),
+    path("worklist/<uuid:pk>/shares/<uuid:share>/", shares.reading_share, name="reading_share"),
     path("worklist/<uuid:pk>/outcome/", afterwards.outcome, name="reading_outcome"),
     path("worklist/<uuid:pk>/letter/", afterwards.letter, name="reading_letter"),
     path("worklist/<uuid:pk>/open/", claims.reading_open, name="reading_open"),

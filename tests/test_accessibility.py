@@ -17,7 +17,7 @@ from accounts import care, people
 from accounts.models import Relation, User
 from diagnoses import workflow
 from diagnoses.conversation import steps
-from diagnoses.models import Nudge
+from diagnoses.models import Nudge, SecondReading
 from diagnoses.workflow import Answer
 from mlservice.packs import load_pack
 from portal.machine.stack import Stack
@@ -65,8 +65,15 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     Nudge.objects.update(state=Nudge.State.TOLD, told_at=timezone.now())
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
     asked = workflow.ask_colleague(unsure, cast.sam, cast.ruth, "What do you think?")
+    waiting = workflow.share(red, cast.sam, cast.xu, "And what do you think?")
+    workflow.agree_to_share(waiting, cast.ana)
+    done = workflow.agree_to_share(workflow.share(unsure, cast.ruth, cast.xu, ""), cast.ana)
+    read = SecondReading.objects.get(share=done)
+    workflow.read_again(read, cast.xu, diagnosis="nv", confidence="sure", plan="see", words="So.")
+    to_agree = scored(submitted(cast.ana), **RED)
+    workflow.share(to_agree, cast.ruth, cast.xu, "")
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
-    cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana))]
+    cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana), to_agree)]
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
     own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
     mine = ["/account/", "/account/download/", "/account/erase/"]
@@ -85,6 +92,10 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
             *(f"/worklist/{answered.pk}/",),
+        ],
+        cast.xu: [
+            *("/worklist/again/", f"/worklist/again/{read.pk}/"),
+            f"/worklist/again/{SecondReading.objects.get(share=waiting).pk}/",
         ],
     }
 

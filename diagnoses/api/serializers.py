@@ -283,6 +283,16 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
         return ReviewSerializer(reviews, many=True).data
 
 
+class SharedCaseSerializer(DoctorCaseSerializer):
+    """A case that another clinic shares with a doctor: what its page shows them, and no name."""
+
+    class Meta(CaseSummarySerializer.Meta):
+        fields = [
+            *("id", "url", "reference", "pack", "site", "submitted_at", "answers", "photos"),
+            *("own_first_reading", "computer_view"),
+        ]
+
+
 def _has_left(case: Case) -> bool:
     """Whether the seconds in which a signature can be undone are over."""
     return case.signed_at is not None and case.signed_at + settings.UNDO_SIGNATURE <= timezone.now()

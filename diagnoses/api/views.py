@@ -37,15 +37,19 @@ from diagnoses.api.serializers import (
     DoctorSummarySerializer,
     PatientCaseSerializer,
     PatientSummarySerializer,
+    SharedCaseSerializer,
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.thumbnails import thumbnail
 
-EITHER = "The patient's own case in the patient's words, or a doctor's case of the clinic."
+EITHER = (
+    "The patient's own case in the patient's words, a doctor's case of the clinic, or one that "
+    "another clinic shares with the doctor."
+)
 CASE = PolymorphicProxySerializer(
     component_name="Case",
-    serializers=[PatientCaseSerializer, DoctorCaseSerializer],
+    serializers=[PatientCaseSerializer, DoctorCaseSerializer, SharedCaseSerializer],
     resource_type_field_name=None,
 )
 LINE = PolymorphicProxySerializer(
@@ -71,6 +75,19 @@ def cases_of(user: User) -> CaseQuerySet:
     """Clinical content is for the patient and for reading doctors; admins have their own pages."""
     cases = Case.objects.visible_to(user).select_related("patient__carer", "clinic", "doctor")
     return cases.none() if user.is_admin else cases
+
+
+def cases_to_look_at(user: User) -> CaseQuerySet:
+    """The same, and what another clinic shares with a doctor: to read one, never to act on it."""
+    cases = Case.objects.to_look_at(user).select_related("patient__carer", "clinic", "doctor")
+    return cases.none() if user.is_admin else cases
+
+
+def words_for(user: User, case: Case) -> type[BaseSerializer[Case]]:
+    """How much of a case they are told."""
+    if user.is_patient:
+        return PatientCaseSerializer
+    return DoctorCaseSerializer if user.clinic_id == case.clinic_id else SharedCaseSerializer
 
 
 def speaks_as(user: User, case: Case) -> User:
@@ -187,14 +204,11 @@ class CaseView(APIView):
     )
     def get(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
-        case = get_object_or_404(cases_of(user), pk=pk)
+        case = get_object_or_404(cases_to_look_at(user), pk=pk)
         if hearing.waited(case, request.headers):
-            case = get_object_or_404(cases_of(user), pk=pk)
+            case = get_object_or_404(cases_to_look_at(user), pk=pk)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
-        words: type[BaseSerializer[Case]] = (
-            PatientCaseSerializer if user.is_patient else DoctorCaseSerializer
-        )
-        return Response(words(case, context={"request": request}).data)
+        return Response(words_for(user, case)(case, context={"request": request}).data)
 
 
 class HeatmapView(APIView):
@@ -212,7 +226,9 @@ class HeatmapView(APIView):
     )
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
         user = user_of(request)
-        case = get_object_or_404(cases_of(user).readable_by_doctor(user), pk=pk)
+        case = get_object_or_404(cases_to_look_at(user), pk=pk)
+        if not user.is_reading_doctor:
+            raise NotFound
         picture = get_object_or_404(Photo, case=case, pk=photo)
         label = request.query_params.get("label", "")
         found = heat.shown_to(case, picture, user, label, where="api")
@@ -233,7 +249,7 @@ class PhotoView(APIView):
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
         user = user_of(request)
         picture = get_object_or_404(
-            Photo.objects.filter(case__in=cases_of(user), case=pk), pk=photo
+            Photo.objects.filter(case__in=cases_to_look_at(user), case=pk), pk=photo
         )
         audit.record("photo.viewed", actor=user, about=f"photo:{picture.pk}", where="api")
         if request.query_params.get("size") == "thumb":

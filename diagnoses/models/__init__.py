@@ -19,6 +19,7 @@ from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
 from diagnoses.models.scoring import Prediction, Scoring
+from diagnoses.models.share import SHARED_AFTER_READING, SHARED_FOR, CaseShare, CaseShareQuerySet
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
 __all__ = [
@@ -29,10 +30,14 @@ __all__ = [
     "MOST_SAID",
     "OPEN_FOR",
     "RISKY_FIRST",
+    "SHARED_AFTER_READING",
+    "SHARED_FOR",
     "UNSCORED_SHOWS_AFTER",
     "Case",
     "CaseEvent",
     "CaseQuerySet",
+    "CaseShare",
+    "CaseShareQuerySet",
     "Claim",
     "ClaimQuerySet",
     "Draft",

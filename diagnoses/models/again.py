@@ -21,6 +21,16 @@ class SecondReadingQuerySet(models.QuerySet["SecondReading"]):
         """About the cases this doctor may read."""
         return self.filter(case__in=Case.objects.readable_by_doctor(doctor))
 
+    def open_to(self, doctor: User) -> Self:
+        """About the cases this doctor may read, and the one question of each case that another
+        clinic shares with them."""
+        from diagnoses.models.share import CaseShare  # which knows this table
+
+        if not doctor.is_reading_doctor:
+            return self.none()
+        shared = CaseShare.objects.in_force_for(doctor)
+        return self.filter(Q(case__clinic=doctor.clinic_id) | Q(pk__in=shared.values("asked")))
+
     def to_read_by(self, doctor: User) -> Self:
         """What waits for this doctor: asked of them or of all, drawn, or to settle a difference.
 
@@ -31,7 +41,7 @@ class SecondReadingQuerySet(models.QuerySet["SecondReading"]):
         asked &= Q(doctor=None) | Q(doctor=doctor)
         drawn: Q = ~Q(why=SecondReading.Why.ASKED) & ~Q(review__doctor=doctor)
         drawn &= Q(review__effective_at__lte=Now()) & Q(~Exists(others))
-        waiting = self.of_clinic_of(doctor).filter(asked | drawn, read_at=None)
+        waiting = self.open_to(doctor).filter(asked | drawn, read_at=None)
         return waiting.order_by("pk")
 
 

@@ -94,8 +94,27 @@ class CaseQuerySet(models.QuerySet["Case"]):
         return self.all() if user.is_admin else self.none()
 
     def readable_by_doctor(self, user: User) -> Self:
-        """Cases this doctor may read and sign."""
+        """Cases this doctor may read and sign: the clinic's, never one that is only shared."""
         return self.visible_to(user) if user.is_reading_doctor else self.none()
+
+    def shared_with(self, user: User) -> Self:
+        """Other clinics' cases that this doctor may look at for a time, one by one."""
+        from diagnoses.models.share import CaseShare  # which knows the case
+
+        if not user.is_reading_doctor:
+            return self.none()
+        return self.filter(pk__in=CaseShare.objects.in_force_for(user).values("case"))
+
+    def to_look_at(self, user: User) -> Self:
+        """:meth:`visible_to`, and what is shared with a doctor. For one case at a time: its
+        pictures and what stands beside them. Lists, and whatever changes a case, never ask here.
+        """
+        if not user.is_reading_doctor:
+            return self.visible_to(user)
+        # The clinic as a column and not as :meth:`visible_to`'s rows: beside an "or" PostgreSQL
+        # would read all of them for one.
+        shared = Case.objects.shared_with(user)
+        return self.filter(Q(clinic=user.clinic_id) | Q(pk__in=shared.values("pk")))
 
     def awaiting_review(self) -> Self:
         """What a doctor must look at: scored or failed, and whatever waited too long unscored."""

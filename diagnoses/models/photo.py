@@ -22,6 +22,12 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
             return self.none()
         return self.filter(case__in=Case.objects.visible_to(user))
 
+    def to_look_at(self, user: User) -> Self:
+        """The same, and those of cases shared with a doctor: for one picture at a time."""
+        if user.is_admin:
+            return self.none()
+        return self.filter(case__in=Case.objects.to_look_at(user))
+
 
 def photo_path(photo: Photo, _filename: str) -> str:
     """Server-made: nothing of the sender's file name survives."""

@@ -20,10 +20,17 @@ from diagnoses import figures, workflow
 from diagnoses import worklist as waiting
 from diagnoses.again_forms import AskColleagueForm, OutcomeForm, SecondReadingForm
 from diagnoses.models import Case, Outcome, SecondReading
+from diagnoses.views import shares
 from diagnoses.views.desk import answer_lines, checklist, photos_shown
 from diagnoses.worklist import Row
 
 CONFLICT = 409
+NOBODY = _(
+    "No verified doctor logs in here with this address. Ask your colleague which one they use."
+)
+ASKED_ELSEWHERE = _(
+    "We ask %(patient)s first whether %(name)s, %(clinic)s, may look. You can sign without waiting."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +53,12 @@ class Truth:
 def again_list(request: HttpRequest) -> HttpResponse:
     """What waits to be read a second time by this doctor, and what they read lately."""
     doctor = person(request)
-    found = SecondReading.objects.to_read_by(doctor).select_related("asked_by", "case__patient")
-    mine = SecondReading.objects.of_clinic_of(doctor).filter(read_by=doctor)
+    found = SecondReading.objects.to_read_by(doctor).select_related("asked_by__clinic")
+    mine = SecondReading.objects.open_to(doctor).select_related("asked_by__clinic")
+    mine = mine.filter(read_by=doctor).order_by("-read_at")
     context = {
         "asked": [(one, _row(one.case)) for one in _with_photos(found[:50])],
-        "done": [
-            (one, _row(one.case))
-            for one in _with_photos(mine.select_related("case__patient").order_by("-read_at")[:20])
-        ],
+        "done": [(one, _row(one.case)) for one in _with_photos(mine[:20])],
     }
     return render(request, "worklist/again_list.html", context)
 
@@ -61,10 +66,13 @@ def again_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @reading_doctor_required
 def again(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The case without anybody's view of it, and the form; once read, back to what was read."""
+    """The case without anybody's view of it, and the form; once read, back to what was read.
+
+    For a doctor of another clinic it is the only page of the case there is.
+    """
     doctor = person(request)
-    mine = SecondReading.objects.of_clinic_of(doctor).select_related(
-        *("asked_by", "read_by", "review__doctor"),
+    mine = SecondReading.objects.open_to(doctor).select_related(
+        *("asked_by__clinic", "read_by", "review__doctor", "share"),
         *("case__patient__carer", "case__clinic", "case__lesion"),
     )
     asked = get_object_or_404(mine, pk=pk)
@@ -80,12 +88,15 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Your reading is kept."))
             return redirect("worklist_again")
     elif not SecondReading.objects.to_read_by(doctor).filter(pk=pk).exists():
+        if case.clinic_id != doctor.clinic_id:
+            return shares.after_reading(request, asked)
         return redirect("reading", case.pk)
     audit.record("case.viewed", actor=doctor, about=f"case:{case.pk}", where="again")
     answers = answer_lines(case)
     context = {
         "asked": asked,
         "case": case,
+        "elsewhere": case.clinic if case.clinic_id != doctor.clinic_id else None,
         "pack": case.pack,
         "site": case.place,
         "photos": photos_shown(case, None),
@@ -111,17 +122,34 @@ def ask_colleague(request: HttpRequest, pk: UUID) -> HttpResponse:
     )
     refusal = ""
     if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
         try:
-            workflow.ask_colleague(case, doctor, said["colleague"], said["question"])
+            said = _asked(case, doctor, form)
         except workflow.WorkflowError as error:
             refusal = error.sentence
         else:
-            messages.success(request, _("Your colleague is asked. You can sign without waiting."))
-            return redirect(reverse("reading", args=[case.pk]) + "#colleagues")
+            if said:
+                messages.success(request, said)
+                return redirect(reverse("reading", args=[case.pk]) + "#colleagues")
     context = {"case": case, "form": form, "refusal": refusal, "site": case.place}
     status = CONFLICT if refusal else 422 if request.method == "POST" else 200
     return render(request, "worklist/ask.html", context, status=status)
+
+
+def _asked(case: Case, doctor: User, form: AskColleagueForm) -> str:
+    """Ask, and what to say then; "" where the address is no doctor's, which the form then says."""
+    said = form.cleaned_data
+    colleague, address = said["colleague"], said["elsewhere"]
+    if address:
+        colleague = workflow.doctor_at(case, doctor, address)
+        if colleague is None:
+            form.add_error("elsewhere", NOBODY)
+            return ""
+        if colleague.clinic_id != case.clinic_id:
+            workflow.share(case, doctor, colleague, said["question"])
+            names = {"patient": case.patient.reader, "name": colleague, "clinic": colleague.clinic}
+            return str(ASKED_ELSEWHERE % names)
+    workflow.ask_colleague(case, doctor, colleague, said["question"])
+    return str(_("Your colleague is asked. You can sign without waiting."))
 
 
 def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
@@ -129,20 +157,29 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
 
     Nothing of a colleague's reading before the doctor's own one is in (``own_is_in``).
     """
+    shared = {"shares": shares.of_case(case, waits=case.is_open)}
     if not own_is_in:
-        return {}
-    again = case.second_readings.select_related("asked_by", "read_by", "doctor", "review")
-    asked = SecondReading.Why.ASKED
-    shown = [one for one in again if one.is_read or (one.why == asked and case.is_open)]
+        return shared
+    again = case.second_readings.select_related(
+        "asked_by", "read_by__clinic", "doctor", "review", "share"
+    )
+    shown = [one for one in again if one.is_read or _waits(one, case)]
     outcomes = list(case.outcomes.select_related("recorded_by"))
-    return {
-        "opinions": [_opinion(one) for one in shown],
+    return shared | {
+        # What waits for somebody elsewhere stands among the shares.
+        "opinions": [_opinion(one) for one in shown if one.is_read or not hasattr(one, "share")],
         "may_ask": case.is_open
         and not any(one.asked_by_id == doctor.pk and not one.is_read for one in shown),
         "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in reversed(outcomes)],
         "outcome_form": OutcomeForm(pack=case.pack) if case.is_signed else None,
         "letters": list(case.letters.select_related("doctor")) if case.is_signed else [],
     }
+
+
+def _waits(one: SecondReading, case: Case) -> bool:
+    """Asked by a colleague and not read yet; not where its time is over."""
+    lapsed = hasattr(one, "share") and one.share.is_over
+    return one.why == SecondReading.Why.ASKED and case.is_open and not lapsed
 
 
 def _opinion(one: SecondReading) -> Opinion:

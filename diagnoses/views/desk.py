@@ -51,6 +51,10 @@ EVENTS = {
     "question_closed": _("Needs no answer, says"),
     "opinion_asked": _("A colleague was asked by"),
     "read_again": _("Read again by"),
+    "share_asked": _("A doctor of another clinic was asked by"),
+    "share_agreed": _("The patient agreed that the other clinic’s doctor reads it"),
+    "share_refused": _("The patient did not agree that another clinic’s doctor reads it"),
+    "share_ended": _("Closed to the other clinic’s doctor by"),
     "outcome_recorded": _("Outcome recorded by"),
     "letter_written": _("Letter written by"),
     "visit_yes": _("The patient has seen the doctor"),
@@ -65,6 +69,7 @@ BY_NAME = frozenset(
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
         *("wrote", "retake_asked", "question_closed"),
         *("opinion_asked", "read_again", "outcome_recorded", "letter_written"),
+        *("share_asked", "share_ended"),
     }
 )
 

@@ -69,28 +69,32 @@ def evidence(
     view: presenting.ComputerView | None,
     query: Mapping[str, str],
     kept: str = "",
+    page: str = "",
 ) -> dict[str, Any]:
-    """What the page shows of the computer beyond ``view``. ``kept`` stays in its addresses."""
+    """What the page shows of the computer beyond ``view``. ``kept`` stays in its addresses.
+
+    ``page`` is where it stands, if that is not the case's own page.
+    """
     if view is None:
         return {}
     whole = Prediction.objects.select_related("model_version", "photo").get(pk=view.prediction.pk)
+    page = page or reverse("reading", args=[case.pk])
     return {
         "view_facts": view_facts(whole, case.pack),
         "cuts": cuts_of(whole),
         "receipt": receipt_of(whole),
-        "heatmap": heatmap_of(case, view, whole, query.get(CHOSEN, ""), kept),
+        "heatmap": heatmap_of(case, view, whole, query.get(CHOSEN, ""), kept, page),
         "similar": similar.shown_to(case, whole, doctor, where="page"),
     }
 
 
 def heatmap_of(
-    case: Case, view: presenting.ComputerView, whole: Prediction, asked: str, kept: str
+    case: Case, view: presenting.ComputerView, whole: Prediction, asked: str, kept: str, page: str
 ) -> Heatmap | None:
     """``None`` where the view came without one. A label nobody knows is as good as none."""
     name = heat.label_shown(whole, asked) or heat.label_shown(whole)
     if heat.heat_for(whole, name) is None:
         return None
-    page = reverse("reading", args=[case.pk])
     choices = tuple(
         Shown(
             share.label,
@@ -115,7 +119,7 @@ def heatmap_of(
 def heatmap(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponseBase:
     """The picture to lay over a photo; there is none before the doctor's own reading."""
     doctor = person(request)
-    cases = Case.objects.readable_by_doctor(doctor).select_related("clinic")
+    cases = Case.objects.to_look_at(doctor).select_related("clinic")
     case = get_object_or_404(cases, pk=pk)
     found = get_object_or_404(Photo, case=case, pk=photo)
     picture = heat.shown_to(case, found, doctor, request.GET.get("label", ""), where="page")

@@ -23,7 +23,7 @@ from diagnoses import figures, hearing, presenting, talking, telling, workflow
 from diagnoses.lesions import with_status
 from diagnoses.models import Case
 from diagnoses.questions import TellForm
-from diagnoses.views import whose
+from diagnoses.views import shares, whose
 from notifications import verification
 
 PAGE = 20
@@ -161,6 +161,8 @@ def _page(case: Case) -> dict[str, Any]:
     review = presenting.answer_for_patient(case)
     withdrawn = case.status == Case.Status.CANCELLED
     shown = telling.computer_part(case, review)
+    # While a signature can be undone the page does not tell that there is one.
+    looks_open = case.is_open or (case.is_signed and review is None)
     return {
         "case": case,
         "site": case.place,
@@ -168,8 +170,8 @@ def _page(case: Case) -> dict[str, Any]:
         "card": None if withdrawn else presenting.patient_card(case),
         "steps": [] if withdrawn else presenting.steps(case),
         "review": review,
-        # While a signature can be undone the page does not tell that there is one.
-        "looks_open": case.is_open or (case.is_signed and review is None),
+        "looks_open": looks_open,
+        "shares": shares.of_case(case, waits=looks_open),
         "plan": telling.plan_of(review) if review else "",
         "about_answer": presenting.about_answer(case, review) if review else None,
         "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in case.photos.all()],

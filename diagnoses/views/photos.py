@@ -26,7 +26,7 @@ def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     whoever may see one may see the case it stands for.
     """
     user, size = person(request), request.GET.get("size")
-    found = get_object_or_404(Photo.objects.visible_to(user), pk=pk)
+    found = get_object_or_404(Photo.objects.to_look_at(user), pk=pk)
     if size == "thumb":
         return private(thumbnail(found))
     audit.record("photo.viewed", actor=user, about=f"case:{found.case_id}", photo=str(found.pk))

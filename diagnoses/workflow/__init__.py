@@ -14,6 +14,14 @@ from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
 from diagnoses.workflow.patient import name_mark, raise_urgency, submit, withdraw, withdraw_consent
 from diagnoses.workflow.reminding import begin_sun_season, tell_next
 from diagnoses.workflow.retake import retake
+from diagnoses.workflow.sharing import (
+    agree_to_share,
+    doctor_at,
+    end_shares_of,
+    refuse_share,
+    share,
+    take_back_share,
+)
 from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
 
 __all__ = [
@@ -23,12 +31,15 @@ __all__ = [
     "NotYet",
     "Submission",
     "WorkflowError",
+    "agree_to_share",
     "amend",
     "ask",
     "ask_colleague",
     "attach",
     "begin_sun_season",
     "differs",
+    "doctor_at",
+    "end_shares_of",
     "give_up",
     "name_mark",
     "no_answer_needed",
@@ -39,12 +50,15 @@ __all__ = [
     "read_first",
     "read_up_to",
     "record_outcome",
+    "refuse_share",
     "request_retake",
     "requeue",
     "retake",
+    "share",
     "sign",
     "stop_all_of",
     "submit",
+    "take_back_share",
     "tell_next",
     "tell_of_visit",
     "too_late",

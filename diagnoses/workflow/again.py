@@ -19,9 +19,8 @@ from accounts.models import User
 from diagnoses.models import Case, FirstReading, Review, SecondReading
 from diagnoses.states import Moved, WorkflowError
 from diagnoses.workflow.moves import about_case, note, on
-from notifications import ledger
-from notifications.ledger import Notice
-from notifications.models import Event
+from diagnoses.workflow.sharing import end_lapsed, end_soon
+from diagnoses.workflow.telling import tell_reader_of, tell_to_read
 
 Why = SecondReading.Why
 # Plans after which somebody sees the patient; the others leave them at home.
@@ -47,6 +46,7 @@ def ask_colleague(case: Case, doctor: User, colleague: User | None, question: st
         case = Case.objects.select_for_update(of=("self",)).get(pk=case.pk)
         if not case.is_open:
             raise Moved(_("This case is answered. You can amend the answer."))
+        end_lapsed(case)
         waiting = case.second_readings.filter(why=Why.ASKED, asked_by=doctor, read_at=None)
         if known := waiting.first():
             return known
@@ -55,7 +55,7 @@ def ask_colleague(case: Case, doctor: User, colleague: User | None, question: st
         )
         note(case, "opinion_asked", doctor, of=colleague.pk if colleague else None)
         audit.record("case.opinion_asked", actor=doctor, about=about_case(case))
-        _tell(asked, [colleague] if colleague else _colleagues(case, doctor))
+        tell_to_read(asked, [colleague] if colleague else _colleagues(case, doctor))
     return asked
 
 
@@ -70,7 +70,9 @@ def read_again(
 ) -> SecondReading:
     """The second reading. Written once; where it differs from the signed answer, a third is due."""
     with transaction.atomic():
-        held = SecondReading.objects.select_for_update(of=("self",)).get(pk=asked.pk)
+        held = SecondReading.objects.select_for_update(of=("self",)).filter(pk=asked.pk).first()
+        if held is None:
+            raise WorkflowError(_("This question was taken back in the meantime."))
         case = held.case
         if held.read_by is not None and held.read_at is not None:
             if held.read_by == doctor:
@@ -90,6 +92,7 @@ def read_again(
             read_by=doctor, read_at=Now(), words=words, **said
         )
         held.refresh_from_db()
+        end_soon(held)
         _as_first_reading(case, doctor, said)
         note(case, "read_again", doctor, why=held.why)
         audit.record("case.read_again", actor=doctor, about=about_case(case), why=held.why)
@@ -106,16 +109,16 @@ def _as_first_reading(case: Case, doctor: User, said: Mapping[str, Any]) -> None
 def _go_on(done: SecondReading) -> None:
     """The asker is told; a difference goes to a third doctor, what that one says to the signer."""
     if done.why == Why.ASKED and done.asked_by is not None:
-        _tell_reader_of(done.case, done.asked_by, f"opinion{done.pk}")
+        tell_reader_of(done.case, done.asked_by, f"opinion{done.pk}")
     elif done.why == Why.DRAWN and done.review is not None and differs(done, done.review):
         others = _colleagues(done.case, done.review.doctor, done.read_by)
         if others:
             third = SecondReading.objects.create(case=done.case, why=Why.DIFFER, review=done.review)
-            _tell(third, others)
+            tell_to_read(third, others)
         else:  # nobody is left to settle it: who signed decides
-            _tell_reader_of(done.case, done.review.doctor, f"again{done.pk}")
+            tell_reader_of(done.case, done.review.doctor, f"again{done.pk}")
     elif done.why == Why.DIFFER and done.review is not None and differs(done, done.review):
-        _tell_reader_of(done.case, done.review.doctor, f"again{done.pk}")
+        tell_reader_of(done.case, done.review.doctor, f"again{done.pk}")
 
 
 def differs(reading: SecondReading, review: Review) -> bool:
@@ -159,13 +162,3 @@ def _colleagues(case: Case, *besides: User | None) -> list[User]:
     keys = [doctor.pk for doctor in besides if doctor is not None]
     here = User.objects.reading_doctors().filter(clinic=case.clinic_id)
     return list(here.exclude(pk__in=keys).order_by("pk"))
-
-
-def _tell(asked: SecondReading, doctors: list[User]) -> None:
-    path, about = f"/worklist/again/{asked.pk}/", f"{about_case(asked.case)}#again{asked.pk}"
-    ledger.tell(*(Notice(Event.CASE_TO_READ, doctor, about, path) for doctor in doctors))
-
-
-def _tell_reader_of(case: Case, doctor: User, what: str) -> None:
-    path = f"/worklist/{case.pk}/"
-    ledger.tell(Notice(Event.CASE_TO_READ, doctor, f"{about_case(case)}#{what}", path))

@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
 from diagnoses import failpoints
-from diagnoses.models import Case, Lesion, Nudge, Photo, Scoring, photo_path
+from diagnoses.models import Case, CaseShare, Lesion, Nudge, Photo, Scoring, photo_path
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE
 from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
 from diagnoses.workflow.nudges import photo_came, photo_taken_back, stop_all_of
+from diagnoses.workflow.sharing import end_shares_of, end_shares_of_case
 from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
 from mlservice import registry
 from mlservice.engine.types import Tier
@@ -254,6 +255,7 @@ def withdraw(case: Case, patient: User) -> None:
         move(case, Status.CANCELLED, "withdrawn", patient)
         _out_of_the_queue(case, "withdrawn")
         photo_taken_back(case)
+        end_shares_of_case(case, patient)
 
 
 def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
@@ -269,6 +271,7 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
             _without_the_computer(patient)
         elif kind == Consent.Kind.CARE:
             stop_all_of(patient, Nudge.Why.CONSENT)
+            end_shares_of(patient, CaseShare.Why.CONSENT)
 
 
 def _without_the_computer(patient: User) -> None:

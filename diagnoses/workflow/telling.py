@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accounts.models import Clinic, User
-from diagnoses.models import Case, Review
+from diagnoses.models import Case, Review, SecondReading
 from diagnoses.states import Status
 from diagnoses.workflow.moves import about_case, about_review, move
 from notifications import ledger
@@ -66,3 +66,19 @@ def pass_to_doctors(case: Case, reason: str) -> None:
     """Unscored to the doctors; everybody is told all the same."""
     move(case, Status.PARTIAL, "unscored", None, reason=reason)
     tell_checked(case)
+
+
+def about_again(asked: SecondReading) -> str:
+    return f"{about_case(asked.case)}#again{asked.pk}"
+
+
+def tell_to_read(asked: SecondReading, doctors: list[User]) -> None:
+    """A case is to be read again, by one of these."""
+    path, about = f"/worklist/again/{asked.pk}/", about_again(asked)
+    ledger.tell(*(Notice(Event.CASE_TO_READ, doctor, about, path) for doctor in doctors))
+
+
+def tell_reader_of(case: Case, doctor: User, what: str) -> None:
+    """Something stands on the case's page for a doctor who has read it before."""
+    path = f"/worklist/{case.pk}/"
+    ledger.tell(Notice(Event.CASE_TO_READ, doctor, f"{about_case(case)}#{what}", path))
