@@ -30,7 +30,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from diagnoses import claims, ordering
+from diagnoses import claims, gathered, ordering
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
@@ -180,9 +180,8 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     """
     cases = filters.apply(shown_in(filters.show, user), user)
     head = ordering.head(cases, size + 1, ordering.mark_of(user, after) if after else None)
-    found = list(with_first_photo(head))
-    taken = claims.of_colleagues((case.pk for case in found[:size]), user)
-    rows = [Row.of(case, taken.get(case.pk)) for case in found[:size]]
+    found = gathered.read(with_first_photo(head), gathered.CLAIMS)
+    rows = [Row.of(case, claims.of_colleague(case, user)) for case in found[:size]]
     return Page(rows, rows[-1].case.pk if len(found) > size else None)
 
 

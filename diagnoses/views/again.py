@@ -19,6 +19,7 @@ from accounts.models import User
 from diagnoses import figures, workflow
 from diagnoses import worklist as waiting
 from diagnoses.again_forms import AskColleagueForm, OutcomeForm, SecondReadingForm
+from diagnoses.gathered import LETTERS, OUTCOMES, SECOND_READINGS
 from diagnoses.models import Case, Outcome, SecondReading
 from diagnoses.views.desk import answer_lines, checklist, photos_shown
 from diagnoses.worklist import Row
@@ -131,17 +132,19 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
     """
     if not own_is_in:
         return {}
-    again = case.second_readings.select_related("asked_by", "read_by", "doctor", "review")
     asked = SecondReading.Why.ASKED
-    shown = [one for one in again if one.is_read or (one.why == asked and case.is_open)]
-    outcomes = list(case.outcomes.select_related("recorded_by"))
+    shown = [
+        one
+        for one in SECOND_READINGS.of(case)
+        if one.is_read or (one.why == asked and case.is_open)
+    ]
     return {
         "opinions": [_opinion(one) for one in shown],
         "may_ask": case.is_open
         and not any(one.asked_by_id == doctor.pk and not one.is_read for one in shown),
-        "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in reversed(outcomes)],
+        "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in OUTCOMES.of(case)[::-1]],
         "outcome_form": OutcomeForm(pack=case.pack) if case.is_signed else None,
-        "letters": list(case.letters.select_related("doctor")) if case.is_signed else [],
+        "letters": LETTERS.of(case) if case.is_signed else [],
     }
 
 

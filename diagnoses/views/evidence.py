@@ -73,7 +73,7 @@ def evidence(
     """What the page shows of the computer beyond ``view``. ``kept`` stays in its addresses."""
     if view is None:
         return {}
-    whole = Prediction.objects.select_related("model_version", "photo").get(pk=view.prediction.pk)
+    whole = view.prediction
     return {
         "view_facts": view_facts(whole, case.pack),
         "cuts": cuts_of(whole),
