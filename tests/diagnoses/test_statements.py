@@ -41,7 +41,7 @@ LISTS = {
 }
 # A doctor's case before their own reading, after it, and signed.
 CASES = {
-    "blind": {"page": 7, "API": 5, "patient's page": 6, "patient's API": 5},
+    "blind": {"page": 7, "API": 4, "patient's page": 6, "patient's API": 5},
     "read": {"page": 10, "API": 7, "patient's page": 6, "patient's API": 5},
     "signed": {"page": 10, "API": 7, "patient's page": 6, "patient's API": 5},
 }
