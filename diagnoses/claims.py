@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
+from diagnoses.gathered import CLAIMS
 from diagnoses.models import OPEN_FOR, Case, Claim
 
 # One statement, so that two pages of one doctor can renew at once. Whoever comes back after the
@@ -28,13 +28,18 @@ ON CONFLICT (case_id, doctor_id) DO UPDATE SET
         ELSE diagnoses_claim.since
     END,
     alive_at = GREATEST(diagnoses_claim.alive_at, EXCLUDED.alive_at)
+RETURNING id, since, alive_at
 """
 
 
 def keep(case: Case, doctor: User) -> None:
-    """The doctor has the case open at this moment."""
+    """The doctor has the case open at this moment. Claims that came with the case learn of it."""
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [case.pk, doctor.pk, OPEN_FOR.total_seconds()])
+        pk, since, alive_at = cursor.fetchone()
+    if (known := CLAIMS.known(case)) is not None:
+        own = Claim(pk=pk, case=case, doctor=doctor, since=since, alive_at=alive_at)
+        CLAIMS.put(case, [*_others(known, doctor), own])
 
 
 def let_go(case: Case, doctor: User, alive_at: datetime) -> None:
@@ -43,16 +48,19 @@ def let_go(case: Case, doctor: User, alive_at: datetime) -> None:
 
 
 def of_case(case: Case, doctor: User) -> tuple[datetime | None, list[Claim]]:
-    """When the doctor's own page was last alive, and what colleagues have open; one statement."""
-    live = list(case.claims.live().select_related("doctor").order_by("since", "pk"))
+    """When the doctor's own page was last alive, and what colleagues have open."""
+    live = CLAIMS.of(case)
     own = next((claim.alive_at for claim in live if claim.doctor_id == doctor.pk), None)
-    return own, [claim for claim in live if claim.doctor_id != doctor.pk]
+    return own, _others(live, doctor)
 
 
-def of_colleagues(cases: Iterable[UUID], doctor: User) -> dict[UUID, Claim]:
-    """The colleague who has had each of these cases open longest; one statement."""
-    found = Claim.objects.of_others(doctor).filter(case__in=list(cases)).select_related("doctor")
-    return {claim.case_id: claim for claim in reversed(found)}
+def of_colleague(case: Case, doctor: User) -> Claim | None:
+    """The colleague who has had the case open longest."""
+    return next(iter(_others(CLAIMS.of(case), doctor)), None)
+
+
+def _others(live: Iterable[Claim], doctor: User) -> list[Claim]:
+    return [claim for claim in live if claim.doctor_id != doctor.pk]
 
 
 def by_a_colleague(doctor: User) -> Q:

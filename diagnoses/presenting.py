@@ -21,7 +21,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import Clinic, User
-from diagnoses.models import Case, Prediction, Review
+from diagnoses.gathered import EVENTS, FIRST_READINGS, REVIEWS
+from diagnoses.models import Case, FirstReading, Prediction, Review
 from diagnoses.triage import by_answers
 from mlservice.engine.types import Modality, Tier
 from mlservice.packs import NO_LABEL_PAGE, Label, Outcome, Pack
@@ -113,8 +114,9 @@ def answer_for_patient(case: Case) -> Review | None:
     """The newest standing answer whose seconds to undo are over."""
     if not case.is_signed:
         return None
-    standing = case.reviews.standing().filter(effective_at__lte=timezone.now())
-    return standing.select_related("doctor").last()
+    now = timezone.now()
+    told = [one for one in REVIEWS.of(case) if not one.is_undone and one.effective_at <= now]
+    return told[-1] if told else None
 
 
 def _being_checked(case: Case) -> bool:
@@ -249,8 +251,8 @@ def dated(moment: datetime) -> str:
 def steps(case: Case) -> list[Step]:
     """Where the case is on its way."""
     checking, review = _being_checked(case), answer_for_patient(case)
-    events = case.events.filter(kind__in=["checked", "unscored"]).order_by("pk")
-    checked = None if checking else events.first()
+    events = () if checking else EVENTS.of(case)
+    checked = next((event for event in events if event.kind in {"checked", "unscored"}), None)
     by_computer = checked.kind == "checked" if checked else case.computer_check
     return [
         Step(_("Sent"), "done", case.submitted_at),
@@ -280,13 +282,23 @@ def may_see_computer(case: Case, doctor: User) -> bool:
     # A signature opens it for colleagues only when it can no longer be undone.
     if case.is_signed and (case.signed_by_id == doctor.pk or answer_for_patient(case)):
         return True
-    return case.first_readings.filter(doctor=doctor).exists()
+    return own_reading(case, doctor) is not None
+
+
+def own_reading(case: Case, doctor: User) -> FirstReading | None:
+    """What the doctor said before the computer's view opened, once they have."""
+    return next((one for one in FIRST_READINGS.of(case) if one.doctor_id == doctor.pk), None)
 
 
 def computer_view(case: Case, doctor: User) -> ComputerView | None:
-    """The computer's view, or ``None`` where there is none or it is not to be seen yet."""
-    prediction = case.prediction
-    if prediction is None or not may_see_computer(case, doctor):
+    """The computer's view, or ``None`` where there is none or it is not to be seen yet.
+
+    Until it may be seen it is not even read from the database; then it is read whole.
+    """
+    if not may_see_computer(case, doctor):
+        return None
+    prediction = case.live_predictions().select_related("model_version").first()
+    if prediction is None:
         return None
     pack = case.pack
     ranked: list[tuple[str, Any]] = sorted(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 from pgvector import HalfVector
@@ -18,6 +19,7 @@ from pgvector.django import CosineDistance, HalfVectorField
 from accounts import audit
 from accounts.models import User
 from diagnoses import presenting
+from diagnoses.gathered import OUTCOMES
 from diagnoses.models import Case, Outcome, Precedent, Prediction, Review, SecondReading
 from diagnoses.models.precedent import agreed
 from diagnoses.workflow.precedents import unit
@@ -93,51 +95,57 @@ def similar_to(case: Case, view: Prediction, doctor: User) -> list[Similar]:
     embedding = unit(bytes(view.embedding))
     if embedding is None or not view.names_a_class:
         return []
-    near = nearest(case, view, embedding)
+    near = _distance(embedding)
     found: Any = (
-        Precedent.objects.filter(pk__in=near, case__in=Case.objects.readable_by_doctor(doctor))
+        Precedent.objects.filter(
+            pk__in=nearest(case, view, embedding), case__in=Case.objects.readable_by_doctor(doctor)
+        )
         .exclude(case__in=SecondReading.objects.to_read_by(doctor).order_by().values("case"))
         .select_related("case", "prediction")
-        .prefetch_related("case__outcomes")
         .defer("embedding", "prediction__embedding", "prediction__heat")
         .with_answer()
+        .annotate(distance=near, outcomes=OUTCOMES.column("case"))
     )
-    ordered = sorted(found, key=lambda one: near[one.pk])[:SHOWN]
-    return [_similar(case, one, near[one.pk]) for one in ordered]
+    ordered = sorted(found, key=lambda one: one.distance)[:SHOWN]
+    return [_similar(case, one) for one in ordered]
 
 
-def nearest(case: Case, view: Prediction, embedding: HalfVector) -> dict[UUID, float]:
-    """The nearest confirmed cases of the same clinic and network, with their distances.
+def nearest(case: Case, view: Prediction, embedding: HalfVector) -> QuerySet[Precedent, Any]:
+    """The keys of the nearest confirmed cases of the same clinic and network.
 
     Nothing but keys, so that the database looks for nothing else on the way through its index.
     """
-    size = embedding.dimensions()
-    near = CosineDistance(Cast("embedding", HalfVectorField(dimensions=size)), embedding)
     found = (
         Precedent.objects.confirmed()
         .filter(
             *agreed(case.patient_id),
             clinic=case.clinic_id,
             network=view.model_version.weights_hash,
-            size=size,
+            size=embedding.dimensions(),
         )
         .exclude(case=case)
-        .annotate(distance=near)
-        .order_by("distance")
-        .values_list("pk", "distance")
+        .order_by(_distance(embedding))
+        .values("pk")
     )
-    return dict(found[:LOOKED_AT])
+    return found[:LOOKED_AT]
 
 
-def _similar(case: Case, one: Any, distance: float) -> Similar:
+def _distance(embedding: HalfVector) -> CosineDistance:
+    """As the index of its size has it."""
+    stored = Cast("embedding", HalfVectorField(dimensions=embedding.dimensions()))
+    return CosineDistance(stored, embedding)
+
+
+def _similar(case: Case, one: Any) -> Similar:
     """``one``: a precedent with what the query added to it."""
-    outcomes = list(one.case.outcomes.all())  # fetched with the others'
+    OUTCOMES.keep(one.case, one.outcomes)
+    outcomes = OUTCOMES.of(one.case)
     return Similar(
         case=one.case,
         photo_id=one.prediction.photo_id,
         diagnosis=one.diagnosis,
         plan=one.plan,
         outcome=outcomes[-1] if outcomes else None,
-        likeness=max(0.0, 1.0 - distance),
+        likeness=max(0.0, 1.0 - one.distance),
         same_patient=one.case.patient_id == case.patient_id,
     )

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from diagnoses import drafts, presenting, workflow
+from diagnoses.gathered import READ_MARKS, REMARKS, RETAKES
 from diagnoses.models import Case, ReadMark, Remark, Retake
 from diagnoses.workflow.talk import open_request
 from mlservice.packs import Pack
@@ -60,10 +61,8 @@ class Talk:
 
 
 def talk(case: Case, reader: User) -> Talk:
-    """In three statements, however much was said."""
-    remarks = list(case.remarks.select_related("author", "retake"))
-    retakes = list(case.retakes.all())
-    marks = list(case.read_marks.all())
+    """At most three statements, however much was said; none for a case that came with all."""
+    remarks, retakes, marks = REMARKS.of(case), RETAKES.of(case), READ_MARKS.of(case)
     by_patient = reader.pk == case.patient_id
     read = max((mark.upto_id for mark in marks if mark.person_id == reader.pk), default=0)
     lines = [_said(case, remark, reader, read) for remark in remarks]

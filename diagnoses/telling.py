@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic
 from diagnoses import triage
+from diagnoses.gathered import EVENTS
 from diagnoses.models import Case, CaseEvent, Prediction, Review
 
 PLANS = {
@@ -77,18 +78,19 @@ def state_of(case: Case, *, answered: bool) -> str:
 def history(case: Case, review: Review | None) -> list[Told]:
     """What happened, oldest first; an answer only once its seconds to undo are over."""
     lines = []
-    for event in case.events.select_related("actor"):
+    events = EVENTS.of(case)
+    last_undone = max((one.pk for one in events if one.kind == "signature_undone"), default=0)
+    for event in events:
         if event.kind in _HISTORY:
             words = str(event.detail.get("what", ""))
             lines.append(Told(event.at, str(_HISTORY[event.kind]), words))
         elif review is not None and event.kind in {"signed", "amended"}:
-            lines += _answered(case, event)
+            lines += _answered(event, undone=event.pk < last_undone)
     return lines
 
 
-def _answered(case: Case, event: CaseEvent) -> list[Told]:
+def _answered(event: CaseEvent, *, undone: bool) -> list[Told]:
     """A signature that stood; one that was undone never reached the patient."""
-    undone = case.events.filter(kind="signature_undone", pk__gt=event.pk).exists()
     if event.kind == "signed" and undone:
         return []
     what = (

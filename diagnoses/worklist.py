@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses import claims, finding, ordering
+from diagnoses import claims, finding, gathered, ordering
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
 from notifications.models import Invitation
 
@@ -175,9 +175,8 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     """
     cases = filters.apply(shown_in(filters.show, user), user)
     head = ordering.head(cases, size + 1, ordering.mark_of(user, after) if after else None)
-    found = list(with_first_photo(head))
-    taken = claims.of_colleagues((case.pk for case in found[:size]), user)
-    rows = [Row.of(case, taken.get(case.pk)) for case in found[:size]]
+    found = gathered.read(with_first_photo(head), gathered.CLAIMS)
+    rows = [Row.of(case, claims.of_colleague(case, user)) for case in found[:size]]
     return Page(rows, rows[-1].case.pk if len(found) > size else None)
 
 

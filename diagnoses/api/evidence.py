@@ -8,7 +8,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from diagnoses import heat, presenting, similar
-from diagnoses.models import Outcome, Prediction
+from diagnoses.models import Outcome
 
 
 class HeatmapSerializer(serializers.Serializer[Any]):
@@ -62,8 +62,7 @@ def similar_of(
 ) -> list[dict[str, Any]]:
     """What :class:`SimilarSerializer` says of the cases like this one, written to the trail."""
     doctor = serializer.context["request"].user
-    whole = Prediction.objects.select_related("model_version", "case").get(pk=view.prediction.pk)
-    found: Any = similar.shown_to(whole.case, whole, doctor, where="api")
+    found: Any = similar.shown_to(view.prediction.case, view.prediction, doctor, where="api")
     data: Any = SimilarSerializer(found, many=True, context=serializer.context).data
     return list(data)
 

@@ -18,6 +18,7 @@ from diagnoses.api.evidence import (
     heatmap_of,
     similar_of,
 )
+from diagnoses.gathered import PHOTOS, REVIEWS
 from diagnoses.models import Case, FirstReading, Photo, Review
 
 
@@ -153,10 +154,14 @@ class PatientCaseSerializer(PatientSummarySerializer):
     result = serializers.SerializerMethodField()
     steps = serializers.SerializerMethodField()
     answer = serializers.SerializerMethodField()
-    photos = PhotoSerializer(many=True)
+    photos = serializers.SerializerMethodField()
 
     class Meta(PatientSummarySerializer.Meta):
         fields = [*PatientSummarySerializer.Meta.fields, "result", "steps", "answer", "photos"]
+
+    @extend_schema_field(PhotoSerializer(many=True))
+    def get_photos(self, case: Case) -> Any:
+        return PhotoSerializer(PHOTOS.of(case), many=True, context=self.context).data
 
     @extend_schema_field(ResultSerializer)
     def get_result(self, case: Case) -> Any:
@@ -183,7 +188,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     """A signed answer, for doctors. ``undone`` ones never left."""
 
     doctor = serializers.CharField(source="doctor.name")
-    undone = serializers.SerializerMethodField()
+    undone = serializers.BooleanField(source="is_undone")
 
     class Meta:
         model = Review
@@ -199,9 +204,6 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "differs_because",
             "undone",
         ]
-
-    def get_undone(self, review: Review) -> bool:
-        return hasattr(review, "undoing")
 
 
 class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
@@ -248,7 +250,7 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
     """A case as a doctor of its clinic sees it."""
 
     answers = serializers.DictField()
-    photos = PhotoSerializer(many=True)
+    photos = serializers.SerializerMethodField()
     own_first_reading = serializers.SerializerMethodField()
     computer_view = serializers.SerializerMethodField(
         help_text="null until the doctor's own first reading is in, and where there is no view."
@@ -265,9 +267,13 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
             "reviews",
         ]
 
+    @extend_schema_field(PhotoSerializer(many=True))
+    def get_photos(self, case: Case) -> Any:
+        return PhotoSerializer(PHOTOS.of(case), many=True, context=self.context).data
+
     @extend_schema_field(FirstReadingSerializer(allow_null=True))
     def get_own_first_reading(self, case: Case) -> Any:
-        own = case.first_readings.filter(doctor=self.context["request"].user).first()
+        own = presenting.own_reading(case, self.context["request"].user)
         return FirstReadingSerializer(own).data if own else None
 
     @extend_schema_field(ComputerViewSerializer(allow_null=True))
@@ -279,8 +285,7 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
     def get_reviews(self, case: Case) -> Any:
         if not presenting.may_see_computer(case, self.context["request"].user):
             return []  # an undone signature says whether its doctor agreed with the computer
-        reviews = case.reviews.select_related("doctor", "undoing")
-        return ReviewSerializer(reviews, many=True).data
+        return ReviewSerializer(REVIEWS.of(case), many=True).data
 
 
 class SharedCaseSerializer(DoctorCaseSerializer):

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import User
-from diagnoses import hearing, heat
+from diagnoses import gathered, hearing, heat
 from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -40,6 +40,7 @@ from diagnoses.api.serializers import (
     SharedCaseSerializer,
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
+from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, REVIEWS
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.thumbnails import thumbnail
 
@@ -204,9 +205,11 @@ class CaseView(APIView):
     )
     def get(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
-        case = get_object_or_404(cases_to_look_at(user), pk=pk)
+        cases = cases_to_look_at(user).select_related("invitation__accepted_by")
+        parts = (PHOTOS, EVENTS if user.is_patient else FIRST_READINGS, REVIEWS)
+        case = gathered.one_or_404(cases, pk, *parts)
         if hearing.waited(case, request.headers):
-            case = get_object_or_404(cases_to_look_at(user), pk=pk)
+            case = gathered.one_or_404(cases, pk, *parts)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
         return Response(words_for(user, case)(case, context={"request": request}).data)
 

@@ -263,8 +263,12 @@ class Case(models.Model):
     @property
     def prediction(self) -> Prediction | None:
         """The newest live prediction, or ``None`` while unscored."""
-        live = self.predictions.filter(scoring__purpose="live").defer("embedding", "heat")
-        return live.order_by("-pk").first()
+        return self.live_predictions().defer("embedding", "heat").first()
+
+    def live_predictions(self) -> models.QuerySet[Prediction]:
+        """Newest first, each with its photo."""
+        live = self.predictions.filter(scoring__purpose="live").select_related("photo")
+        return live.order_by("-pk")
 
 
 class CaseEvent(models.Model):

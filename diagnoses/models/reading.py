@@ -75,6 +75,10 @@ class Review(models.Model):
     def __str__(self) -> str:
         return f"answer to {self.case_id}"
 
+    @property
+    def is_undone(self) -> bool:
+        return hasattr(self, "undoing")
+
 
 class ReviewUndo(models.Model):
     """A signature taken back within ten seconds. The answer stays in the history, unsent."""

@@ -19,7 +19,8 @@ from accounts.models import User
 from diagnoses import figures, workflow
 from diagnoses import worklist as waiting
 from diagnoses.again_forms import AskColleagueForm, OutcomeForm, SecondReadingForm
-from diagnoses.models import Case, Outcome, SecondReading
+from diagnoses.gathered import LETTERS, OUTCOMES, SECOND_READINGS, SHARES
+from diagnoses.models import Case, CaseShare, Outcome, SecondReading
 from diagnoses.views import shares
 from diagnoses.views.desk import answer_lines, checklist, photos_shown
 from diagnoses.worklist import Row
@@ -157,29 +158,28 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
 
     Nothing of a colleague's reading before the doctor's own one is in (``own_is_in``).
     """
-    shared = {"shares": shares.of_case(case, waits=case.is_open)}
     if not own_is_in:
-        return shared
-    again = case.second_readings.select_related(
-        "asked_by", "read_by__clinic", "doctor", "review", "share"
-    )
-    shown = [one for one in again if one.is_read or _waits(one, case)]
-    outcomes = list(case.outcomes.select_related("recorded_by"))
-    return shared | {
+        return {"shares": shares.of_case(case, waits=case.is_open)}
+    elsewhere = {one.asked_id: one for one in SHARES.of(case)}
+    shown = [
+        one for one in SECOND_READINGS.of(case) if one.is_read or _waits(one, elsewhere.get(one.pk))
+    ]
+    return {
+        "shares": shares.of_case(case, waits=case.is_open),
         # What waits for somebody elsewhere stands among the shares.
-        "opinions": [_opinion(one) for one in shown if one.is_read or not hasattr(one, "share")],
+        "opinions": [_opinion(one) for one in shown if one.is_read or one.pk not in elsewhere],
         "may_ask": case.is_open
         and not any(one.asked_by_id == doctor.pk and not one.is_read for one in shown),
-        "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in reversed(outcomes)],
+        "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in OUTCOMES.of(case)[::-1]],
         "outcome_form": OutcomeForm(pack=case.pack) if case.is_signed else None,
-        "letters": list(case.letters.select_related("doctor")) if case.is_signed else [],
+        "letters": LETTERS.of(case) if case.is_signed else [],
     }
 
 
-def _waits(one: SecondReading, case: Case) -> bool:
+def _waits(one: SecondReading, share: CaseShare | None) -> bool:
     """Asked by a colleague and not read yet; not where its time is over."""
-    lapsed = hasattr(one, "share") and one.share.is_over
-    return one.why == SecondReading.Why.ASKED and case.is_open and not lapsed
+    lapsed = share is not None and share.is_over
+    return one.why == SecondReading.Why.ASKED and one.case.is_open and not lapsed
 
 
 def _opinion(one: SecondReading) -> Opinion:

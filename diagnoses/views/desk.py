@@ -15,16 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from diagnoses import figures, presenting, talking, triage, worklist
-from diagnoses.models import (
-    Case,
-    CaseEvent,
-    CaseQuerySet,
-    FirstReading,
-    Photo,
-    Retake,
-    Review,
-)
+from diagnoses import figures, gathered, presenting, talking, triage, worklist
+from diagnoses.gathered import PHOTOS, REVIEWS
+from diagnoses.models import Case, CaseEvent, Photo, Retake, Review
 from diagnoses.views.evidence import Heatmap, no_view_because
 from diagnoses.views.pictures import at_other_times
 from diagnoses.worklist import Filters, Row
@@ -126,15 +119,15 @@ class Signed:
 
 def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     """The reading page's content, whoever asks for it: the page, a refused form, a lost race."""
-    own_reading = FirstReading.objects.filter(case=case, doctor=doctor).first()
+    own_reading = presenting.own_reading(case, doctor)
     view = presenting.computer_view(case, doctor)
     history = signed_answers(case)
     standing = next((signed for signed in reversed(history) if not signed.undone), None)
     answers = answer_lines(case)
-    events = list(case.events.select_related("actor"))
+    events = gathered.EVENTS.of(case)
     row = Row.of(case)
     talk = talking.talk(case, doctor)
-    earlier = _earlier(case, doctor)
+    earlier, others = _other_cases(case, doctor)
     return {
         "case": case,
         "pack": case.pack,
@@ -150,8 +143,8 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "unanswered": [line for line in answers if line.open and line.question.kind != "text"],
         "checklist": checklist(case),
         "earlier": earlier,
-        "other_photos": at_other_times(earlier, doctor),
-        "others": _others(case, doctor),
+        "other_photos": at_other_times(earlier),
+        "others": others,
         "events": event_lines(events),
         "own_reading": own_reading,
         "own_reading_says": presenting.diagnosis_title(case.pack, own_reading.diagnosis)
@@ -174,7 +167,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
 
 def photos_shown(case: Case, newest: Retake | None) -> list[PhotoShown]:
     """Those of the newest retake first, then all others in their order."""
-    shown = [_photo_shown(photo, case.pack, newest) for photo in case.photos.all()]
+    shown = [_photo_shown(photo, case.pack, newest) for photo in PHOTOS.of(case)]
     return sorted(shown, key=lambda one: not one.new)
 
 
@@ -248,15 +241,14 @@ def _told(event: CaseEvent) -> str:
 
 def signed_answers(case: Case) -> list[Signed]:
     """Every answer ever signed for this case, oldest first."""
-    reviews = case.reviews.select_related("doctor", "undoing")
     return [
         Signed(
             review,
             presenting.diagnosis_title(case.pack, review.diagnosis),
-            undone=hasattr(review, "undoing"),
+            undone=review.is_undone,
             about=presenting.about(case.pack, review.diagnosis) if review.diagnosis else None,
         )
-        for review in reviews
+        for review in REVIEWS.of(case)
     ]
 
 
@@ -268,25 +260,21 @@ def _undo_seconds(standing: Signed | None, doctor: User) -> int:
     return max(0, math.ceil(left.total_seconds()))
 
 
-def _earlier(case: Case, doctor: User) -> Sequence[Row]:
-    """The same mark, before and after this case."""
-    same = _of_the_patient(case, doctor).filter(lesion=case.lesion_id)
-    return _rows(same) if case.lesion_id else []
-
-
-def _others(case: Case, doctor: User) -> Sequence[Row]:
-    """The patient's other marks."""
-    cases = _of_the_patient(case, doctor)
-    return _rows(cases.exclude(lesion=case.lesion_id) if case.lesion_id else cases)
-
-
-def _of_the_patient(case: Case, doctor: User) -> CaseQuerySet:
-    cases = Case.objects.readable_by_doctor(doctor).filter(patient=case.patient_id)
-    return cases.exclude(pk=case.pk).order_by("-submitted_at", "pk")
-
-
-def _rows(cases: CaseQuerySet) -> list[Row]:
-    return [Row.of(case) for case in worklist.with_first_photo(cases)[:OTHERS_SHOWN]]
+def _other_cases(case: Case, doctor: User) -> tuple[list[Row], list[Row]]:
+    """The same mark before and after this case, and the patient's other marks; one statement."""
+    order = ("-submitted_at", "pk")
+    mine = Case.objects.readable_by_doctor(doctor).filter(patient=case.patient_id)
+    mine = mine.exclude(pk=case.pk).order_by(*order)
+    same = mine.filter(lesion=case.lesion_id) if case.lesion_id else mine.none()
+    rest = mine.exclude(lesion=case.lesion_id) if case.lesion_id else mine
+    heads = [cases.values("pk")[:OTHERS_SHOWN] for cases in (same, rest)]
+    found = Case.objects.filter(pk__in=heads[0].union(heads[1], all=True)).order_by(*order)
+    rows = [Row.of(one) for one in gathered.read(worklist.with_first_photo(found), PHOTOS)]
+    marks = {case.lesion_id} - {None}
+    return (
+        [row for row in rows if row.case.lesion_id in marks],
+        [row for row in rows if row.case.lesion_id not in marks],
+    )
 
 
 def _neighbours(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:

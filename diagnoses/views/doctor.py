@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.languages import language_of
 from accounts.models import User
-from diagnoses import claims, presenting, talking, workflow
+from diagnoses import claims, gathered, presenting, talking, workflow
 from diagnoses.doctor_forms import (
     AmendForm,
     AnswerForm,
@@ -37,7 +37,14 @@ from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
 
 READ_BEFORE = _("Your own reading of this case was recorded before, and stays as it was.")
-CASE_WITH_ALL = ("patient", "doctor", "lesion", "signed_by", "clinic")
+CASE_WITH_ALL = ("patient__carer", "doctor", "lesion", "signed_by", "clinic")
+# All that stands on the page, but for what the computer said: that is asked once it may be seen.
+PARTS = (
+    *(gathered.PHOTOS, gathered.EVENTS, gathered.CLAIMS),
+    *(gathered.REMARKS, gathered.RETAKES, gathered.READ_MARKS),
+    *(gathered.FIRST_READINGS, gathered.REVIEWS, gathered.SECOND_READINGS),
+    *(gathered.OUTCOMES, gathered.LETTERS, gathered.SHARES),
+)
 
 
 @require_safe
@@ -199,7 +206,7 @@ def _view_is_open(request: HttpRequest, case: Case) -> bool:
 def _case(request: HttpRequest, pk: UUID) -> Case:
     """Whatever a doctor does with a case shows the others that they have it open."""
     cases = Case.objects.readable_by_doctor(person(request))
-    found = get_object_or_404(cases.select_related(*CASE_WITH_ALL), pk=pk)
+    found = gathered.one_or_404(cases.select_related(*CASE_WITH_ALL), pk, *PARTS)
     claims.keep(found, person(request))
     return found
 

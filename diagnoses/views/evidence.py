@@ -77,7 +77,7 @@ def evidence(
     """
     if view is None:
         return {}
-    whole = Prediction.objects.select_related("model_version", "photo").get(pk=view.prediction.pk)
+    whole = view.prediction
     page = page or reverse("reading", args=[case.pk])
     return {
         "view_facts": view_facts(whole, case.pack),

@@ -19,7 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit, phone
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import figures, hearing, presenting, talking, telling, workflow
+from diagnoses import figures, gathered, hearing, presenting, talking, telling, workflow
+from diagnoses.gathered import PHOTOS
 from diagnoses.lesions import with_status
 from diagnoses.models import Case
 from diagnoses.questions import TellForm
@@ -27,6 +28,11 @@ from diagnoses.views import shares, whose
 from notifications import verification
 
 PAGE = 20
+# All that a case's page shows but the computer's view.
+PARTS = (
+    *(PHOTOS, gathered.EVENTS, gathered.REVIEWS),
+    *(gathered.REMARKS, gathered.RETAKES, gathered.READ_MARKS, gathered.SHARES),
+)
 
 
 @patient_required
@@ -53,10 +59,11 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The case's page; with ``?fragment=1`` only the part that changes while it waits."""
     user = person(request)
     fragment = "fragment" in request.GET
-    found = get_object_or_404(with_status(Case.objects.visible_to(user)), pk=pk)
+    cases = with_status(Case.objects.visible_to(user))
+    found = gathered.one_or_404(cases.select_related("invitation__accepted_by"), pk, *PARTS)
     patient = found.patient
-    # Before the page's own reading of the case, never after: a page that is newer than its
-    # version is loaded once more, one that is older would stay wrong.
+    # From the same statement as what is shown, or from one before it: a page that is newer than
+    # its version is loaded once more, one that is older would stay wrong.
     version, done = _version(found)
     talk = talking.talk(found, patient)
     talking.mark_read(found, patient, talk)
@@ -158,25 +165,25 @@ def _number_to_confirm(user: User, case: Case) -> dict[str, str]:
 
 
 def _page(case: Case) -> dict[str, Any]:
-    review = presenting.answer_for_patient(case)
+    review, prediction = presenting.answer_for_patient(case), case.prediction
     withdrawn = case.status == Case.Status.CANCELLED
-    shown = telling.computer_part(case, review)
+    shown = prediction if telling.may_be_shown(case, review) else None
     # While a signature can be undone the page does not tell that there is one.
     looks_open = case.is_open or (case.is_signed and review is None)
     return {
         "case": case,
         "site": case.place,
         "figure": figures.of_case(case),
-        "card": None if withdrawn else presenting.patient_card(case),
+        "card": None if withdrawn else presenting.card_of(case, prediction, review),
         "steps": [] if withdrawn else presenting.steps(case),
         "review": review,
         "looks_open": looks_open,
         "shares": shares.of_case(case, waits=looks_open),
         "plan": telling.plan_of(review) if review else "",
         "about_answer": presenting.about_answer(case, review) if review else None,
-        "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in case.photos.all()],
+        "photos": [(photo, case.pack.photo_kind(photo.kind)) for photo in PHOTOS.of(case)],
         "answers": telling.answers_of(case),
         "history": telling.history(case, review),
-        "machine": presenting.machine_card(case) if shown and review else None,
+        "machine": presenting.view_card(case, shown) if shown and review else None,
         "receipt": telling.receipt_of(shown) if shown else [],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accounts.models import User
+from diagnoses.gathered import PHOTOS
 from diagnoses.models import Photo
 from diagnoses.worklist import Row
 
@@ -22,12 +22,11 @@ class OtherPhoto:
     row: Row
 
 
-def at_other_times(rows: Sequence[Row], doctor: User) -> list[OtherPhoto]:
-    """The pictures of these cases, newest case first, at one statement."""
-    by_case = {row.case.pk: row for row in rows}
-    found = Photo.objects.visible_to(doctor).filter(case__in=list(by_case))
-    return [
+def at_other_times(rows: Sequence[Row]) -> list[OtherPhoto]:
+    """The pictures of these cases, which come newest first and with their photos."""
+    found = [
         OtherPhoto(photo, row.case.pack.photo_kind(photo.kind).text, row)
-        for photo in found.order_by("-case__submitted_at", "created_at", "pk")[:MOST]
-        if (row := by_case[photo.case_id])
+        for row in rows
+        for photo in PHOTOS.of(row.case)
     ]
+    return found[:MOST]

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import audit
 from accounts.access import patient_required, person, reading_doctor_required
 from diagnoses import presenting, talking, workflow
+from diagnoses.gathered import SHARES
 from diagnoses.models import Case, CaseShare, SecondReading
 from diagnoses.views import whose
 from diagnoses.views.desk import answer_lines, checklist, photos_shown, with_overlay
@@ -32,12 +33,11 @@ class Shown:
 
 
 def of_case(case: Case, *, waits: bool) -> list[Shown]:
-    """Those there is something to say of, oldest first, in one statement.
+    """Those there is something to say of, oldest first.
 
     ``waits``: the case waits for its answer. What nobody has read by then is closed with it.
     """
-    shares = case.shares.select_related("doctor__clinic", "shared_by", "asked")
-    shown = [Shown(one, _state(one, waits=waits)) for one in shares]
+    shown = [Shown(one, _state(one, waits=waits)) for one in SHARES.of(case)]
     return [one for one in shown if one.state]
 
 
