@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnoses', '0012_afterwards'),
+        ('diagnoses', '0013_worklist_search'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
