@@ -10,15 +10,19 @@ import requests
 
 from portal.standin import mailbox
 from portal.standin.api import Account
+from portal.standin.content import our_sids, our_templates, sid_of
 from portal.standin.server import StandIn
 from portal.standin.store import Message, Store
 
-ACCOUNT = Account(sid="AC1", token="secret", sender="+15005550006")
+ACCOUNT = Account(sid="AC1", token="secret", sender="+15005550006", sms="+15005550007")
 GOOD = {
     "To": "whatsapp:+447700900101",
     "From": "whatsapp:+15005550006",
     "Body": "News: http://x/l/t/",
 }
+SMS = GOOD | {"To": "+447700900101", "From": "+15005550007"}
+CHECKED = sid_of("case_checked", "en")
+TEMPLATE = {"ContentSid": CHECKED, "ContentVariables": '{"1": "http://x/l/t/"}'}
 
 
 @pytest.fixture
@@ -48,11 +52,23 @@ def send(stand_in: StandIn, form: dict[str, str], token: str = ACCOUNT.token) ->
         ({"From": ""}, 400, 21603),
         ({"Body": ""}, 400, 21602),
         ({"Body": "x" * 1601}, 400, 21617),
-        ({"To": "+447700900101"}, 400, 21211),
+        ({"To": "+447700900101"}, 400, 21910),
+        ({"From": "+15005550007"}, 400, 21910),
         ({"To": "whatsapp:07700900101"}, 400, 21211),
         ({"From": "whatsapp:+15005550007"}, 400, 63007),
         ({"StatusCallback": "nowhere"}, 400, 21609),
-        ({"ContentSid": "HX1", "ContentVariables": "{"}, 400, 21656),
+        (SMS | {"To": "+44770"}, 400, 21211),
+        (SMS | {"To": "+442079460958"}, 400, 21614),
+        (SMS | {"From": "+15005550009"}, 400, 21606),
+        (SMS | {"From": "", "MessagingServiceSid": "MG" + "0" * 32}, 404, 21701),
+        ({"ContentVariables": "{}"}, 400, 21654),
+        (TEMPLATE | {"ContentSid": "HX1"}, 400, 21655),
+        (TEMPLATE | {"ContentSid": "HX" + "0" * 32}, 400, 21655),
+        (TEMPLATE | {"ContentVariables": "{"}, 400, 21656),
+        (TEMPLATE | {"ContentVariables": "{}"}, 400, 21656),
+        (TEMPLATE | {"ContentVariables": '{"1": ""}'}, 400, 21656),
+        (TEMPLATE | {"ContentVariables": '{"1": null}'}, 400, 21656),
+        (TEMPLATE | {"ContentVariables": '["x"]'}, 400, 21656),
     ],
 )
 def test_it_refuses_what_twilio_refuses(
@@ -88,7 +104,7 @@ def test_what_it_took_it_lists_page_by_page(alone: StandIn) -> None:
 def test_outside_its_window_only_templates_pass(alone: StandIn) -> None:
     alone.faults.window, alone.faults.pace = True, 0
     plain = send(alone, GOOD).json()["sid"]
-    template = send(alone, GOOD | {"ContentSid": "HX1", "ContentVariables": '{"1": "x"}'}).json()
+    template = send(alone, GOOD | TEMPLATE).json()
     alone.store.add(Message(number="+447700900101", body="hi", inbound=True))
     inside = send(alone, GOOD).json()["sid"]
     wanted = {plain: 63016, template["sid"]: None, inside: None}
