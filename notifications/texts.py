@@ -10,7 +10,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from notifications import links, tokens
+from notifications import links, optional, tokens
 from notifications.models import Message
 
 
@@ -26,6 +26,10 @@ class Words:
     subject: str
     email: str
     code: str = field(default="", repr=False)
+    # What a text message says: the text, and how to stop such messages.
+    sms: str = ""
+    # Where an e-mail of this kind is stopped by one press; "" for what cannot be.
+    stop: str = ""
 
     @property
     def variable(self) -> str:
@@ -41,19 +45,22 @@ def render(message: Message) -> Words:
     if message.code_id is not None:
         code = tokens.digits(message.code_id)
         subject, text = _rendered(message, f"{message.event}.txt", code=code).split("\n\n", 1)
-        return Words(link="", text=text, subject=subject, email="", code=code)
+        return Words(link="", text=text, subject=subject, email="", code=code, sms=text)
     link = address_of(message)
     subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
     expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint
+    stop = optional.address_to_stop(message)
     email = _rendered(
         message,
         "email.txt",
         text=text,
+        stop=stop,
         until=timezone.localtime(expires_at),
         home=settings.PUBLIC_URL,
         invited=message.invitation is not None,
     )
-    return Words(link=link, text=text, subject=subject, email=email + "\n")
+    sms = _rendered(message, "sms.txt", text=text)
+    return Words(link, text, subject, email + "\n", sms=sms, stop=stop)
 
 
 def address_of(message: Message) -> str:

@@ -10,7 +10,7 @@ import requests
 
 from portal.standin import mailbox
 from portal.standin.api import Account
-from portal.standin.content import our_sids, our_templates, sid_of
+from portal.standin.content import sid_of
 from portal.standin.server import StandIn
 from portal.standin.store import Message, Store
 
