@@ -82,7 +82,8 @@ def claim(dry: Dry | None = None) -> Message | None:
 def _first_due(dry: Dry) -> Message | None:
     waits = Q(channel__in=dry, state=State.PENDING, token=None)
     due = Message.objects.due().exclude(waits) if dry else Message.objects.due()
-    whose = due.select_related("recipient__clinic", "invitation__clinic").annotate(now=Now())
+    whose = due.select_related("link", "recipient__clinic", "invitation__clinic")
+    whose = whose.annotate(now=Now())
     return whose.select_for_update(skip_locked=True, of=("self",)).first()
 
 
@@ -104,9 +105,9 @@ def _has_to_wait(row: Message, dry: Dry) -> bool:
     if (until := quiet.morning(row, claimed.now)) is not None:
         reason = f"It is night there: it leaves at {until:%H:%M} UTC."
         Message.objects.filter(pk=row.pk).update(run_after=until, error_code=NIGHT, error=reason)
-        # Its three days begin when it leaves.
-        links = Link.objects.filter(pk=row.link_id, revoked_at=None)
-        links.update(expires_at=Greatest("expires_at", Value(until + LIFETIME)))
+        if row.link is not None:  # its three days begin when it leaves
+            links = Link.objects.filter(pk=row.link.pk, revoked_at=None)
+            links.update(expires_at=Greatest("expires_at", Value(until + LIFETIME)))
         return True
     if wait := pace.wait_for(row.channel):
         dry[row.channel] = wait

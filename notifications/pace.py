@@ -36,7 +36,7 @@ def wait_for(channel: str) -> float:
 
 def take(sender: str, rate: float) -> bool:
     """Whether ``sender`` may send one more message now, at ``rate`` messages a second."""
-    values = {"sender": sender, "rate": rate, "most": most(rate)}
+    values: dict[str, str | float] = {"sender": sender, "rate": rate, "most": most(rate)}
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, values)
         return cursor.fetchone() is not None

@@ -13,6 +13,10 @@ from django.utils import timezone, translation
 from notifications import links, optional, tokens
 from notifications.models import Message
 
+# The accents of Spanish that the alphabet of text messages lacks (it has é, ñ, ü, ¿ and ¡): with a
+# single one a message of 160 letters is three. Text messages are written without them anyway.
+_GSM = str.maketrans("áíóúÁÍÓÚ’", "aiouAIOU'")
+
 
 @dataclass(frozen=True)
 class Words:
@@ -26,7 +30,7 @@ class Words:
     subject: str
     email: str
     code: str = field(default="", repr=False)
-    # What a text message says: the text, and how to stop such messages.
+    # What a text message says: the text in its alphabet, and how to stop such messages.
     sms: str = ""
     # Where an e-mail of this kind is stopped by one press; "" for what cannot be.
     stop: str = ""
@@ -45,7 +49,8 @@ def render(message: Message) -> Words:
     if message.code_id is not None:
         code = tokens.digits(message.code_id)
         subject, text = _rendered(message, f"{message.event}.txt", code=code).split("\n\n", 1)
-        return Words(link="", text=text, subject=subject, email="", code=code, sms=text)
+        sms = text.translate(_GSM)
+        return Words(link="", text=text, subject=subject, email="", code=code, sms=sms)
     link = address_of(message)
     subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
     expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint
@@ -59,7 +64,7 @@ def render(message: Message) -> Words:
         home=settings.PUBLIC_URL,
         invited=message.invitation is not None,
     )
-    sms = _rendered(message, "sms.txt", text=text)
+    sms = _rendered(message, "sms.txt", text=text).translate(_GSM)
     return Words(link, text, subject, email + "\n", sms=sms, stop=stop)
 
 
