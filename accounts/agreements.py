@@ -1,13 +1,14 @@
-"""What someone agreed to, line by line and with its history, as their account page shows it."""
+"""What someone agreed to: line by line and with its history, as their account page shows it, and
+which ways of telling them it covers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Consent, User
-from accounts.wording import WORDING, Wording
+from accounts.wording import WHATSAPP_ALONE, WORDING, Wording, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,12 @@ def _steps(row: Consent) -> list[Step]:
     if row.withdrawn_at is not None:
         steps.append(Step(row.withdrawn_at, given=False, version=row.version))
     return steps
+
+
+def agreed_to_messages(users: Iterable[int]) -> dict[int, bool]:
+    """Those of ``users`` (primary keys) who agreed to messages on their phone, each with whether
+    to text messages too, or to WhatsApp alone. One query."""
+    given = Consent.objects.in_force().filter(user__in=list(users), kind=Consent.Kind.MESSAGES)
+    now = version(Consent.Kind.MESSAGES)
+    rows = given.filter(version__in={now, *WHATSAPP_ALONE}).values_list("user", "version")
+    return {user: words == now for user, words in rows}

@@ -50,9 +50,11 @@ WORDING: Final = MappingProxyType(
             without=_("Without it a doctor looks at your photos and no computer does."),
         ),
         Consent.Kind.MESSAGES: Wording(
-            version="2026-11",
+            version="2026-12",
             title=_("Messages"),
-            text=_("You may send me WhatsApp messages when there is news about my cases."),
+            text=_(
+                "You may send me messages by WhatsApp or SMS when there is news about my cases."
+            ),
             meaning=_("A message only says that there is news. It never says what we found."),
             without=_("Without it we send the news to your e-mail address instead."),
         ),
@@ -67,6 +69,9 @@ WORDING: Final = MappingProxyType(
         ),
     }
 )
+
+# Agreed to before text messages were in the words: good for WhatsApp, and for nothing else.
+WHATSAPP_ALONE: Final = frozenset({"2026-11"})
 
 # What is asked on the way to sending a case. Learning is not: nobody shall think it is needed.
 ASKED_ON_SENDING: Final = (

@@ -98,6 +98,7 @@ class Rig:
             "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
             "TWILIO_AUTH_TOKEN": "0" * 32,
             "TWILIO_WHATSAPP_FROM": "+15005550006",
+            "QUIET_HOURS": "",
         }
 
     def _prepare(self) -> None:

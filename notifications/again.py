@@ -10,14 +10,16 @@ from django.db.models.functions import Now
 
 from accounts.audit import record
 from accounts.models import User
-from notifications import links
-from notifications.ledger import DELIVER, Route, route_to
+from notifications import links, twilio_api
+from notifications.errors import NOT_BY_SMS
+from notifications.ledger import DELIVER, Route, may_text, route_to
 from notifications.models import Channel, Event, Link, Message, MessageQuerySet
 from notifications.wake import wake
 
-# WhatsApp, then e-mail, then a person of the clinic.
+# WhatsApp, then a text message, then e-mail, then a person of the clinic.
 FALLBACK: Final[dict[str, Channel]] = {
-    Channel.WHATSAPP: Channel.EMAIL,
+    Channel.WHATSAPP: Channel.SMS,
+    Channel.SMS: Channel.EMAIL,
     Channel.EMAIL: Channel.STAFF,
 }
 State = Message.State
@@ -27,20 +29,37 @@ class NotAgain(Exception):
     """This message is not to be sent again; ``str(error)`` says why."""
 
 
-def fall_back(message: Message) -> Message | None:
-    """Write the row for the next channel; None after the last, or if it is there already."""
+def fall_back(message: Message, code: str = "") -> Message | None:
+    """Write the row for the next channel after a failure with ``code``; None after the last, or if
+    it is there already. What there is no address for is passed over."""
+    channel = FALLBACK.get(message.channel)
+    while channel is not None:
+        address = _address(message, channel, code)
+        if address is not None:
+            return _write(message, Route(channel, address), message.resend)
+        channel = FALLBACK.get(channel)
+    return None
+
+
+def _address(message: Message, channel: Channel, code: str) -> str | None:
+    """Where it may go by ``channel``; None for nowhere."""
+    if channel == Channel.SMS:
+        return None if code in NOT_BY_SMS else _number_to_text(message, code)
     if message.code_id is not None:
         return None  # a code proves whose phone it is only by arriving there
-    channel = FALLBACK.get(message.channel)
+    if channel == Channel.STAFF:
+        # The sun is not worth a person's call.
+        return None if message.event == Event.REMIND_SUN else ""
     who = message.recipient or message.invitation
-    if channel is None or who is None:
+    return (who.email or None) if who is not None else None
+
+
+def _number_to_text(message: Message, code: str) -> str | None:
+    if message.code_id is not None and not code:
+        return None  # it was in doubt for minutes: who waited has asked for another one
+    if not twilio_api.configured(Channel.SMS):
         return None
-    if channel == Channel.EMAIL and not who.email:
-        channel = Channel.STAFF
-    if channel == Channel.STAFF and message.event == Event.REMIND_SUN:
-        return None  # not worth a person's call
-    address = who.email if channel == Channel.EMAIL else ""
-    return _write(message, Route(channel, address), message.resend)
+    return may_text(message)
 
 
 def resend(message: Message, by: User) -> Message:
@@ -98,6 +117,8 @@ def _write(message: Message, route: Route, resend: int) -> Message | None:
                 address=route.address,
                 link=_new_link(message),
                 invitation=message.invitation,
+                code=message.code,
+                urgent=message.urgent,
                 language=message.language,
                 resend=resend,
                 **({"run_after": None} if route.channel == Channel.STAFF else {}),

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
 from notifications import twilio_api
-from notifications.errors import DeliveryError, Kind
+from notifications.errors import DAILY_LIMIT, DeliveryError, Kind
 from notifications.models import Channel, Message
 from notifications.texts import Words
 
@@ -38,7 +38,18 @@ class WhatsAppChannel:
         if not twilio_api.configured():
             reason = "WhatsApp is not configured: TWILIO_ACCOUNT_SID, _AUTH_TOKEN, _WHATSAPP_FROM."
             raise DeliveryError(Kind.FINAL, reason, "not-configured")
-        return twilio_api.create(message, words.text, words.variable)
+        return twilio_api.by_whatsapp(message, words.text, words.variable)
+
+
+class SmsChannel:
+    attempts = 8
+    looks_up = True
+
+    def send(self, message: Message, words: Words) -> str:
+        if not twilio_api.configured(Channel.SMS):
+            reason = "SMS is not configured: TWILIO_ACCOUNT_SID, _AUTH_TOKEN, _SMS_FROM."
+            raise DeliveryError(Kind.FINAL, reason, "not-configured")
+        return twilio_api.by_sms(message, words.sms)
 
 
 class EmailChannel:
@@ -54,7 +65,7 @@ class EmailChannel:
             words.email,
             settings.DEFAULT_FROM_EMAIL,
             [message.address],
-            headers={"Message-ID": message_id},
+            headers={"Message-ID": message_id} | _may_be_stopped(words),
         )
         connection = get_connection(timeout=MAIL_SECONDS)
         try:
@@ -68,6 +79,16 @@ class EmailChannel:
         finally:
             connection.close()
         return message_id
+
+
+def _may_be_stopped(words: Words) -> dict[str, str]:
+    """For mail programs, which stop it with one press (RFC 8058): only what is optional."""
+    if not words.stop:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{words.stop}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def _judged(error: OSError | smtplib.SMTPException) -> DeliveryError:
@@ -86,11 +107,22 @@ def _judged(error: OSError | smtplib.SMTPException) -> DeliveryError:
 
 SENDERS: Final[dict[str, Sender]] = {
     Channel.WHATSAPP: WhatsAppChannel(),
+    Channel.SMS: SmsChannel(),
     Channel.EMAIL: EmailChannel(),
 }
 WAIT_AT_MOST: Final = timedelta(minutes=15)
+# A limit of the whole day: after three hours news comes another way all the same.
+WAIT_FOR_TOMORROW: Final = timedelta(hours=1)
+TRIES_OF_A_DAY: Final = 3
 
 
-def wait_before(attempt: int) -> timedelta:
-    """How long to wait after try number ``attempt`` (from 1): 10 s, 20 s, … 15 minutes."""
-    return min(timedelta(seconds=5 * 2.0 ** min(attempt, 10)), WAIT_AT_MOST)
+def wait_before(message: Message, error: DeliveryError) -> timedelta | None:
+    """How long to wait after a try that may be repeated: 10 s, 20 s, … 15 minutes. None: the
+    channel has been tried often enough."""
+    tried = message.attempts
+    if error.code == DAILY_LIMIT:
+        often_enough = message.urgent or tried >= TRIES_OF_A_DAY
+        return None if often_enough else WAIT_FOR_TOMORROW
+    if tried >= SENDERS[message.channel].attempts:
+        return None
+    return min(timedelta(seconds=5 * 2.0 ** min(tried, 10)), WAIT_AT_MOST)

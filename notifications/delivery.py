@@ -9,20 +9,26 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from accounts import people
-from notifications import invitations, ledger, settling, twilio_api
+from notifications import invitations, ledger, optional, pace, quiet, settling, twilio_api
 from notifications.channels import SENDERS
 from notifications.errors import DeliveryError, Kind
-from notifications.models import Channel, Message, NumberCode
+from notifications.links import LIFETIME
+from notifications.models import PHONES, Channel, Link, Message, NumberCode
 from notifications.texts import render
 
 State = Message.State
+# Channels whose sender has sent as much as it may, and in how many seconds to ask again.
+Dry = dict[str, float]
+# In place of a code of Twilio's, why a row waits.
+NIGHT, TURN = "quiet-hours", "pace"
 LEASE = timedelta(seconds=60)
 # A claim older than this is not acted on: the request itself may take what remains of the lease.
 ACT_WITHIN = timedelta(seconds=30)
@@ -35,11 +41,15 @@ FIRST_DOUBT = timedelta(seconds=10)
 LOOKED_FOR = {State.UNKNOWN: timedelta(days=1), State.SENT: timedelta(hours=3)}
 
 
-def deliver_due(limit: int = 20) -> int:
-    """Act on up to ``limit`` rows that are due; return how many. Safe to run doubled."""
+def deliver_due(limit: int = 20, dry: Dry | None = None) -> int:
+    """Act on up to ``limit`` rows that are due; return how many. Safe to run doubled.
+
+    ``dry`` is filled with the channels that may send no more at this moment.
+    """
+    dry = {} if dry is None else dry
     for done in range(limit):
         claimed_at = time.monotonic()
-        message = claim()
+        message = claim(dry)
         if message is None:
             return done
         if time.monotonic() - claimed_at > ACT_WITHIN.total_seconds():
@@ -51,20 +61,61 @@ def deliver_due(limit: int = 20) -> int:
     return limit
 
 
-def claim() -> Message | None:
-    """Take the row that has been due longest, for ``LEASE``; None if there is none."""
-    with transaction.atomic():
-        row = Message.objects.due().select_for_update(skip_locked=True, of=("self",)).first()
-        if row is None:
-            return None
-        changes: dict[str, object] = {"token": uuid.uuid4(), "lease_until": Now() + LEASE}
-        if row.state == State.PENDING and row.token is not None:
-            # Its worker died with it in hand, before or after the sending: nobody knows.
-            changes |= {"state": State.UNKNOWN, "error": "The worker stopped while sending it."}
-        elif row.state == State.PENDING:
-            changes |= {"attempts": F("attempts") + 1, "tried_at": Now()}
-        Message.objects.filter(pk=row.pk).update(**changes)
+def claim(dry: Dry | None = None) -> Message | None:
+    """Take the row that is urgent, else due longest, for ``LEASE``; None if there is none.
+
+    What may not leave at this moment stays unclaimed and says why: at night it waits until the
+    morning, and while its sender has sent as much as it may (``dry``) it keeps its place in line.
+    """
+    dry = {} if dry is None else dry
+    while True:
+        with transaction.atomic():
+            row = _first_due(dry)
+            if row is None:
+                return None
+            if row.state != State.PENDING or row.token is not None or not _has_to_wait(row, dry):
+                _take(row)
+                break
     return Message.objects.select_related("link", "invitation", "recipient").get(pk=row.pk)
+
+
+def _first_due(dry: Dry) -> Message | None:
+    waits = Q(channel__in=dry, state=State.PENDING, token=None)
+    due = Message.objects.due().exclude(waits) if dry else Message.objects.due()
+    whose = due.select_related("link", "recipient__clinic", "invitation__clinic")
+    whose = whose.annotate(now=Now())
+    return whose.select_for_update(skip_locked=True, of=("self",)).first()
+
+
+def _take(row: Message) -> None:
+    changes: dict[str, object] = {"token": uuid.uuid4(), "lease_until": Now() + LEASE}
+    if row.state == State.PENDING and row.token is not None:
+        # Its worker died with it in hand, before or after the sending: nobody knows.
+        changes |= {"state": State.UNKNOWN, "error": "The worker stopped while sending it."}
+    elif row.state == State.PENDING:
+        changes |= {"attempts": F("attempts") + 1, "tried_at": Now()}
+        if row.error_code in (NIGHT, TURN):
+            changes |= {"error": "", "error_code": ""}
+    Message.objects.filter(pk=row.pk).update(**changes)
+
+
+def _has_to_wait(row: Message, dry: Dry) -> bool:
+    """Whether it may not leave now; the row then says why, and when it may."""
+    claimed: Any = row
+    if (until := quiet.morning(row, claimed.now)) is not None:
+        reason = f"It is night there: it leaves at {until:%H:%M} UTC."
+        Message.objects.filter(pk=row.pk).update(run_after=until, error_code=NIGHT, error=reason)
+        if row.link is not None:  # its three days begin when it leaves
+            links = Link.objects.filter(pk=row.link.pk, revoked_at=None)
+            links.update(expires_at=Greatest("expires_at", Value(until + LIFETIME)))
+        return True
+    if wait := pace.wait_for(row.channel):
+        dry[row.channel] = wait
+        if row.error_code != TURN:
+            reason = "It waits its turn: its sender sends as fast as it may."
+            Message.objects.filter(pk=row.pk).update(error_code=TURN, error=reason)
+        return True
+    return False
 
 
 def _send(message: Message) -> None:
@@ -90,15 +141,19 @@ def _is_void(message: Message) -> bool:
         return not invitations.is_open(message.invitation)
     if message.code_id is not None and not NumberCode.objects.open().filter(pk=message.code_id):
         return True
+    if optional.is_stopped(message):
+        return True
     suspended = message.recipient is not None and not message.recipient.is_active
     return suspended or (message.link is not None and message.link.revoked_at is not None)
 
 
 def _mind_stop(message: Message) -> None:
     """Raise ``DeliveryError`` if the phone's owner has stopped messages since this was written."""
-    if message.channel != Channel.WHATSAPP:
+    if message.channel not in PHONES:
         return
-    if message.recipient is None or message.code_id is not None:
+    if message.channel == Channel.SMS:
+        stopped = ledger.may_text(message) != message.address
+    elif message.recipient is None or message.code_id is not None:
         stopped = people.stopped(message.address)
     else:
         stopped = ledger.route_to(message.recipient).address != message.address

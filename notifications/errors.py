@@ -24,6 +24,8 @@ class DeliveryError(Exception):
 # Twilio's error codes: https://www.twilio.com/docs/api/errors. A 429 was never processed.
 RETRIED = {
     20429: "Twilio asks us to slow down.",
+    21611: "Too many messages wait at Twilio to be sent from this number.",
+    30001: "Too many messages wait at Twilio.",
     63012: "WhatsApp had a fault of its own.",
     63018: "WhatsApp asks us to slow down.",
     63038: "The account's daily limit of messages is reached.",
@@ -31,10 +33,23 @@ RETRIED = {
 FINAL = {
     20003: "Twilio does not accept our credentials: check TWILIO_ACCOUNT_SID and the token.",
     21211: "This is not a phone number.",
+    21408: "The account may not send SMS to this country: see Twilio's messaging permissions.",
+    21606: "TWILIO_SMS_FROM is not a number of this account that can send SMS.",
     21608: "A trial account may only write to numbers verified with Twilio.",
     21610: "The person has asked Twilio not to get messages from us.",
     21614: "This number cannot get messages.",
     21635: "This is a landline.",
+    21655: "There is no such template: check TWILIO_CONTENT_SIDS.",
+    21656: "The template's variables are not as Twilio wants them.",
+    21701: "TWILIO_SMS_FROM is not a messaging service of this account.",
+    21703: "The messaging service has no number that can send this.",
+    30003: "The phone is off or out of reach.",
+    30004: "The phone's owner or network blocks messages from us.",
+    30005: "The phone's network does not know this number.",
+    30006: "This is a landline, or its network cannot be reached.",
+    30007: "The phone's network took the message for spam.",
+    30008: "The phone's network did not deliver it and does not say why.",
+    30034: "The sender is not registered for SMS to the United States (A2P 10DLC).",
     63003: "This number is not on WhatsApp.",
     63007: "TWILIO_WHATSAPP_FROM is not a WhatsApp sender of this account.",
     63013: "WhatsApp's rules refuse this message: check the template's variables.",
@@ -46,6 +61,15 @@ FINAL = {
     63041: "The template is paused by WhatsApp.",
     63042: "The template is switched off by WhatsApp.",
 }
+# The limit is lifted when the day is over, not in a moment.
+DAILY_LIMIT = "63038"
+# What their owner said to us or to Twilio: no message, on whatever channel, until they say START.
+STOPPED = frozenset({"21610", "opted-out"})
+# It would fail by SMS as well, or is not to be tried: the account's own fault, a number that is
+# nobody's or a landline, an owner who stopped messages, or blocked us on WhatsApp.
+NOT_BY_SMS = STOPPED | {DAILY_LIMIT, "20003", "21211", "21614", "21635", "63014"}
+# The number has no WhatsApp.
+NOT_ON_WHATSAPP = ("63003", "63024")
 
 
 def from_code(code: int | None, status: int = 400) -> DeliveryError:

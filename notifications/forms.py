@@ -55,7 +55,7 @@ class JoinForm(forms.Form):
     )
     number = PhoneField(label=_("Phone number"), max_length=40, required=False)
     messages = forms.BooleanField(
-        label=_("You may send me WhatsApp messages when a case waits for me."),
+        label=_("You may send me messages by WhatsApp or SMS when a case waits for me."),
         help_text=_("A message only says that there is work. It never says whose or what."),
         required=False,
     )

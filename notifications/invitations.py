@@ -13,7 +13,7 @@ from accounts.audit import record
 from accounts.models import Clinic, ContactNumber, Role, User
 from notifications import tokens
 from notifications.ledger import tell_invited, withdraw
-from notifications.models import Channel, Event, Invitation
+from notifications.models import PHONES, Event, Invitation
 
 LIFETIME = timedelta(days=14)
 
@@ -127,7 +127,7 @@ def accept(invitation: Invitation, user: User) -> None:
 def _confirm_the_phone(invitation: Invitation, user: User) -> None:
     """Who opened what was sent to a phone has that phone; unless it went by e-mail too."""
     number = user.numbers.filter(e164=invitation.e164).first()
-    elsewhere = invitation.messages.exclude(channel=Channel.WHATSAPP)
+    elsewhere = invitation.messages.exclude(channel__in=PHONES)
     if number is not None and not elsewhere.exists():
         people.confirm_number(user, number, ContactNumber.Proof.INVITATION)
 

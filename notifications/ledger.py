@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
+from accounts.agreements import agreed_to_messages
 from accounts.languages import language_of
-from accounts.models import Consent, User
-from accounts.people import numbers_to_tell, who_agreed
-from notifications import links
+from accounts.models import User
+from accounts.people import numbers_to_tell, stopped
+from notifications import links, twilio_api
+from notifications.errors import NOT_ON_WHATSAPP
 from notifications.models import Channel, Event, Invitation, Link, Message, NumberCode
 from notifications.wake import wake
 
 DELIVER = "notifications.deliver_due"
+# People get WhatsApp, too: after so long a number that had none is tried there again.
+ASKED_AGAIN = timedelta(days=30)
 Key = tuple[str, str, int | None]  # event, about, recipient
 
 
@@ -34,7 +39,8 @@ class Notice:
     For who has no login their carer is told.
 
     Once for an event, person and ``about``: something that happens again needs another ``about``
-    ("case:<id>#<n>"). Nothing leaves before ``not_before``.
+    ("case:<id>#<n>"). Nothing leaves before ``not_before``. What is ``urgent`` goes before
+    everything else, and rings at night.
     """
 
     event: Event
@@ -42,6 +48,7 @@ class Notice:
     about: str
     path: str
     not_before: datetime | None = None
+    urgent: bool = False
 
     @property
     def key(self) -> Key:
@@ -53,9 +60,9 @@ def tell(*notices: Notice) -> list[Message]:
     """Tell everybody what is to be told, once; as many messages as notices, in their order.
 
     Writes in the caller's transaction, so that a message exists exactly if what it tells about
-    does; must be called inside one. By WhatsApp where they agreed to it and have a confirmed number
-    that takes it, else by e-mail. What was told before is the row there is, whatever became of it.
-    The number of statements does not grow with the number of notices.
+    does; must be called inside one. By WhatsApp, or by SMS, where they agreed to it and have a
+    confirmed number that takes it, else by e-mail. What was told before is the row there is,
+    whatever became of it. The number of statements does not grow with the number of notices.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("tell() belongs into the transaction of what it tells about")
@@ -102,6 +109,7 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
             channel=route.channel,
             address=route.address,
             link=link,
+            urgent=notice.urgent,
             language=_short(language_of(notice.recipient)),
         )
         if notice.not_before is not None:
@@ -131,17 +139,19 @@ def tell_invited(invitation: Invitation) -> Message:
 
 
 def tell_code(code: NumberCode) -> Message:
-    """Send a code to the phone it is for, once, and nowhere else.
+    """Send a code to the phone it is for, and nowhere else: they wait for it.
 
     Like an invitation it may go to a number before its owner has agreed to anything: they asked.
     """
+    by_sms = bool(without_whatsapp([code.e164])) or not twilio_api.configured()
     message = Message.objects.create(
         event=Event.NUMBER_CODE,
         about=f"number-code:{code.pk}",
         recipient=code.user,
         code=code,
-        channel=Channel.WHATSAPP,
+        channel=Channel.SMS if by_sms and twilio_api.configured(Channel.SMS) else Channel.WHATSAPP,
         address=code.e164,
+        urgent=True,
         language=_short(language_of(code.user)),
     )
     wake(DELIVER)
@@ -164,20 +174,50 @@ def withdraw(event: Event, about: str) -> int:
 
 def route_to(person: User) -> Route:
     """Where ``person`` is told: by WhatsApp if they agreed and have confirmed a number that takes
-    it, else by e-mail."""
+    it, by SMS if it is known not to, else by e-mail."""
     return routes_to([person])[person.pk]
 
 
 def routes_to(persons: Sequence[User]) -> dict[int, Route]:
     """:func:`route_to` of each of ``persons``, by primary key."""
     numbers = numbers_to_tell(person.pk for person in persons)
-    agreed = who_agreed(numbers, Consent.Kind.MESSAGES) if numbers else set()
-    return {
-        person.pk: Route(Channel.WHATSAPP, numbers[person.pk].e164)
-        if person.pk in agreed
-        else Route(Channel.EMAIL, person.email)
-        for person in persons
-    }
+    agreed = agreed_to_messages(numbers) if numbers else {}
+    phones = {pk: numbers[pk].e164 for pk in agreed}
+    to_text = without_whatsapp(phones[pk] for pk, sms_too in agreed.items() if sms_too)
+    routes = {}
+    for person in persons:
+        phone = phones.get(person.pk)
+        if phone is None:
+            routes[person.pk] = Route(Channel.EMAIL, person.email)
+        else:
+            by_sms = agreed[person.pk] and phone in to_text
+            routes[person.pk] = Route(Channel.SMS if by_sms else Channel.WHATSAPP, phone)
+    return routes
+
+
+def without_whatsapp(phones: Iterable[str]) -> set[str]:
+    """Those of ``phones`` that WhatsApp said lately it does not know; none where no SMS could be
+    sent instead. One query."""
+    phones = list(phones)
+    if not phones or not twilio_api.configured(Channel.SMS):
+        return set()
+    told = Message.objects.filter(
+        channel=Channel.WHATSAPP, address__in=phones, error_code__in=NOT_ON_WHATSAPP
+    )
+    return set(told.filter(created_at__gt=Now() - ASKED_AGAIN).values_list("address", flat=True))
+
+
+def may_text(message: Message) -> str | None:
+    """The number that may get ``message`` as an SMS, None if there is none.
+
+    An invitation and a code go to the phone they are for, if it has not said STOP. All else wants a
+    confirmed number and a consent with text messages in its words.
+    """
+    if message.recipient is None or message.code_id is not None:
+        return None if stopped(message.address) else message.address
+    number = numbers_to_tell([message.recipient.pk]).get(message.recipient.pk)
+    sms_too = agreed_to_messages([message.recipient.pk]).get(message.recipient.pk, False)
+    return number.e164 if number is not None and sms_too else None
 
 
 def _short(code: str) -> str:

@@ -20,8 +20,13 @@ MOST_TRIES = 5
 
 class Channel(models.TextChoices):
     WHATSAPP = "whatsapp", "WhatsApp"
+    SMS = "sms", "SMS"
     EMAIL = "email", "E-mail"
     STAFF = "staff", "Staff task"
+
+
+# What rings in somebody's pocket: these ask for consent, mind STOP, and are silent at night.
+PHONES = (Channel.WHATSAPP, Channel.SMS)
 
 
 class Event(models.TextChoices):
@@ -46,7 +51,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def due(self) -> Self:
         """Something is to be done now, and nobody is doing it: a sending, or a look-up."""
         free = Q(lease_until=None) | Q(lease_until__lte=Now())
-        return self.filter(free, run_after__lte=Now()).order_by("run_after")
+        return self.filter(free, run_after__lte=Now()).order_by("-urgent", "run_after")
 
     def unclaimed(self) -> Self:
         """Waiting, and in no worker's hands: certainly not sent, so it may still be withdrawn."""
@@ -84,7 +89,9 @@ class Message(models.Model):
     # a code for the owner of a number.
     link = models.ForeignKey("Link", models.PROTECT, null=True, related_name="messages")
     invitation = models.ForeignKey("Invitation", models.PROTECT, null=True, related_name="messages")
-    code = models.OneToOneField("NumberCode", models.CASCADE, null=True, related_name="message")
+    code = models.ForeignKey("NumberCode", models.CASCADE, null=True, related_name="messages")
+    # Goes before everything else that is due, and does not wait for the morning.
+    urgent = models.BooleanField(default=False)
     language = models.CharField(max_length=10, default="en")
     resend = models.PositiveSmallIntegerField(default=0)  # how often staff asked for it again
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
@@ -127,7 +134,7 @@ class Message(models.Model):
             ),
             models.CheckConstraint(
                 # To the phone itself and nowhere else: what arrived by e-mail would prove nothing.
-                condition=Q(code=None) | Q(event="number_code", channel="whatsapp"),
+                condition=Q(code=None) | Q(event="number_code", channel__in=["whatsapp", "sms"]),
                 name="message_code_goes_to_the_phone",
             ),
             models.CheckConstraint(
@@ -137,7 +144,15 @@ class Message(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["run_after"], condition=Q(run_after__isnull=False), name="message_due"
+                fields=["-urgent", "run_after"],
+                condition=Q(run_after__isnull=False),
+                name="message_due",
+            ),
+            # Asked of every number that is to be told something.
+            models.Index(
+                fields=["address"],
+                condition=Q(channel="whatsapp", error_code__in=["63003", "63024"]),
+                name="message_not_on_whatsapp",
             ),
             models.Index(fields=["about"], name="message_about"),
         ]
@@ -274,3 +289,14 @@ class Inbound(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_word_display()} from {self.e164[:4]}…{self.e164[-2:]}"
+
+
+class Pace(models.Model):
+    """How many messages a sender may send at this moment: one row, shared by all workers."""
+
+    sender = models.CharField(max_length=64, primary_key=True)
+    tokens = models.FloatField()  # as many as there were at ``at``; they grow with time
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.sender}: {self.tokens:.1f}"

@@ -14,10 +14,11 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
+from accounts import people
 from notifications.again import fall_back
 from notifications.channels import SENDERS, wait_before
 from notifications.errors import DeliveryError, Kind, from_code
-from notifications.models import Link, Message
+from notifications.models import Inbound, Link, Message
 from notifications.twilio_api import Fate
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ STATUS: Final = {
     "canceled": State.FAILED,
 }
 FIRST_LOOK = timedelta(minutes=1)
+SAID_STOP: Final = "21610"
 FREE: Final = {"token": None, "lease_until": None}
 
 
@@ -94,17 +96,29 @@ def _definite(code: int | None) -> DeliveryError:
 
 def failed(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
     """It certainly did not arrive: try again later, or give up and tell them another way."""
-    if error.kind is Kind.RETRY and message.attempts < SENDERS[message.channel].attempts:
-        return try_again(message, error, wait_before(message.attempts), token=token)
+    wait = wait_before(message, error) if error.kind is Kind.RETRY else None
+    if wait is not None:
+        return try_again(message, error, wait, token=token)
     with transaction.atomic():
         moved = _move(
             message, State.FAILED, token=token, run_after=None, settled_at=Now(),
             error=error.reason, error_code=error.code,
         )  # fmt: skip
         if moved:
-            fall_back(message)
+            if error.code == SAID_STOP:
+                _stop(message.address)
+            fall_back(message, error.code)
             forget(message)
     return moved
+
+
+def _stop(e164: str) -> None:
+    """Twilio knows of a STOP from this phone. Of one that we did not hear, or not yet: if START is
+    the last we heard, it is WhatsApp that its owner wants back, and only SMS that Twilio blocks."""
+    words = Inbound.objects.filter(e164=e164).exclude(word=Inbound.Word.OTHER)
+    last = words.order_by("received_at", "pk").last()
+    if not people.stopped(e164) and (last is None or last.word == Inbound.Word.STOP):
+        people.opt_out(e164)
 
 
 def try_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from celery import shared_task
@@ -12,6 +13,7 @@ from notifications.wake import wake
 
 # A worker that is asked to stop waits for its task, so a task comes to an end by itself.
 ROUND_SECONDS = 30
+_waiting = threading.Lock()
 
 
 @shared_task(name=DELIVER)
@@ -29,9 +31,24 @@ def deliver_due() -> int:
 
 def _deliver(ends: float) -> int:
     total = 0
-    while delivered := delivery.deliver_due():
+    while True:
+        dry: delivery.Dry = {}
+        delivered = delivery.deliver_due(dry=dry)
         total += delivered
+        if not delivered and not (dry and _wait(min(dry.values()))):
+            return total
         if time.monotonic() > ends:
             wake(DELIVER)
-            break
-    return total
+            return total
+
+
+def _wait(seconds: float) -> bool:
+    """Wait until a sender may send again, in one thread of a process; False in all others, which
+    have other things to do."""
+    if not _waiting.acquire(blocking=False):
+        return False
+    try:
+        time.sleep(min(seconds, 1.0))
+    finally:
+        _waiting.release()
+    return True

@@ -10,8 +10,12 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from notifications import links, tokens
+from notifications import links, optional, tokens
 from notifications.models import Message
+
+# The accents of Spanish that the alphabet of text messages lacks (it has é, ñ, ü, ¿ and ¡): with a
+# single one a message of 160 letters is three. Text messages are written without them anyway.
+_GSM = str.maketrans("áíóúÁÍÓÚ’", "aiouAIOU'")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Words:
     subject: str
     email: str
     code: str = field(default="", repr=False)
+    # What a text message says: the text in its alphabet, and how to stop such messages.
+    sms: str = ""
+    # Where an e-mail of this kind is stopped by one press; "" for what cannot be.
+    stop: str = ""
 
     @property
     def variable(self) -> str:
@@ -41,19 +49,23 @@ def render(message: Message) -> Words:
     if message.code_id is not None:
         code = tokens.digits(message.code_id)
         subject, text = _rendered(message, f"{message.event}.txt", code=code).split("\n\n", 1)
-        return Words(link="", text=text, subject=subject, email="", code=code)
+        sms = text.translate(_GSM)
+        return Words(link="", text=text, subject=subject, email="", code=code, sms=sms)
     link = address_of(message)
     subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
     expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint
+    stop = optional.address_to_stop(message)
     email = _rendered(
         message,
         "email.txt",
         text=text,
+        stop=stop,
         until=timezone.localtime(expires_at),
         home=settings.PUBLIC_URL,
         invited=message.invitation is not None,
     )
-    return Words(link=link, text=text, subject=subject, email=email + "\n")
+    sms = _rendered(message, "sms.txt", text=text).translate(_GSM)
+    return Words(link, text, subject, email + "\n", sms=sms, stop=stop)
 
 
 def address_of(message: Message) -> str:

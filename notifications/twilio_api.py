@@ -22,7 +22,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from notifications import tokens
 from notifications.errors import DeliveryError, Kind, from_code
-from notifications.models import Message
+from notifications.models import Channel, Message
 
 CONNECT_SECONDS = 4
 READ_SECONDS = 15
@@ -44,14 +44,14 @@ class Fate:
     code: int | None
 
 
-def configured() -> bool:
-    """Whether the environment names an account and a sender."""
-    return bool(
-        settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN and settings.TWILIO_WHATSAPP_FROM
-    )
+def configured(channel: str = Channel.WHATSAPP) -> bool:
+    """Whether the environment names an account, and a sender of the channel."""
+    by_sms = channel == Channel.SMS
+    sender = settings.TWILIO_SMS_FROM if by_sms else settings.TWILIO_WHATSAPP_FROM
+    return bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN and sender)
 
 
-def create(message: Message, body: str, variable: str) -> str:
+def by_whatsapp(message: Message, body: str, variable: str) -> str:
     """Hand a WhatsApp message to Twilio; return its id. Raises ``DeliveryError``.
 
     With an approved template for the event only the link, or the code, travels, as its variable 1;
@@ -65,13 +65,23 @@ def create(message: Message, body: str, variable: str) -> str:
         if template
         else {"body": body}
     )
+    return _create(message, from_=_whatsapp(settings.TWILIO_WHATSAPP_FROM), **words)
+
+
+def by_sms(message: Message, body: str) -> str:
+    """Hand a text message to Twilio, which picks the number if the sender is a messaging service;
+    return its id. Raises ``DeliveryError``."""
+    sender = settings.TWILIO_SMS_FROM
+    name = "messaging_service_sid" if sender.startswith("MG") else "from_"
+    return _create(message, body=body, **{name: sender})
+
+
+def _create(message: Message, **fields: str) -> str:
     callback = status_callback(message)
     if callback:
-        words["status_callback"] = callback
+        fields["status_callback"] = callback
     try:
-        sent = _client().messages.create(
-            from_=_whatsapp(settings.TWILIO_WHATSAPP_FROM), to=_whatsapp(message.address), **words
-        )
+        sent = _client().messages.create(to=_address(message), **fields)
     except (TwilioException, requests.RequestException, ValueError) as error:
         raise _judged(error) from error
     if not sent.sid:
@@ -94,7 +104,7 @@ def look_up(message: Message) -> Fate | None:
 
 
 def _find(message: Message) -> Fate | None:
-    to = _whatsapp(message.address)
+    to = _address(message)
     since = (message.tried_at or message.created_at) - CLOCKS_DIFFER
     messages = _client().messages
     # A message Twilio still holds in its queue has no DateSent yet: the second list has it, newest
@@ -152,6 +162,11 @@ def _client() -> Client:
     return Client(
         settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=_SettableAddress()
     )
+
+
+def _address(message: Message) -> str:
+    """The phone as Twilio writes it on the message's channel."""
+    return message.address if message.channel == Channel.SMS else _whatsapp(message.address)
 
 
 def _whatsapp(number: str) -> str:

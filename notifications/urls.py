@@ -10,6 +10,7 @@ urlpatterns = [
     path("l/<str:token>/", views.link, name="link"),
     path("account/numbers/<int:pk>/confirm/", views.number_confirm, name="number_confirm"),
     path("invitations/<str:token>/", views.invitation, name="invitation"),
+    path("messages/stop/<str:token>/", views.email_stop, name="email_stop"),
     path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
 ]

@@ -115,8 +115,8 @@ def waiting(user: User) -> ContactNumber | None:
 
 
 def newest(number: ContactNumber) -> NumberCode | None:
-    """The code sent last, if it can still be typed, with what became of its message."""
-    return number.codes.open().select_related("message").order_by("-expires_at").first()
+    """The code sent last, if it can still be typed."""
+    return number.codes.open().order_by("-expires_at").first()
 
 
 def confirm(user: User, number: ContactNumber, typed: str) -> Typed:

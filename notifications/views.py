@@ -13,18 +13,20 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import reminders
 from accounts.access import login_required, person
 from accounts.forms import keep_number
 from accounts.models import ContactNumber, Role, User
 from accounts.people import PeopleError
 from accounts.phone import spoken
-from notifications import invitations, links, verification
+from notifications import invitations, links, optional, verification
 from notifications.forms import CodeForm, JoinForm
 from notifications.ledger import DELIVER
-from notifications.models import Invitation, Message
+from notifications.models import Channel, Invitation, Message
 from notifications.verification import Typed
 from notifications.wake import wake
 
@@ -139,11 +141,13 @@ def _code_page(request: HttpRequest, number: ContactNumber, form: CodeForm) -> H
     awaited = code is None and verification.is_awaited(number)
     if awaited:
         wake(DELIVER)  # the sweep would send it within seconds; this is sooner
+    newest = code.messages.order_by("-created_at").first() if code is not None else None
     context = {
         "number": spoken(number.e164),
         "code": code,
         "awaited": awaited,
-        "arrived_not": code is not None and code.message.state == Message.State.FAILED,
+        "by_sms": newest is not None and newest.channel == Channel.SMS,
+        "arrived_not": newest is not None and newest.state == Message.State.FAILED,
         "form": form,
         "next": _way_back(request),
     }
@@ -156,3 +160,18 @@ def _way_back(request: HttpRequest) -> str:
     given = request.POST.get("next") or request.GET.get("next") or ""
     ours = url_has_allowed_host_and_scheme(given, allowed_hosts=None)
     return given if ours and given.startswith("/") else reverse("account")
+
+
+@never_cache
+@csrf_exempt  # mail programs press it: they have no page of ours, and the token says all there is
+@require_http_methods(["GET", "HEAD", "POST"])
+def email_stop(request: HttpRequest, token: str) -> HttpResponse:
+    """Stop one kind of reminder from an e-mail, by a POST; looking at the page stops nothing."""
+    found = optional.read(token)
+    if found is None:
+        raise Http404
+    user, kind = found
+    if request.method == "POST":
+        reminders.stop(user, kind)
+    context = {"kind": kind, "stopped": not reminders.wanted(user, kind)}
+    return render(request, "notifications/email_stop.html", context)

@@ -36,8 +36,14 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 MAX_BODY = 32 * 1024
+# Twilio's own words: in text messages it heeds them itself, and answers; on WhatsApp we do.
 STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
 START = {"START", "UNSTOP"}
+# As people say it in Spanish, which Twilio does not heed by itself.
+STOP_TOO = {"PARAR", "PARE", "BAJA", "ALTO", "CANCELAR", "DETENER"}
+START_TOO = {"INICIAR", "ALTA", "COMENZAR", "REANUDAR"}
+# In a text message it lifts Twilio's block. It may answer another question: it undoes a STOP only.
+YES = "YES"
 REPLIES = {
     Inbound.Word.STOP: _(
         "You will get no more messages here. News comes by e-mail instead. "
@@ -91,12 +97,18 @@ def status(request: HttpRequest, pk: uuid.UUID, attempt: int) -> HttpResponse:
 
 @from_twilio
 def inbound(request: HttpRequest) -> HttpResponse:
-    """Somebody wrote to our number. STOP and START count; other words are not kept."""
+    """Somebody wrote to our number, on WhatsApp or as a text message. STOP and START count, for the
+    phone and so for both; other words are not kept."""
     sid = request.POST.get("MessageSid", "")[:64]
     if not sid:
         return HttpResponse(status=400)
     sender = request.POST.get("From", "").removeprefix("whatsapp:")[:16]
-    word = _word(request.POST.get("OptOutType") or request.POST.get("Body", ""))
+    by_sms = not request.POST.get("From", "").startswith("whatsapp:")
+    said = _said(request.POST.get("OptOutType") or request.POST.get("Body", ""))
+    word = _word(said)
+    if said == YES and by_sms and people.stopped(sender):
+        word = Inbound.Word.START
+    twilio_answers = "OptOutType" in request.POST or (by_sms and said in STOP | START | {YES})
     answer = MessagingResponse()
     with transaction.atomic():
         _, new = Inbound.objects.get_or_create(
@@ -106,7 +118,7 @@ def inbound(request: HttpRequest) -> HttpResponse:
             people.opt_out(sender)
         elif new and word == Inbound.Word.START:
             people.opt_in(sender)
-    if new and word in REPLIES:
+    if new and word in REPLIES and not twilio_answers:
         with override(_language_of(sender)):
             answer.message(str(REPLIES[word]))
     return HttpResponse(str(answer), content_type="text/xml")
@@ -118,11 +130,14 @@ def _language_of(e164: str) -> str:
     return language_of(number.user) if number else str(settings.LANGUAGE_CODE)
 
 
-def _word(body: str) -> Inbound.Word:
-    said = body.strip().strip(".!").upper()
-    if said in STOP:
+def _said(body: str) -> str:
+    return body.strip().strip(".!¡").upper()
+
+
+def _word(said: str) -> Inbound.Word:
+    if said in STOP | STOP_TOO:
         return Inbound.Word.STOP
-    return Inbound.Word.START if said in START else Inbound.Word.OTHER
+    return Inbound.Word.START if said in START | START_TOO else Inbound.Word.OTHER
 
 
 def _number(raw: str) -> int | None:

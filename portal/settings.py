@@ -265,6 +265,13 @@ REMINDERS = env.bool("REMINDERS", default=True)
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_WHATSAPP_FROM = env.str("TWILIO_WHATSAPP_FROM", default="")
+# For text messages: a number in E.164, or a messaging service ("MG…"). Empty sends none.
+TWILIO_SMS_FROM = env.str("TWILIO_SMS_FROM", default="")
+# Messages a second that a sender may send, over all workers together; 0 sets no limit of ours.
+TWILIO_WHATSAPP_RATE = env.float("TWILIO_WHATSAPP_RATE", default=80.0)
+TWILIO_SMS_RATE = env.float("TWILIO_SMS_RATE", default=1.0)
+# From when to when phones are left in peace, by their clocks; empty is never.
+QUIET_HOURS = env.str("QUIET_HOURS", default="21-8")
 # Empty means Twilio's own servers; the demo and the tests put their local stand-in here.
 TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="")
 # Approved template per message, e.g. {"case_checked": "HX…"}; see docs/configuration.md.

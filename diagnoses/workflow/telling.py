@@ -8,6 +8,7 @@ from accounts.models import Clinic, User
 from diagnoses.models import Case, Review, SecondReading
 from diagnoses.states import Status
 from diagnoses.workflow.moves import about_case, about_review, move
+from mlservice.engine.types import Tier
 from notifications import ledger
 from notifications.ledger import Notice
 from notifications.models import Event
@@ -40,7 +41,9 @@ def _to_read(
     asked = case.signed_by or case.asked_doctor
     own = [doctor for doctor in doctors if doctor == asked]
     path = f"/worklist/{case.pk}/"
-    return [Notice(event, doctor, about, path) for doctor in own or doctors]
+    # Unscored counts as red, as in the worklist.
+    urgent = event == Event.CASE_TO_READ and case.tier in (None, Tier.RED)
+    return [Notice(event, doctor, about, path, urgent=urgent) for doctor in own or doctors]
 
 
 def tell_patient(case: Case, about: str, event: Event) -> None:
@@ -59,7 +62,10 @@ def _doctors_of(cases: Iterable[Case]) -> dict[int, list[User]]:
 
 def tell_signed(case: Case, review: Review, event: Event) -> None:
     path, about = f"/cases/{case.pk}/", about_review(case, review)
-    ledger.tell(Notice(event, case.patient, about, path, not_before=review.effective_at))
+    urgent = review.plan == Review.Plan.REFER_URGENT
+    ledger.tell(
+        Notice(event, case.patient, about, path, not_before=review.effective_at, urgent=urgent)
+    )
 
 
 def pass_to_doctors(case: Case, reason: str) -> None:

@@ -21,6 +21,7 @@ import psutil
 
 from portal import demo
 from portal.machine.child import StartError
+from portal.standin.content import our_sids
 
 _PORTS_TO_TRY = 50
 RUNNING = "running.json"  # manage.py looks for it by this name
@@ -148,6 +149,8 @@ def environment(
         "PUBLIC_URL": addresses.web,
         "ALLOWED_HOSTS": ",".join(dict.fromkeys(names)),
         "WEB_BIND": f"{addresses.host}:{addresses.port}",
+        # At whatever hour somebody looks at the demo, the phones ring.
+        "QUIET_HOURS": os.environ.get("QUIET_HOURS", ""),
         "EMAIL_URL": os.environ.get("EMAIL_URL") or f"filemail:///{quote(str(folder / 'mail'))}",
         **({} if sends_for_real() else twilio_stand_in(folder, addresses.phones_port)),
     }
@@ -175,5 +178,7 @@ def twilio_stand_in(folder: Path, port: int) -> dict[str, str]:
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
         "TWILIO_AUTH_TOKEN": kept_secret(folder, "twilio-token"),
         "TWILIO_WHATSAPP_FROM": "+15005550006",
+        "TWILIO_SMS_FROM": "+15005550007",
+        "TWILIO_CONTENT_SIDS": json.dumps(our_sids()),
         "TWILIO_API_BASE": f"http://127.0.0.1:{port}",
     }

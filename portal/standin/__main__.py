@@ -27,6 +27,7 @@ def main() -> None:
         sid=os.environ.get("TWILIO_ACCOUNT_SID", ""),
         token=os.environ.get("TWILIO_AUTH_TOKEN", ""),
         sender=os.environ.get("TWILIO_WHATSAPP_FROM", ""),
+        sms=os.environ.get("TWILIO_SMS_FROM", ""),
     )
     if not (account.sid and account.token):
         parser.error("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN name the account it plays")

@@ -15,7 +15,9 @@ from functools import partial
 import requests
 from twilio.request_validator import RequestValidator
 
+from portal.standin import keywords
 from portal.standin.api import Account
+from portal.standin.content import NOT_TEMPLATED, Contents
 from portal.standin.faults import Faults
 from portal.standin.store import Message, Store
 
@@ -25,7 +27,6 @@ SECONDS = 10
 # When a message is where, in seconds after it was accepted.
 JOURNEY = (("queued", 0.1), ("sent", 0.4), ("delivered", 1.0), ("read", 4.0))
 DEAD_END = (("queued", 0.1), ("sent", 0.4), ("failed", 1.0))
-OUTSIDE_WINDOW = 63016
 
 
 class Timetable:
@@ -54,8 +55,11 @@ class Timetable:
 class Portal:
     """The portal as the stand-in sees it: an address to report to, and a token to sign with."""
 
-    def __init__(self, account: Account, store: Store, faults: Faults, base: str) -> None:
+    def __init__(
+        self, account: Account, store: Store, contents: Contents, faults: Faults, base: str
+    ) -> None:
         self.account = account
+        self._contents = contents
         self._store = store
         self._faults = faults
         self._base = base.rstrip("/")
@@ -63,9 +67,13 @@ class Portal:
 
     def follow(self, message: Message) -> None:
         """Let a message travel, and report on it as the faults say."""
-        code = self._faults.fails_with
-        if self._faults.window and not message.template:
-            code = code or (0 if self._store.wrote_lately(message.number) else OUTSIDE_WINDOW)
+        code = self._faults.fails_with or message.doom
+        if (
+            self._faults.window
+            and message.by_whatsapp
+            and not self._contents.opens(message.template)
+        ):
+            code = code or (0 if self._store.wrote_lately(message.number) else NOT_TEMPLATED)
         journey = DEAD_END if code else JOURNEY
         pace = self._faults.pace
         for status, after in journey:
@@ -94,7 +102,7 @@ class Portal:
         if not message.callback:
             return 0
         fields = self._fields(message) | {
-            "To": f"whatsapp:{message.number}",
+            "To": _phone(message),
             "From": message.sender,
             "MessageStatus": status,
             "SmsStatus": status,
@@ -110,14 +118,27 @@ class Portal:
             Message(number=number, body=body, inbound=True, sender=to, status="received")
         )
         fields = self._fields(message) | {
-            "From": f"whatsapp:{number}",
+            "From": _phone(message),
             "To": to,
             "Body": body,
             "NumMedia": "0",
         }
         answer = self._post(f"{self._base}/twilio/inbound/", fields)
+        self._answer_itself(message)
+        if not message.by_whatsapp and number in self._store.stopped:
+            return  # whatever the portal says, Twilio delivers no text message to this phone
         for words in _said(answer.text if answer is not None and answer.ok else ""):
             self._store.add(Message(number=number, body=words, sender=to, status="read"))
+
+    def _answer_itself(self, message: Message) -> None:
+        """What Twilio says to a STOP or START in a text message, whatever the portal says."""
+        word = keywords.said(message.body)
+        if message.by_whatsapp or word not in keywords.STOP | keywords.START:
+            return
+        words = keywords.STOPPED if word in keywords.STOP else keywords.STARTED
+        self._store.add(
+            Message(number=message.number, body=words, sender=message.sender, status="read")
+        )
 
     def _fields(self, message: Message) -> dict[str, str]:
         return {
@@ -138,6 +159,10 @@ class Portal:
         except requests.RequestException as error:
             logger.warning("the portal did not take a callback: %s", type(error).__name__)
             return None
+
+
+def _phone(message: Message) -> str:
+    return f"whatsapp:{message.number}" if message.by_whatsapp else message.number
 
 
 def _said(twiml: str) -> list[str]:

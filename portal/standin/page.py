@@ -52,12 +52,12 @@ _PHONE = """<section class="phone" aria-labelledby="{key}">
 <input type="hidden" name="number" value="{number}">
 <label for="{key}-words">Reply</label>
 <div><input id="{key}-words" name="body" maxlength="300" required autocomplete="off"
-placeholder="STOP, START or anything"><button>Send</button></div>
+placeholder="STOP, START or anything">{way}<button>Send</button></div>
 </form>
 </section>"""
 
 _NO_PHONE = """<section class="phone quiet"><header><h2>No messages yet</h2></header>
-<p>A phone appears here with the first WhatsApp message to it.</p></section>"""
+<p>A phone appears here with the first message to it.</p></section>"""
 
 
 def page(messages: Sequence[Message], mails: Sequence[Mail], names: Mapping[str, str]) -> str:
@@ -71,7 +71,8 @@ def page(messages: Sequence[Message], mails: Sequence[Mail], names: Mapping[str,
     phones = {number: rows for number, rows in chats.items() if rows}
     panes = [_phone(number, rows, names) for number, rows in phones.items()] or [_NO_PHONE]
     panes.append(_mails(mails))
-    return _PAGE.format(keys=escape(" ".join(phones)), panes="\n".join(panes))
+    keys = " ".join(f"{number}/{len(_senders(rows))}" for number, rows in phones.items())
+    return _PAGE.format(keys=escape(keys), panes="\n".join(panes))
 
 
 def _phone(number: str, messages: Sequence[Message], names: Mapping[str, str]) -> str:
@@ -87,7 +88,25 @@ def _phone(number: str, messages: Sequence[Message], names: Mapping[str, str]) -
         name=escape(name),
         initial=escape(name.removeprefix("Dr ")[:1]),
         chat=chat,
+        way=_way(f"p{number.lstrip('+')}", messages),
     )
+
+
+def _senders(messages: Sequence[Message]) -> list[str]:
+    """Who has written to the phone, the last one first: a reply goes to one of them."""
+    return list(dict.fromkeys(one.sender for one in reversed(messages) if not one.inbound))
+
+
+def _way(key: str, messages: Sequence[Message]) -> str:
+    """Which of them a reply goes to; no choice where there is only one."""
+    senders = _senders(messages)
+    if len(senders) < 2:
+        return ""
+    options = "".join(
+        f'<option value="{escape(one)}">{"WhatsApp" if ":" in one else "SMS"}</option>'
+        for one in senders
+    )
+    return f'<select id="{key}-way" name="to" aria-label="By">{options}</select>'
 
 
 def _bubble(message: Message) -> str:
@@ -95,11 +114,12 @@ def _bubble(message: Message) -> str:
     bad = " bad" if message.error_code else ""
     status = STATUS.get(message.status, message.status)
     code = f" (Twilio {message.error_code})" if message.error_code else ""
+    way = "" if message.by_whatsapp else "SMS "
     moment = _local(message.moment)
     return (
         f'<div class="bubble {side}{bad}"><p>{_linked(message.body)}</p>'
         f'<p class="fate"><time datetime="{moment.isoformat()}">{moment:%H:%M}</time>'
-        f" {escape(status + code)}</p></div>"
+        f" {escape(way + status + code)}</p></div>"
     )
 
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from portal.standin import api, mailbox
-from portal.standin.api import Account, Refused
+from portal.standin import api, content, mailbox
+from portal.standin.api import Account
 from portal.standin.callbacks import Portal
+from portal.standin.content import Contents
 from portal.standin.faults import Faults
 from portal.standin.page import page
+from portal.standin.refusals import Refused, not_found
 from portal.standin.store import Store
 
 STATIC = Path(__file__).parent / "static"
@@ -47,8 +49,9 @@ class StandIn:
     ) -> None:
         self.account = account
         self.store = Store(state)
+        self.contents = Contents()
         self.faults = Faults()
-        self.portal = Portal(account, self.store, self.faults, portal)
+        self.portal = Portal(account, self.store, self.contents, self.faults, portal)
         self.mail = mail
         self.names = names or {}
         self.control = control
@@ -122,6 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == self._resource():
             self._authorise()
             self._json(200, api.listing(mine.store, query, mine.account))
+        elif path.startswith((content.PATH, content.WITH_APPROVALS)):
+            self._authorise()
+            self._json(200, mine.contents.get(path, query, mine.account.sid))
         else:
             self._one(path)
 
@@ -132,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         sid = path.removeprefix(prefix).removesuffix(".json")
         message = mine.store.get(sid) if path.startswith(prefix) else None
         if message is None:
-            raise Refused(404, 20404, "The requested resource was not found")
+            raise not_found()
         self._json(200, api.show(message, mine.account))
 
     def _post(self, path: str, _query: dict[str, str]) -> None:
@@ -140,13 +146,23 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if path == self._resource():
             self._create(dict(parse_qsl(body, keep_blank_values=True)))
+        elif path.startswith(content.PATH):
+            self._authorise()
+            self._json(*mine.contents.post(path, body, mine.account.sid))
         elif path == "/reply":
             self._reply(dict(parse_qsl(body)))
         elif path == "/_control" and mine.control:
-            mine.faults.set(json.loads(body))
+            self._order(json.loads(body))
             self._json(200, {})
         else:
-            raise Refused(404, 20404, "The requested resource was not found")
+            raise not_found()
+
+    def _order(self, wishes: dict[str, Any]) -> None:
+        """What tests wish for: faults, and under "templates" what WhatsApp thinks of which."""
+        mine = self.server.stand_in
+        for sid, status in wishes.pop("templates", {}).items():
+            mine.contents.set_status(sid, status)
+        mine.faults.set(wishes)
 
     def _create(self, form: dict[str, str]) -> None:
         """Somebody sends a message, and what the faults say happens to it."""
@@ -158,7 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(fault.status, fault.code or fault.status, "Told to refuse this one.")
         if fault is not None and fault.kind == "reset":
             raise _Gone
-        message = mine.store.add(api.read(form, mine.account))
+        message = api.read(form, mine.account, mine.contents)
+        if not message.by_whatsapp and message.number in mine.store.stopped:
+            raise Refused(400, 21610, "Attempt to send to unsubscribed recipient")
+        mine.store.add(message)
         answer = api.show(message, mine.account)
         mine.portal.follow(message)
         if fault is not None and fault.kind == "drop":
@@ -174,7 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
         number, words = form.get("number", ""), form.get("body", "").strip()
         known = mine.store.messages(lambda one: one.number == number and not one.inbound)
         if words and known:
-            mine.portal.reply(number, words, known[-1].sender)
+            senders = {one.sender for one in known}
+            to = form.get("to", "")
+            mine.portal.reply(number, words, to if to in senders else known[-1].sender)
         self.send_response(HTTPStatus.SEE_OTHER)
         self.send_header("Location", f"/#p{number.lstrip('+')}")
         self.send_header("Content-Length", "0")

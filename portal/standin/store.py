@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from portal.standin import keywords
+
 FINAL = ("delivered", "read", "undelivered", "failed")
 
 
@@ -28,10 +30,17 @@ class Message:
     sender: str = ""
     callback: str = ""
     template: str = ""
+    # The code it will fail with, known as soon as it was taken; 0 for none.
+    doom: int = 0
     sid: str = field(default_factory=lambda: "SM" + secrets.token_hex(16))
     status: str = "queued"
     error_code: int | None = None
     at: str = field(default_factory=_now)
+
+    @property
+    def by_whatsapp(self) -> bool:
+        """Else it is a text message."""
+        return not self.sender.startswith("+")
 
     @property
     def moment(self) -> datetime:
@@ -45,6 +54,8 @@ class Store:
         self._path = path
         self._lock = threading.Lock()
         self._by_sid: dict[str, Message] = {}
+        # Phones that stopped text messages: Twilio refuses to send them any (21610).
+        self.stopped: set[str] = set()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._load(path)
@@ -52,8 +63,19 @@ class Store:
     def add(self, message: Message) -> Message:
         with self._lock:
             self._by_sid[message.sid] = message
+            self._heed(message)
             self._append({"message": asdict(message)})
         return message
+
+    def _heed(self, message: Message) -> None:
+        """Twilio's own STOP and START, which it knows in text messages only."""
+        if not message.inbound or message.by_whatsapp:
+            return
+        word = keywords.said(message.body)
+        if word in keywords.STOP:
+            self.stopped.add(message.number)
+        elif word in keywords.START:
+            self.stopped.discard(message.number)
 
     def report(self, sid: str, status: str, error_code: int | None = None) -> None:
         """A message is somewhere else now."""
@@ -79,6 +101,7 @@ class Store:
         return any(
             (now - message.moment).total_seconds() < hours * 3600
             for message in self.messages(lambda one: one.inbound and one.number == number)
+            if message.by_whatsapp
         )
 
     def _append(self, line: dict[str, Any]) -> None:
@@ -91,6 +114,7 @@ class Store:
             if "message" in line:
                 message = Message(**line["message"])
                 self._by_sid[message.sid] = message
+                self._heed(message)
             else:
                 sid, status, code = line["status"]
                 self._by_sid[sid].status, self._by_sid[sid].error_code = status, code

@@ -20,6 +20,7 @@ from portal.standin.api import Account
 from portal.standin.server import StandIn
 
 Tell = Callable[..., Message]
+SMS_SENDER = "+15005550007"
 
 
 def make_stand_in(portal: str) -> StandIn:
@@ -27,6 +28,7 @@ def make_stand_in(portal: str) -> StandIn:
         sid=django_settings.TWILIO_ACCOUNT_SID,
         token=django_settings.TWILIO_AUTH_TOKEN,
         sender=django_settings.TWILIO_WHATSAPP_FROM,
+        sms=SMS_SENDER,
     )
     stand_in = StandIn(account, portal=portal, control=True)
     stand_in.faults.pace = 0.01
@@ -42,6 +44,13 @@ def twilio(settings: Settings) -> Iterator[StandIn]:
     settings.TWILIO_API_BASE = stand_in.url
     yield stand_in
     stand_in.stop()
+
+
+@pytest.fixture
+def sms(settings: Settings) -> None:
+    """The portal has a number of its own for text messages."""
+    settings.TWILIO_SMS_FROM = SMS_SENDER
+    settings.TWILIO_SMS_RATE = 0
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from notifications import again, tokens, verification, wake
 from notifications.models import Channel, Event, Message, NumberCode
 from notifications.tasks import deliver_due
 from notifications.verification import Typed
+from portal.standin.content import our_sids, sid_of
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import ANAS_NUMBER, Cast
@@ -274,10 +275,12 @@ def test_a_code_that_never_left_is_not_sent_minutes_later(cast: Cast, twilio: St
 def test_an_authentication_template_gets_the_code_alone(
     cast: Cast, twilio: StandIn, settings: Settings
 ) -> None:
-    settings.TWILIO_CONTENT_SIDS = {"number_code": "HXcode"}
+    settings.TWILIO_CONTENT_SIDS = our_sids()
     code = verification.send(cast.bo, gave(cast.bo))
     deliver_due()
-    assert bodies(twilio) == [f"[HXcode] {tokens.digits(code.pk)}"]
+    [sent] = twilio.store.accepted()
+    assert sent.template == sid_of("number_code", "en")
+    assert code_sent(twilio) == tokens.digits(code.pk)
 
 
 def test_the_code_leaves_no_trace_but_on_the_phone(

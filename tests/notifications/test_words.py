@@ -15,6 +15,7 @@ from accounts.models import Clinic, User
 from notifications import invitations, wake
 from notifications.models import Event, Message
 from notifications.texts import render
+from portal.standin.content import our_sids, sid_of
 from portal.standin.server import StandIn
 from tests.cast import Cast
 from tests.notifications.conftest import deliver_all, now, tell
@@ -49,7 +50,11 @@ def all_messages(cast: Cast) -> list[Message]:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_every_event_has_its_words_in_every_language(language: str) -> None:
-    assert {path.stem for path in (TEMPLATES / language).glob("*.txt")} == {*Event.values, "email"}
+    assert {path.stem for path in (TEMPLATES / language).glob("*.txt")} == {
+        *Event.values,
+        "email",
+        "sms",
+    }
 
 
 @pytest.mark.parametrize("language", ["en", "es", "xx"])
@@ -57,7 +62,7 @@ def test_no_message_holds_a_name_a_clinic_a_case_or_a_number(marked: Cast, langu
     for message in all_messages(marked):
         message.language = language
         words = render(message)
-        for part in (words.subject, words.text, words.email):
+        for part in (words.subject, words.text, words.sms, words.email):
             assert not any(marker in part for marker in MARKERS)
             assert "%" not in part
             assert "{" not in part
@@ -102,14 +107,16 @@ def test_no_trace_of_sending_holds_them_either(
 def test_an_approved_template_gets_the_link_alone(
     cast: Cast, twilio: StandIn, settings: Settings
 ) -> None:
-    settings.TWILIO_CONTENT_SIDS = {"case_checked": "HXen", "case_checked.es": "HXes"}
+    settings.TWILIO_CONTENT_SIDS = our_sids()
     link = render(tell(cast.ana)).link
     message = tell(cast.ana, about="case:2")
     Message.objects.filter(pk=message.pk).update(language="es")
     deliver_all()
     sent = {one.template: one.body for one in twilio.store.accepted()}
-    assert sent["HXen"] == f"[HXen] {link}"
-    assert set(sent) == {"HXen", "HXes"}
+    english, spanish = (sid_of("case_checked", language) for language in ("en", "es"))
+    assert sent[english] == f"Your clinic has an update for you: {link}"
+    assert sent[spanish].startswith("Su clínica tiene novedades para usted: http")
+    assert set(sent) == {english, spanish}
 
 
 def test_the_token_is_forgotten_once_nothing_more_is_to_be_sent(
