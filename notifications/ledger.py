@@ -34,7 +34,9 @@ class Notice:
     For who has no login their carer is told.
 
     Once for an event, person and ``about``: something that happens again needs another ``about``
-    ("case:<id>#<n>"). Nothing leaves before ``not_before``.
+    ("case:<id>#<n>"). Nothing leaves before ``not_before``. ``channel`` asks for one that is not
+    the first choice; as a staff task it is about ``recipient``, and waits for a person of the
+    clinic.
     """
 
     event: Event
@@ -42,6 +44,7 @@ class Notice:
     about: str
     path: str
     not_before: datetime | None = None
+    channel: Channel | None = None
 
     @property
     def key(self) -> Key:
@@ -94,7 +97,7 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
     )
     messages = []
     for notice, link in zip(notices, links_to, strict=True):
-        route = routes[notice.recipient.pk]
+        route = _asked_for(notice, routes[notice.recipient.pk])
         message = Message(
             event=notice.event,
             about=notice.about,
@@ -106,9 +109,24 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
         )
         if notice.not_before is not None:
             message.run_after = notice.not_before
+        if route.channel == Channel.STAFF:
+            message.run_after = None
         messages.append(message)
     Message.objects.bulk_create(messages)
     return {notice.key: message for notice, message in zip(notices, messages, strict=True)}
+
+
+def _asked_for(notice: Notice, first: Route) -> Route:
+    """By the channel it names, where the person can be told by that; else by the ``first``."""
+    match notice.channel:
+        case Channel.STAFF:
+            return Route(Channel.STAFF, "")
+        case Channel.EMAIL:
+            return Route(Channel.EMAIL, notice.recipient.email)
+        case None:
+            return first
+        case another:  # to the phone that news goes to
+            return first if first.channel == Channel.EMAIL else Route(another, first.address)
 
 
 def tell_invited(invitation: Invitation) -> Message:

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import User
-from diagnoses import hearing, heat
+from diagnoses import hearing, heat, presenting, workflow
 from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -194,6 +194,9 @@ class CaseView(APIView):
         words: type[BaseSerializer[Case]] = (
             PatientCaseSerializer if user.is_patient else DoctorCaseSerializer
         )
+        answer = presenting.answer_for_patient(case) if user.is_patient else None
+        if answer is not None:
+            workflow.open_answer(answer, user)
         return Response(words(case, context={"request": request}).data)
 
 

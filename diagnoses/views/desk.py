@@ -21,6 +21,7 @@ from diagnoses.models import (
     CaseEvent,
     CaseQuerySet,
     FirstReading,
+    Opened,
     Photo,
     Retake,
     Review,
@@ -53,6 +54,7 @@ EVENTS = {
     "read_again": _("Read again by"),
     "outcome_recorded": _("Outcome recorded by"),
     "letter_written": _("Letter written by"),
+    "told_in_person": _("The patient was told by"),
     "visit_yes": _("The patient has seen the doctor"),
     "visit_not_yet": _("The patient has not seen the doctor yet"),
     "visit_no_appointment": _("The patient could not get an appointment"),
@@ -65,6 +67,7 @@ BY_NAME = frozenset(
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
         *("wrote", "retake_asked", "question_closed"),
         *("opinion_asked", "read_again", "outcome_recorded", "letter_written"),
+        "told_in_person",
     }
 )
 
@@ -117,6 +120,7 @@ class Signed:
     diagnosis: str
     undone: bool
     about: presenting.About | None  # what patients can read about the diagnosis
+    opened: Opened | None  # whether its patient knows it
 
 
 def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
@@ -243,13 +247,14 @@ def _told(event: CaseEvent) -> str:
 
 def signed_answers(case: Case) -> list[Signed]:
     """Every answer ever signed for this case, oldest first."""
-    reviews = case.reviews.select_related("doctor", "undoing")
+    reviews = case.reviews.select_related("doctor", "undoing", "opened__person")
     return [
         Signed(
             review,
             presenting.diagnosis_title(case.pack, review.diagnosis),
             undone=hasattr(review, "undoing"),
             about=presenting.about(case.pack, review.diagnosis) if review.diagnosis else None,
+            opened=getattr(review, "opened", None),
         )
         for review in reviews
     ]

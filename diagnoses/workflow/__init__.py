@@ -9,12 +9,14 @@ from diagnoses.workflow.afterwards import record_outcome, write_letter
 from diagnoses.workflow.again import ask_colleague, differs, read_again
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
+from diagnoses.workflow.escalating import escalate
 from diagnoses.workflow.moves import too_late
 from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
 from diagnoses.workflow.patient import name_mark, raise_urgency, submit, withdraw, withdraw_consent
 from diagnoses.workflow.reminding import begin_sun_season, tell_next
 from diagnoses.workflow.retake import retake
 from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
+from diagnoses.workflow.unread import open_answer, told_by_doctor
 
 __all__ = [
     "Answer",
@@ -29,9 +31,11 @@ __all__ = [
     "attach",
     "begin_sun_season",
     "differs",
+    "escalate",
     "give_up",
     "name_mark",
     "no_answer_needed",
+    "open_answer",
     "open_reminder",
     "pass_on_the_late",
     "raise_urgency",
@@ -47,6 +51,7 @@ __all__ = [
     "submit",
     "tell_next",
     "tell_of_visit",
+    "told_by_doctor",
     "too_late",
     "undo_signature",
     "withdraw",

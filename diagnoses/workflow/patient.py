@@ -19,6 +19,7 @@ from diagnoses.models import Case, Lesion, Nudge, Photo, Scoring, photo_path
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE
+from diagnoses.workflow.late import waits_no_more
 from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
 from diagnoses.workflow.nudges import photo_came, photo_taken_back, stop_all_of
 from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
@@ -253,6 +254,7 @@ def withdraw(case: Case, patient: User) -> None:
     with transaction.atomic():
         move(case, Status.CANCELLED, "withdrawn", patient)
         _out_of_the_queue(case, "withdrawn")
+        waits_no_more(case)
         photo_taken_back(case)
 
 
