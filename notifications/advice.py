@@ -86,7 +86,7 @@ def _of_a_task(message: Message) -> str:
         return ""
     if message.event == Event.URGENT_CALL:
         return gettext(
-            "Call the patient: a doctor has answered urgently, and they have not opened the answer. "
+            "Call the patient: they have not opened a doctor’s urgent answer. "
             "Ask them to log in and read it today."
         )
     return gettext("Call them or write to them: none of our messages arrived.")

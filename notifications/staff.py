@@ -173,8 +173,9 @@ def needing_someone(rows: MessageQuerySet) -> MessageQuerySet:
     arrived = same.filter(state__in=(State.DELIVERED, State.READ))
     later = same.filter(created_at__gt=OuterRef("created_at"))
     task = Q(channel=Channel.STAFF, state=State.PENDING)
-    stuck = Q(state__in=(State.FAILED, State.UNKNOWN), run_after=None, code=None)
-    stuck &= Q(created_at__gt=Now() - STUCK_FOR) & ~Q(event=Event.REMIND_SUN) & ~Exists(later)
+    lost = Q(state__in=(State.FAILED, State.UNKNOWN), run_after=None, code=None)
+    lately = Q(created_at__gt=Now() - STUCK_FOR) & ~Q(event=Event.REMIND_SUN)
+    stuck = lost & lately & Q(~Exists(later))
     return rows.filter(~Exists(arrived), task | stuck)
 
 

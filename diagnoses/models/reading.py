@@ -73,7 +73,7 @@ class Review(models.Model):
     class Meta:
         ordering: ClassVar = ["pk"]
         indexes: ClassVar = [
-            # What the sweep asks every minute: which urgent answers are old enough to be asked after.
+            # What a sweep asks every minute: which urgent answers are old enough to ask after.
             models.Index(
                 fields=["effective_at"], condition=Q(plan="refer_urgent"), name="review_urgent"
             ),

@@ -165,9 +165,7 @@ def _tell_clinic(clinic: Clinic, unread: QuerySet[Review]) -> int:
         notices += [Notice(Event.ANSWER_UNREAD, who, about, page) for who in own or doctors]
         if task is None:
             patient, page = review.case.patient, f"/cases/{review.case_id}/"
-            notices.append(
-                Notice(Event.URGENT_CALL, patient, about, page, channel=Channel.STAFF)
-            )
+            notices.append(Notice(Event.URGENT_CALL, patient, about, page, channel=Channel.STAFF))
     ledger.tell(*notices)
     return len(found)
 
@@ -184,11 +182,9 @@ def _held(unread: QuerySet[Review]) -> list[Review]:
     return list(wanted.select_related("case__patient__carer"))
 
 
-def _take(clinic: Clinic, step: Step, reviews: Iterable[Review]) -> None:
+def _take(clinic: Clinic, step: str, reviews: Iterable[Review]) -> None:
     Escalation.objects.bulk_create(
-        Escalation(
-            clinic=clinic, case=review.case, review=review, step=step, about=_about(review)
-        )
+        Escalation(clinic=clinic, case=review.case, review=review, step=step, about=_about(review))
         for review in reviews
     )
 

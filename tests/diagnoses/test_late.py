@@ -275,7 +275,7 @@ def test_after_two_days_without_workers_each_doctor_gets_one_message(
     assert told(Event.CASE_LATE) == ["ada", "ruth", "sam"]
     delivery.deliver_due(100)
     [mail] = [mail for mail in mailoutbox if mail.to == [cast.ada.email]]
-    assert not any(character.isdigit() for character in mail.subject)
+    assert not any(character.isdigit() for character in str(mail.subject))
 
 
 def test_a_thousand_late_cases_cost_no_more_statements_than_ten(
