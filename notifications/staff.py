@@ -226,9 +226,11 @@ def _found(search: str) -> Q:
     found |= Q(about__startswith=f"case:{search.lower()}")
     if "@" in search:
         found |= Q(address__icontains=search)
-    if _DIGITS.fullmatch(search):
-        digits = re.sub(r"\D", "", search)
+    digits = re.sub(r"\D", "", search) if _DIGITS.fullmatch(search) else ""
+    if digits:
         found |= Q(address__endswith=digits) | Q(error_code=digits)
+    if len(digits) > 6:  # a whole number, as it is dialled inside the country
+        found |= Q(address__endswith=digits.lstrip("0"))
     return found
 
 
