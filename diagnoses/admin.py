@@ -6,8 +6,11 @@ part is here, because admins answer for the model.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 
 import diagnoses.nudge_admin  # noqa: F401 - the page of the reminders, which registers itself
@@ -17,12 +20,32 @@ from diagnoses import workflow
 from diagnoses.models import Case, CaseEvent, Prediction, Review, Scoring
 
 
+class Late(admin.SimpleListFilter):
+    """Where the notice about late cases leads an admin to."""
+
+    title = "past their due time"
+    parameter_name = "late"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        model_admin: Any,  # noqa: ARG002 - Django's signature
+    ) -> list[tuple[str, str]]:
+        return [("yes", "Open and past their due time")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Case]) -> QuerySet[Case]:  # noqa: ARG002 - Django's signature
+        if self.value() != "yes":
+            return queryset
+        waiting = (Case.Status.REGISTERED, Case.Status.PARTIAL)
+        return queryset.filter(status__in=waiting, answer_due_at__lt=Now())
+
+
 @admin.register(Case)
 class CaseAdmin(ReadOnlyAdmin):
     refusal = workflow.WorkflowError
     clinic_path = "clinic"
     list_display = ("reference", "patient", "status", "tier", "answer_due_at", "submitted_at")
-    list_filter = ("status", "tier", "clinic")
+    list_filter = (Late, "status", "tier", "clinic")
     list_select_related = ("patient",)
     search_fields = ("patient__name", "patient__email", "id")
     ordering = ("-submitted_at",)

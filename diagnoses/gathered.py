@@ -153,7 +153,9 @@ EVENTS: Part[CaseEvent] = Part("events", CaseEvent.objects.all(), ("actor",))
 REMARKS: Part[Remark] = Part("remarks", Remark.objects.all(), ("author", "retake"))
 RETAKES: Part[Retake] = Part("retakes", Retake.objects.all())
 READ_MARKS: Part[ReadMark] = Part("read_marks", ReadMark.objects.all())
-REVIEWS: Part[Review] = Part("reviews", Review.objects.all(), ("doctor", "undoing"))
+REVIEWS: Part[Review] = Part(
+    "reviews", Review.objects.all(), ("doctor", "undoing", "opened__person")
+)
 FIRST_READINGS: Part[FirstReading] = Part("first_readings", FirstReading.objects.all())
 SECOND_READINGS: Part[SecondReading] = Part(
     "second_readings",

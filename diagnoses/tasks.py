@@ -57,6 +57,12 @@ def sweep_reminders() -> None:
         pass
 
 
+@shared_task(name="diagnoses.sweep_escalations")
+def sweep_escalations() -> None:
+    """Tell of what waits too long. Any io worker may run it, and two at once."""
+    workflow.escalate()
+
+
 @worker_ready.connect
 def _start_scoring(sender: Any, **_: Any) -> None:
     """A Celery worker that listens to the inference queue is an inference worker."""

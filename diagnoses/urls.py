@@ -68,6 +68,7 @@ DOCTOR: list[URLPattern | URLResolver] = [
     path("worklist/<uuid:pk>/first/", doctor.reading_first, name="reading_first"),
     path("worklist/<uuid:pk>/sign/", doctor.reading_sign, name="reading_sign"),
     path("worklist/<uuid:pk>/undo/", doctor.reading_undo, name="reading_undo"),
+    path("worklist/<uuid:pk>/told/", doctor.reading_told, name="reading_told"),
     path("worklist/<uuid:pk>/amend/", doctor.reading_amend, name="reading_amend"),
     path("worklist/<uuid:pk>/talk/", doctor.reading_talk, name="reading_talk"),
     path("worklist/<uuid:pk>/retake/", doctor.reading_retake, name="reading_retake"),

@@ -7,6 +7,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import User
@@ -23,6 +24,8 @@ FALLBACK: Final[dict[str, Channel]] = {
     Channel.EMAIL: Channel.STAFF,
 }
 State = Message.State
+# What may be sent once more: what failed, and what may never have arrived.
+AGAIN: Final = (State.FAILED, State.UNKNOWN)
 
 
 class NotAgain(Exception):
@@ -69,18 +72,17 @@ def resend(message: Message, by: User) -> Message:
     another way is still being tried, or if it was withdrawn with its reason.
     """
     if message.code_id is not None:
-        raise NotAgain("They ask for a new code themselves, on their account page.")
-    again = (State.FAILED, State.UNKNOWN)
+        raise NotAgain(_("They ask for a new code themselves, on their account page."))
     with transaction.atomic():
         same = _same_telling(message)
-        if message.state not in again or same.filter(state__in=(State.DELIVERED, State.READ)):
-            raise NotAgain("They have the message, it is on its way, or it was withdrawn.")
+        if message.state not in AGAIN or same.filter(state__in=(State.DELIVERED, State.READ)):
+            raise NotAgain(_("They have the message, it is on its way, or it was withdrawn."))
         if same.filter(state__in=(State.PENDING, State.SENT)).exclude(channel=Channel.STAFF):
-            raise NotAgain("Another message about this is on its way to them.")
+            raise NotAgain(_("Another message about this is on its way to them."))
         last = same.aggregate(last=Max("resend"))["last"]
         written = _write(message, _route(message), last + 1)
         if written is None:
-            raise NotAgain("Somebody else has just sent it again.")
+            raise NotAgain(_("Somebody else has just sent it again."))
         record("message.resent", actor=by, about=f"message:{message.pk}", as_=str(written.pk))
     return written
 
@@ -90,7 +92,7 @@ def done_by_hand(message: Message, by: User) -> None:
     waiting = Message.objects.filter(pk=message.pk, channel=Channel.STAFF, state=State.PENDING)
     with transaction.atomic():
         if not waiting.update(state=State.DELIVERED, sent_at=Now(), settled_at=Now()):
-            raise NotAgain("This message is not waiting for a person.")
+            raise NotAgain(_("This message is not waiting for a person."))
         record("message.told_by_hand", actor=by, about=f"message:{message.pk}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,7 +40,8 @@ class Notice:
 
     Once for an event, person and ``about``: something that happens again needs another ``about``
     ("case:<id>#<n>"). Nothing leaves before ``not_before``. What is ``urgent`` goes before
-    everything else, and rings at night.
+    everything else, and rings at night. ``channel`` asks for one that is not the first choice; as a
+    staff task it is about ``recipient``, and waits for a person of the clinic.
     """
 
     event: Event
@@ -49,6 +50,7 @@ class Notice:
     path: str
     not_before: datetime | None = None
     urgent: bool = False
+    channel: Channel | None = None
 
     @property
     def key(self) -> Key:
@@ -96,12 +98,13 @@ def _told(notices: Sequence[Notice]) -> dict[Key, Message]:
 
 def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
     routes = routes_to([notice.recipient for notice in notices])
+    texting = _phones_to_text([one.recipient for one in notices if one.channel == Channel.SMS])
     links_to = Link.objects.bulk_create(
         links.drawn(notice.recipient, notice.path, sent_at=notice.not_before) for notice in notices
     )
     messages = []
     for notice, link in zip(notices, links_to, strict=True):
-        route = routes[notice.recipient.pk]
+        route = _asked_for(notice, routes[notice.recipient.pk], texting)
         message = Message(
             event=notice.event,
             about=notice.about,
@@ -114,9 +117,29 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
         )
         if notice.not_before is not None:
             message.run_after = notice.not_before
+        if route.channel == Channel.STAFF:
+            message.run_after = None
         messages.append(message)
     Message.objects.bulk_create(messages)
     return {notice.key: message for notice, message in zip(notices, messages, strict=True)}
+
+
+def _asked_for(notice: Notice, first: Route, texting: Mapping[int, str]) -> Route:
+    """By the channel it names, where the person can be told by that.
+
+    Without one by the ``first``; where no SMS may go to them, by e-mail.
+    """
+    by_mail = Route(Channel.EMAIL, notice.recipient.email)
+    match notice.channel:
+        case Channel.STAFF:
+            return Route(Channel.STAFF, "")
+        case Channel.EMAIL:
+            return by_mail
+        case Channel.SMS:
+            phone = texting.get(notice.recipient.pk)
+            return Route(Channel.SMS, phone) if phone else by_mail
+        case _:
+            return first
 
 
 def tell_invited(invitation: Invitation) -> Message:
@@ -205,6 +228,14 @@ def without_whatsapp(phones: Iterable[str]) -> set[str]:
         channel=Channel.WHATSAPP, address__in=phones, error_code__in=NOT_ON_WHATSAPP
     )
     return set(told.filter(created_at__gt=Now() - ASKED_AGAIN).values_list("address", flat=True))
+
+
+def _phones_to_text(persons: Sequence[User]) -> dict[int, str]:
+    """The confirmed numbers of those who agreed to text messages, by primary key."""
+    if not persons or not twilio_api.configured(Channel.SMS):
+        return {}
+    numbers = numbers_to_tell(person.pk for person in persons)
+    return {pk: numbers[pk].e164 for pk, sms_too in agreed_to_messages(numbers).items() if sms_too}
 
 
 def may_text(message: Message) -> str | None:

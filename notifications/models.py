@@ -45,6 +45,11 @@ class Event(models.TextChoices):
     REMIND_RECHECK = "remind_recheck", _("Reminder: a new photo of the same mark")
     REMIND_SEE_DOCTOR = "remind_see_doctor", _("Reminder: did you see the doctor?")
     REMIND_SUN = "remind_sun", _("Reminder: the sunny months begin")
+    CASE_DUE = "case_due", _("An urgent case is due soon")
+    CASE_LATE = "case_late", _("Cases are past their due time")
+    URGENT_UNREAD = "urgent_unread", _("An urgent answer has not been opened")
+    ANSWER_UNREAD = "answer_unread", _("A patient has not opened an urgent answer")
+    URGENT_CALL = "urgent_call", _("Call the patient: an urgent answer has not been opened")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -155,6 +160,13 @@ class Message(models.Model):
                 name="message_not_on_whatsapp",
             ),
             models.Index(fields=["about"], name="message_about"),
+            # The staff's list, and what stands as a number beside it on every page of an admin.
+            models.Index(fields=["-created_at", "-id"], name="message_newest"),
+            models.Index(
+                fields=["recipient"],
+                condition=Q(channel="staff", state="pending"),
+                name="message_for_staff",
+            ),
         ]
 
     def __str__(self) -> str:

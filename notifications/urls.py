@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from notifications import views, webhooks
+from notifications import staff_views, views, webhooks
 
 urlpatterns = [
     path("l/<str:token>/", views.link, name="link"),
     path("account/numbers/<int:pk>/confirm/", views.number_confirm, name="number_confirm"),
     path("invitations/<str:token>/", views.invitation, name="invitation"),
     path("messages/stop/<str:token>/", views.email_stop, name="email_stop"),
+    path("messages/", staff_views.message_list, name="staff_messages"),
+    path("messages/<uuid:pk>/", staff_views.message_page, name="staff_message"),
+    path("messages/<uuid:pk>/again/", staff_views.message_again, name="staff_again"),
+    path("messages/<uuid:pk>/told/", staff_views.message_told, name="staff_told"),
     path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
 ]

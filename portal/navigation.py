@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from notifications import staff
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Link:
     url: str
     here: str = ""  # what aria-current says: "page", "true" for a page below it, or nothing
     also: str = ""  # another address whose pages stand below it
+    count: str = ""  # how much waits there, "" for nothing
 
 
 Pages = tuple[tuple[str | Promise, str], ...]
@@ -33,7 +35,7 @@ DOCTOR: Pages = (
     (_("Answered"), "worklist_done"),
     (_("My numbers"), "worklist_numbers"),
 )
-ADMIN: Pages = ((_("Admin"), "admin:index"),)
+ADMIN: Pages = ((_("Admin"), "admin:index"), (_("Messages"), "staff_messages"))
 ACCOUNT: Pages = (
     (_("Your account"), "account"),
     (_("Change password"), "account_change_password"),
@@ -51,7 +53,12 @@ def for_user(user: User, path: str) -> list[Link]:
     else:
         return []
     links = [
-        Link(label, reverse(name), also=reverse(BELOW[name]) if name in BELOW else "")
+        Link(
+            label,
+            reverse(name),
+            also=reverse(BELOW[name]) if name in BELOW else "",
+            count=staff.counted(staff.open_tasks(user)) if name == "staff_messages" else "",
+        )
         for label, name in pages
     ]
     return _marked(links, path)

@@ -237,6 +237,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "tell of what waits too long": {
+        "task": "diagnoses.sweep_escalations",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "sweep the messages": {
         "task": "notifications.deliver_due",
         "schedule": 5.0,

@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import Page
 
@@ -17,9 +18,12 @@ from accounts import care, people
 from accounts.models import Relation, User
 from diagnoses import workflow
 from diagnoses.conversation import steps
-from diagnoses.models import Nudge, SecondReading
+from diagnoses.models import Case, Nudge, SecondReading
 from diagnoses.workflow import Answer
 from mlservice.packs import load_pack
+from notifications import ledger
+from notifications.ledger import Notice
+from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
 from tests.browser import DESKTOP, Opened, log_in
 from tests.cases import NOT_SURE, RED, scored, submitted
@@ -61,6 +65,9 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     answered = scored(submitted(cast.ana), **RED)
     workflow.read_first(answered, cast.sam, diagnosis="nv", confidence="sure", plan="see")
     workflow.sign(answered, cast.sam, Answer(diagnosis="nv", plan="see", advice="Please show it."))
+    urgent = scored(submitted(cast.ana), **RED)
+    workflow.read_first(urgent, cast.sam, diagnosis="nv", confidence="sure", plan="see")
+    workflow.sign(urgent, cast.sam, Answer("mel", "refer_urgent", "Please come this week."))
     visit = Nudge.objects.get(case=answered)
     Nudge.objects.update(state=Nudge.State.TOLD, told_at=timezone.now())
     number = people.add_number(cast.ana, "+447700900777", opt_in=True)
@@ -72,6 +79,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     workflow.read_again(read, cast.xu, diagnosis="nv", confidence="sure", plan="see", words="So.")
     to_agree = scored(submitted(cast.ana), **RED)
     workflow.share(to_agree, cast.ruth, cast.xu, "")
+    task, doubtful = messages_of(answered)
     screens = [f"/cases/new/{key}/{step.name}/" for step in steps(load_pack("skin"))]
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana), to_agree)]
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
@@ -88,16 +96,37 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *("/worklist/again/", f"/worklist/again/{asked.pk}/"),
             *("/worklist/?q=ana&site=back", "/worklist/?site=ear"),
         ],
+        cast.ada: [
+            *("/messages/", "/messages/?show=all", "/messages/?q=nobody"),
+            *(f"/messages/{message.pk}/" for message in (task, doubtful)),
+            f"/messages/{doubtful.pk}/again/",
+        ],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
-            *(f"/worklist/{answered.pk}/",),
+            *(f"/worklist/{answered.pk}/", f"/worklist/{urgent.pk}/"),
         ],
         cast.xu: [
             *("/worklist/again/", f"/worklist/again/{read.pk}/"),
             f"/worklist/again/{SecondReading.objects.get(share=waiting).pk}/",
         ],
     }
+
+
+def messages_of(answered: Case) -> list[Message]:
+    """A task for staff, and a message nobody knows the fate of."""
+    about, patient = f"case:{answered.pk}", answered.patient
+    events = {Event.URGENT_CALL: Channel.STAFF, Event.CASE_SIGNED: Channel.EMAIL}
+    with transaction.atomic():
+        found = ledger.tell(
+            *(
+                Notice(event, patient, about, "/cases/", channel=channel)
+                for event, channel in events.items()
+            )
+        )
+    doubtful = Message.objects.filter(pk=found[1].pk)
+    doubtful.update(state=Message.State.UNKNOWN, run_after=None, error="Twilio never got it.")
+    return found
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import User
-from diagnoses import gathered, hearing, heat
+from diagnoses import gathered, hearing, heat, presenting, workflow
 from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -211,6 +211,9 @@ class CaseView(APIView):
         if hearing.waited(case, request.headers):
             case = gathered.one_or_404(cases, pk, *parts)
         audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
+        answer = presenting.answer_for_patient(case) if user.is_patient else None
+        if answer is not None:
+            workflow.open_answer(answer, user)
         return Response(words_for(user, case)(case, context={"request": request}).data)
 
 

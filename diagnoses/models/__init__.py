@@ -14,6 +14,7 @@ from diagnoses.models.case import (
 )
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
+from diagnoses.models.escalation import Escalation, Opened
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
@@ -42,11 +43,13 @@ __all__ = [
     "ClaimQuerySet",
     "Draft",
     "DraftPhoto",
+    "Escalation",
     "FirstReading",
     "Lesion",
     "Letter",
     "Nudge",
     "NudgeQuerySet",
+    "Opened",
     "Outcome",
     "Photo",
     "Precedent",

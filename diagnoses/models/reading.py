@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -71,6 +72,12 @@ class Review(models.Model):
 
     class Meta:
         ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [
+            # What a sweep asks every minute: which urgent answers are old enough to ask after.
+            models.Index(
+                fields=["effective_at"], condition=Q(plan="refer_urgent"), name="review_urgent"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"answer to {self.case_id}"

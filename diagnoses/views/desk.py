@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from diagnoses import figures, gathered, presenting, talking, triage, worklist
 from diagnoses.gathered import PHOTOS, REVIEWS
-from diagnoses.models import Case, CaseEvent, Photo, Retake, Review
+from diagnoses.models import Case, CaseEvent, Opened, Photo, Retake, Review
 from diagnoses.views.evidence import Heatmap, no_view_because
 from diagnoses.views.pictures import at_other_times
 from diagnoses.worklist import Filters, Row
@@ -50,6 +50,7 @@ EVENTS = {
     "share_ended": _("Closed to the other clinic’s doctor by"),
     "outcome_recorded": _("Outcome recorded by"),
     "letter_written": _("Letter written by"),
+    "told_in_person": _("The patient was told by"),
     "visit_yes": _("The patient has seen the doctor"),
     "visit_not_yet": _("The patient has not seen the doctor yet"),
     "visit_no_appointment": _("The patient could not get an appointment"),
@@ -62,7 +63,7 @@ BY_NAME = frozenset(
         *("requeued", "read_first", "signed", "signature_undone", "amended"),
         *("wrote", "retake_asked", "question_closed"),
         *("opinion_asked", "read_again", "outcome_recorded", "letter_written"),
-        *("share_asked", "share_ended"),
+        *("share_asked", "share_ended", "told_in_person"),
     }
 )
 
@@ -115,6 +116,7 @@ class Signed:
     diagnosis: str
     undone: bool
     about: presenting.About | None  # what patients can read about the diagnosis
+    opened: Opened | None  # whether its patient knows it
 
 
 def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
@@ -247,6 +249,7 @@ def signed_answers(case: Case) -> list[Signed]:
             presenting.diagnosis_title(case.pack, review.diagnosis),
             undone=review.is_undone,
             about=presenting.about(case.pack, review.diagnosis) if review.diagnosis else None,
+            opened=getattr(review, "opened", None),
         )
         for review in REVIEWS.of(case)
     ]

@@ -182,6 +182,21 @@ def reading_no_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _back(request, case, "talk")
 
 
+@require_http_methods(["GET", "POST"])
+@reading_doctor_required
+def reading_told(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The doctor has told the patient what the answer says: nobody asks after it any more."""
+    case = _case(request, pk)
+    if request.method == "POST":
+        try:
+            workflow.told_by_doctor(case, person(request))
+        except workflow.WorkflowError as refusal:
+            messages.warning(request, refusal.sentence)
+        else:
+            messages.success(request, _("Thank you. Nobody is asked to call them any more."))
+    return _back(request, case, "answer")
+
+
 def _stands(case: Case, doctor: User, answer: workflow.Answer) -> bool:
     """Whether this doctor has signed this very answer: the other click of a double click."""
     standing = case.reviews.standing().last()

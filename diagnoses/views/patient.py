@@ -68,6 +68,8 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     talk = talking.talk(found, patient)
     talking.mark_read(found, patient, talk)
     context = {"version": version, "done": done, "talk": talk, **_page(found)}
+    if context["review"] is not None:
+        workflow.open_answer(context["review"], user)
     if not fragment:
         audit.record("case.viewed", actor=user, about=f"case:{found.pk}")
         context |= _number_to_confirm(user, found)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.access import login_required, person
+from diagnoses import presenting, workflow
 from diagnoses.models import Case
 from diagnoses.report import printed, report_of
 
@@ -26,7 +27,10 @@ def case_report(request: HttpRequest, pk: UUID) -> HttpResponse:
         "patient__carer", "clinic", "lesion", "doctor", "invitation__accepted_by"
     )
     case = get_object_or_404(cases, pk=pk)
+    answer = presenting.answer_for_patient(case) if user.is_patient else None
     paper = printed(report_of(case, user))
+    if answer is not None:
+        workflow.open_answer(answer, user)
     audit.record("case.report", actor=user, about=f"case:{case.pk}")
     response = HttpResponse(paper, content_type="application/pdf")
     response["Cache-Control"] = "private, no-store"

@@ -9,6 +9,7 @@ from diagnoses.workflow.afterwards import record_outcome, write_letter
 from diagnoses.workflow.again import ask_colleague, differs, read_again
 from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
+from diagnoses.workflow.escalating import escalate
 from diagnoses.workflow.moves import too_late
 from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
 from diagnoses.workflow.patient import name_mark, raise_urgency, submit, withdraw, withdraw_consent
@@ -23,6 +24,7 @@ from diagnoses.workflow.sharing import (
     take_back_share,
 )
 from diagnoses.workflow.talk import ask, no_answer_needed, read_up_to, request_retake
+from diagnoses.workflow.unread import open_answer, told_by_doctor
 
 __all__ = [
     "Answer",
@@ -40,9 +42,11 @@ __all__ = [
     "differs",
     "doctor_at",
     "end_shares_of",
+    "escalate",
     "give_up",
     "name_mark",
     "no_answer_needed",
+    "open_answer",
     "open_reminder",
     "pass_on_the_late",
     "raise_urgency",
@@ -61,6 +65,7 @@ __all__ = [
     "take_back_share",
     "tell_next",
     "tell_of_visit",
+    "told_by_doctor",
     "too_late",
     "undo_signature",
     "withdraw",

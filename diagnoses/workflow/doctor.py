@@ -15,10 +15,12 @@ from diagnoses.models import Case, FirstReading, Review, ReviewUndo
 from diagnoses.states import Answer, Moved, NotYet, Status, WorkflowError
 from diagnoses.workflow.again import draw, draw_back
 from diagnoses.workflow.computer import catch_up
+from diagnoses.workflow.late import waits_no_more
 from diagnoses.workflow.moves import about_case, about_review, move, note, on, too_late
 from diagnoses.workflow.nudges import forget, remind_of
 from diagnoses.workflow.precedents import remember
 from diagnoses.workflow.telling import tell_signed
+from diagnoses.workflow.unread import amended
 from notifications import ledger
 from notifications.models import Event
 
@@ -63,6 +65,7 @@ def sign(case: Case, doctor: User, answer: Answer, *, saw: int | None = None) ->
         move(case, Status.FINAL, "signed", doctor, signed_at=now, signed_by=doctor)
         if saw is not None:  # after the move, which waits for a photo that is just coming in
             _has_seen_the_newest_photo(case, saw)
+        waits_no_more(case)
         review = _review(case, doctor, answer, effective_at=now + settings.UNDO_SIGNATURE)
         remember(case)
         remind_of(case, review)
@@ -109,6 +112,7 @@ def amend(case: Case, doctor: User, answer: Answer, *, after: Review) -> Review:
         move(case, Status.AMENDED, "amended", doctor, signed_at=now, signed_by=doctor)
         review = _review(case, doctor, answer, effective_at=now)
         remind_of(case, review)
+        amended(case, newest, review)
         tell_signed(case, review, Event.CASE_AMENDED)
     return review
 

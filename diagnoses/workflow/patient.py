@@ -19,6 +19,7 @@ from diagnoses.models import Case, CaseShare, Lesion, Nudge, Photo, Scoring, pho
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE
+from diagnoses.workflow.late import waits_no_more
 from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
 from diagnoses.workflow.nudges import photo_came, photo_taken_back, stop_all_of
 from diagnoses.workflow.sharing import end_shares_of, end_shares_of_case
@@ -254,6 +255,7 @@ def withdraw(case: Case, patient: User) -> None:
     with transaction.atomic():
         move(case, Status.CANCELLED, "withdrawn", patient)
         _out_of_the_queue(case, "withdrawn")
+        waits_no_more(case)
         photo_taken_back(case)
         end_shares_of_case(case, patient)
 

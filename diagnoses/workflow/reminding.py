@@ -167,6 +167,11 @@ def _comes_first(mine: NudgeQuerySet, now: datetime) -> datetime | None:
     return soon.order_by("not_before").values_list("not_before", flat=True).last()
 
 
+def is_day(clinic: Clinic, now: datetime) -> bool:
+    """Whether it is day where the clinic is."""
+    return _by_day(clinic, now) is None
+
+
 def _by_day(clinic: Clinic, now: datetime) -> Later | None:
     """Not before the morning, where it is night."""
     local = now.astimezone(clinic.zone)

@@ -60,6 +60,11 @@ def _doctors_of(cases: Iterable[Case]) -> dict[int, list[User]]:
     return doctors
 
 
+def reading_here(clinic: Clinic) -> list[User]:
+    """The doctors who read the cases of this clinic."""
+    return list(User.objects.reading_doctors().filter(clinic=clinic).order_by("pk"))
+
+
 def tell_signed(case: Case, review: Review, event: Event) -> None:
     path, about = f"/cases/{case.pk}/", about_review(case, review)
     urgent = review.plan == Review.Plan.REFER_URGENT
