@@ -12,7 +12,7 @@ from pytest_django import Settings
 from notifications import twilio_api
 from portal.standin import mailbox
 from portal.standin.api import Account
-from portal.standin.content import sid_of
+from portal.standin.content import our_sids, our_templates, sid_of
 from portal.standin.server import StandIn
 from portal.standin.store import FINAL, Message, Store
 
