@@ -37,6 +37,11 @@ def patient_required(view: View[P]) -> View[P]:
     return _only(lambda user: user.is_patient)(view)
 
 
+def admin_required(view: View[P]) -> View[P]:
+    """Admins, of one clinic or of all."""
+    return _only(lambda user: user.is_admin)(view)
+
+
 def reading_doctor_required(view: View[P]) -> View[P]:
     """Doctors an admin has verified. Those still waiting are told so, whatever they asked for."""
 

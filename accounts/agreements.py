@@ -30,12 +30,26 @@ class Agreement:
     history: tuple[Step, ...]
 
 
+READERS = (Consent.Kind.MESSAGES, Consent.Kind.FULL_REPORT)
+
+
 def kinds(user: User) -> list[Consent.Kind]:
-    """Care, the computer's check and learning are a patient's; messages are of whoever reads
-    them."""
+    """Care, the computer's check and learning are a patient's; what is sent is of whoever reads it.
+
+    The answer itself is offered where the clinic sends it; who agreed before can still take it
+    back.
+    """
     if user.carer_id is not None:
-        return [kind for kind in Consent.Kind if kind != Consent.Kind.MESSAGES]
-    return list(Consent.Kind) if user.is_patient else [Consent.Kind.MESSAGES]
+        return [kind for kind in Consent.Kind if kind not in READERS]
+    if not user.is_patient:
+        return [Consent.Kind.MESSAGES]
+    return [kind for kind in Consent.Kind if kind != Consent.Kind.FULL_REPORT or _sent_whole(user)]
+
+
+def _sent_whole(user: User) -> bool:
+    if user.clinic is not None and user.clinic.full_report:
+        return True
+    return user.consents.in_force().filter(kind=Consent.Kind.FULL_REPORT).exists()
 
 
 def agreements(user: User) -> list[Agreement]:

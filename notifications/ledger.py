@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -34,7 +34,8 @@ class Notice:
     For who has no login their carer is told.
 
     Once for an event, person and ``about``: something that happens again needs another ``about``
-    ("case:<id>#<n>"). Nothing leaves before ``not_before``.
+    ("case:<id>#<n>"). Nothing leaves before ``not_before``. ``words`` are an answer for who wants
+    it whole (``full_report``): one line, kept for WhatsApp alone and until it has left.
     """
 
     event: Event
@@ -42,6 +43,7 @@ class Notice:
     about: str
     path: str
     not_before: datetime | None = None
+    words: str = field(default="", repr=False)
 
     @property
     def key(self) -> Key:
@@ -103,6 +105,7 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
             address=route.address,
             link=link,
             language=_short(language_of(notice.recipient)),
+            words=notice.words if route.channel == Channel.WHATSAPP else "",
         )
         if notice.not_before is not None:
             message.run_after = notice.not_before
@@ -158,7 +161,7 @@ def withdraw(event: Event, about: str) -> int:
         rows = list(waiting.select_for_update(of=("self",)).values_list("pk", "link_id"))
         links.revoke(link for _, link in rows if link is not None)
         return Message.objects.filter(pk__in=[pk for pk, _ in rows]).update(
-            state=Message.State.CANCELLED, run_after=None
+            state=Message.State.CANCELLED, run_after=None, words=""
         )
 
 

@@ -13,6 +13,21 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, ContactNumber, Role
 from accounts.phone import masked
+from notifications.setup_check import SetupCheck
+
+__all__ = [
+    "MOST_TRIES",
+    "Channel",
+    "Event",
+    "Inbound",
+    "Invitation",
+    "Link",
+    "Message",
+    "MessageQuerySet",
+    "NumberCode",
+    "NumberCodeQuerySet",
+    "SetupCheck",
+]
 
 # How often one code may be tried: five guesses of a million.
 MOST_TRIES = 5
@@ -40,6 +55,7 @@ class Event(models.TextChoices):
     REMIND_RECHECK = "remind_recheck", _("Reminder: a new photo of the same mark")
     REMIND_SEE_DOCTOR = "remind_see_doctor", _("Reminder: did you see the doctor?")
     REMIND_SUN = "remind_sun", _("Reminder: the sunny months begin")
+    SETUP_TEST = "setup_test", _("A test message, of who sets messages up")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -96,6 +112,8 @@ class Message(models.Model):
     provider_id = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=20, blank=True)
     error = models.CharField(max_length=200, blank=True)
+    # A doctor's answer, for who asked for it whole; emptied once the message has left.
+    words = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -134,12 +152,19 @@ class Message(models.Model):
                 condition=Q(token=None) | Q(lease_until__isnull=False),
                 name="message_claimed_has_a_lease",
             ),
+            models.CheckConstraint(
+                condition=Q(words="") | Q(channel="whatsapp", state__in=["pending", "unknown"]),
+                name="message_words_wait_for_whatsapp",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
                 fields=["run_after"], condition=Q(run_after__isnull=False), name="message_due"
             ),
             models.Index(fields=["about"], name="message_about"),
+            models.Index(
+                fields=["-created_at"], condition=~Q(error_code=""), name="message_errors"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,5 @@
 """The words of a message. They are given a link and two dates, or a code, and so can tell nothing
-else."""
+else; a doctor's answer only where ``full_report`` lets it pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from notifications import links, tokens
+from notifications import full_report, links, tokens
 from notifications.models import Message
 
 
@@ -26,6 +26,7 @@ class Words:
     subject: str
     email: str
     code: str = field(default="", repr=False)
+    whole: str = field(default="", repr=False)  # a doctor's answer, for who asked for it
 
     @property
     def variable(self) -> str:
@@ -53,7 +54,10 @@ def render(message: Message) -> Words:
         home=settings.PUBLIC_URL,
         invited=message.invitation is not None,
     )
-    return Words(link=link, text=text, subject=subject, email=email + "\n")
+    whole = full_report.words_of(message)
+    if whole:  # and never in the e-mail
+        text = _rendered(message, f"full/{message.event}.txt", link=link, words=whole)
+    return Words(link=link, text=text, subject=subject, email=email + "\n", whole=whole)
 
 
 def address_of(message: Message) -> str:

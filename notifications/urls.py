@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from notifications import views, webhooks
+from notifications.setup import views as setup
 
 urlpatterns = [
     path("l/<str:token>/", views.link, name="link"),
@@ -12,4 +13,7 @@ urlpatterns = [
     path("invitations/<str:token>/", views.invitation, name="invitation"),
     path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
+    path("twilio/check/", webhooks.check, name="twilio_check"),
+    path("staff/messages/setup/", setup.page, name="message_setup"),
+    path("staff/messages/setup/<str:kind>/", setup.check, name="message_setup_check"),
 ]

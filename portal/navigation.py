@@ -33,7 +33,7 @@ DOCTOR: Pages = (
     (_("Answered"), "worklist_done"),
     (_("My numbers"), "worklist_numbers"),
 )
-ADMIN: Pages = ((_("Admin"), "admin:index"),)
+ADMIN: Pages = ((_("Admin"), "admin:index"), (_("Setting up messages"), "message_setup"))
 ACCOUNT: Pages = (
     (_("Your account"), "account"),
     (_("Change password"), "account_change_password"),

@@ -85,6 +85,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
             *(f"/worklist/{answered.pk}/",),
         ],
+        cast.ada: ["/staff/messages/setup/"],
     }
 
 

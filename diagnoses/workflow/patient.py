@@ -25,7 +25,7 @@ from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
 from mlservice import registry
 from mlservice.engine.types import Tier
 from mlservice.packs import Pack, PackError, load_pack
-from notifications import invitations
+from notifications import full_report, invitations
 from notifications.models import Invitation
 from notifications.wake import wake
 
@@ -269,6 +269,8 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
             _without_the_computer(patient)
         elif kind == Consent.Kind.CARE:
             stop_all_of(patient, Nudge.Why.CONSENT)
+        elif kind == Consent.Kind.FULL_REPORT:
+            full_report.blank(patient)
 
 
 def _without_the_computer(patient: User) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Review
 from diagnoses.states import Status
+from diagnoses.workflow.in_full import answer_in_full
 from diagnoses.workflow.moves import about_case, about_review, move
 from notifications import ledger
 from notifications.ledger import Notice
@@ -58,8 +59,11 @@ def _doctors_of(cases: Iterable[Case]) -> dict[int, list[User]]:
 
 
 def tell_signed(case: Case, review: Review, event: Event) -> None:
+    """Told when the seconds to undo are over; the words themselves where all asked for them."""
     path, about = f"/cases/{case.pk}/", about_review(case, review)
-    ledger.tell(Notice(event, case.patient, about, path, not_before=review.effective_at))
+    words = answer_in_full(case, review)
+    after = review.effective_at
+    ledger.tell(Notice(event, case.patient, about, path, not_before=after, words=words))
 
 
 def pass_to_doctors(case: Case, reason: str) -> None:
