@@ -11,7 +11,6 @@ import re
 from django.utils.translation import override
 
 from accounts.languages import language_of
-from accounts.models import User
 from diagnoses.models import Case, Review
 from diagnoses.telling import plan_of
 from notifications import full_report
@@ -33,17 +32,20 @@ def answer_in_full(case: Case, review: Review) -> str:
     if not (case.clinic.full_report and full_report.wanted(reader)):
         return ""
     with override(language_of(reader)):
-        said = " ".join(f"{plan_of(review)} {review.advice}".split())
-    if _NEVER.search(said) or _names(said, case.patient, reader):
+        said = f"{plan_of(review)} {review.advice}"
+    return as_line(case.patient.initials, said, case.patient.name, reader.name)
+
+
+def as_line(initials: str, said: str, *names: str) -> str:
+    """Make one line of the initials and of what the doctor said: "A. S.: It needs treatment. …".
+
+    "" where a part of one of ``names``, a percentage or an address stands in it, or it is too long.
+    """
+    line = f"{initials}: {' '.join(said.split())}"
+    named = {part for name in names for part in _words(name) if len(part) > 1}
+    if len(line) > LONGEST or _NEVER.search(said) or not named.isdisjoint(_words(said)):
         return ""
-    line = f"{case.patient.initials}: {said}"
-    return line if len(line) <= LONGEST else ""
-
-
-def _names(said: str, *persons: User) -> bool:
-    """Whether a part of somebody's name stands in it, in whatever letters."""
-    parts = {part for person in persons for part in _words(person.name) if len(part) > 1}
-    return not parts.isdisjoint(_words(said))
+    return line
 
 
 def _words(text: str) -> list[str]:

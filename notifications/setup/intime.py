@@ -12,7 +12,7 @@ AT_ONCE = 8
 
 
 def done_in_time(work: Callable[[K], V], about: Iterable[K], *, seconds: float) -> dict[K, V]:
-    """``work`` done about each, ``AT_ONCE`` together; what takes longer than ``seconds`` is missing.
+    """``work`` done about each, ``AT_ONCE`` together; what takes over ``seconds`` is missing.
 
     ``work`` must not touch the database (its thread has a connection of its own) and raises
     nothing. What is left behind ends by itself: every request in it has a limit too.
