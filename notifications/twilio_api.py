@@ -153,12 +153,15 @@ def status_callback(message: Message) -> str:
     return f"{settings.PUBLIC_URL}{reverse('twilio_status', args=[message.pk, message.attempts])}"
 
 
-def client(*, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS) -> Client:
-    """Twilio's own client with our credentials, and how many seconds it may wait."""
+def client(limits: tuple[float, float] | None = None) -> Client:
+    """Twilio's own client with our credentials.
+
+    ``limits`` are the seconds it may take to connect, and to be answered; else those of sending.
+    """
     return Client(
         settings.TWILIO_ACCOUNT_SID,
         settings.TWILIO_AUTH_TOKEN,
-        http_client=_SettableAddress(connect, read),
+        http_client=_SettableAddress(limits or (CONNECT_SECONDS, READ_SECONDS)),
     )
 
 
@@ -173,9 +176,9 @@ class _SettableAddress(HttpClient):  # type: ignore[misc]  # twilio ships no typ
     that died while idle would look like an answer lost, and cost minutes of finding out.
     """
 
-    def __init__(self, connect: float, read: float) -> None:
+    def __init__(self, limits: tuple[float, float]) -> None:
         """No connection to keep: one is made for each request."""
-        self._limits = (connect, read)
+        self._limits = limits
 
     def request(
         self,

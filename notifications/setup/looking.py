@@ -265,16 +265,10 @@ def failing(admin: User) -> list[Failing]:
         .annotate(count=Count("pk"), last=Max("created_at"))
         .order_by("-last")[:MOST_CODES]
     )
-    return [_failing(row) for row in counted]
+    return [_failing(**row) for row in counted]
 
 
-def _failing(row: dict[str, Any]) -> Failing:
-    meant = errors.known(row["error_code"], mail=row["channel"] == Channel.EMAIL)
-    return Failing(
-        code=row["error_code"],
-        channel=str(Channel(row["channel"]).label),
-        count=row["count"],
-        last=row["last"],
-        reason=meant.reason,
-        to_do=meant.to_do,
-    )
+def _failing(error_code: str, channel: str, count: int, last: datetime) -> Failing:
+    meant = errors.known(error_code, mail=channel == Channel.EMAIL)
+    name = str(Channel(channel).label)
+    return Failing(error_code, name, count, last, reason=meant.reason, to_do=meant.to_do)

@@ -132,7 +132,7 @@ def _status_of(error: TwilioException) -> int:
 
 
 def _ask(sid: str) -> Said:
-    client = twilio_api.client(connect=CONNECT, read=READ)
+    client = twilio_api.client((CONNECT, READ))
     if not sid:
         client.messages.page(page_size=1)
         return Said("approved")

@@ -99,7 +99,7 @@ def test_it_is_sent_as_a_form_with_the_credentials_and_nowhere_else(
     [sent] = wire.sent()
     headers = sent.request.headers
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert headers["Authorization"].startswith("Basic ")
+    assert str(headers["Authorization"]).startswith("Basic ")
     assert sent.query == {}
     token = django_settings.TWILIO_AUTH_TOKEN
     assert token not in f"{sent.request.url} {sent.request.body!r}"

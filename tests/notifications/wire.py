@@ -29,8 +29,9 @@ class Exchange:
     @property
     def form(self) -> dict[str, str]:
         """The fields of a form. One that came twice, or none at all, is an error."""
-        body = self.request.body or ""
-        pairs = parse_qsl(body.decode() if isinstance(body, bytes) else body, strict_parsing=True)
+        raw = self.request.body or b""
+        body = raw.decode() if isinstance(raw, bytes) else str(raw)
+        pairs = parse_qsl(body, strict_parsing=True)
         assert len(dict(pairs)) == len(pairs), pairs
         return dict(pairs)
 
