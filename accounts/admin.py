@@ -114,7 +114,7 @@ class ClinicAdmin(ReadOnlyAdmin):
     fields = (
         *("name", "release_policy", "blind_reading", "double_reading_percent"),
         *("red_answer_hours", "amber_answer_hours", "green_answer_hours"),
-        *("time_zone", "sun_month"),
+        *("time_zone", "sun_month", "full_report"),
     )
 
     def has_add_permission(self, request: HttpRequest, *_args: object) -> bool:

@@ -31,18 +31,36 @@ class Agreement:
     history: tuple[Step, ...]
 
 
+READERS = (Consent.Kind.MESSAGES, Consent.Kind.FULL_REPORT)
+
+
 def kinds(user: User) -> list[Consent.Kind]:
-    """Care, the computer's check and learning are a patient's; messages are of whoever reads
-    them."""
+    """Care, the computer's check and learning are a patient's; what is sent is of whoever reads it.
+
+    The answer itself is offered where the clinic sends it; who agreed before can still take it
+    back.
+    """
+    return _kinds(user, list(user.consents.in_force()))
+
+
+def _kinds(user: User, given: Sequence[Consent]) -> list[Consent.Kind]:
     if user.carer_id is not None:
-        return [kind for kind in Consent.Kind if kind != Consent.Kind.MESSAGES]
-    return list(Consent.Kind) if user.is_patient else [Consent.Kind.MESSAGES]
+        return [kind for kind in Consent.Kind if kind not in READERS]
+    if not user.is_patient:
+        return [Consent.Kind.MESSAGES]
+    sends = user.clinic is not None and user.clinic.full_report
+    whole = sends or any(
+        row.kind == Consent.Kind.FULL_REPORT and row.withdrawn_at is None for row in given
+    )
+    return [kind for kind in Consent.Kind if whole or kind != Consent.Kind.FULL_REPORT]
 
 
 def agreements(user: User) -> list[Agreement]:
     """All there is for ``user`` to agree to, in one query."""
     rows = list(user.consents.order_by("given_at", "pk"))
-    return [_agreement(kind, [row for row in rows if row.kind == kind]) for kind in kinds(user)]
+    return [
+        _agreement(kind, [row for row in rows if row.kind == kind]) for kind in _kinds(user, rows)
+    ]
 
 
 def _agreement(kind: Consent.Kind, rows: Sequence[Consent]) -> Agreement:

@@ -67,6 +67,19 @@ WORDING: Final = MappingProxyType(
             ),
             without=_("Without it your photos are used for your own care only."),
         ),
+        Consent.Kind.FULL_REPORT: Wording(
+            version="2026-11",
+            title=_("The answer itself on WhatsApp"),
+            text=_(
+                "You may send me the doctor’s answer itself by WhatsApp, not only a link to it."
+            ),
+            meaning=_(
+                "The message has initials in place of a name, and the doctor’s words: they may say "
+                "what was found. It passes through WhatsApp and Twilio and stays on your phone, "
+                "where others may read it. It also goes for the people you look after."
+            ),
+            without=_("Without it the message has a link only, and you read the answer here."),
+        ),
     }
 )
 

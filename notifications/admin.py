@@ -59,7 +59,7 @@ class MessageAdmin(ReadOnlyAdmin):
     search_fields = ("about", "recipient__name", "recipient__email", "address", "error_code")
     list_select_related = ("recipient",)
     date_hierarchy = "created_at"
-    exclude = ("token", "lease_until", "link", "code")
+    exclude = ("token", "lease_until", "link", "code", "words")
     actions = ("send_again", "told_by_hand")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

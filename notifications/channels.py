@@ -38,7 +38,7 @@ class WhatsAppChannel:
         if not twilio_api.configured():
             reason = "WhatsApp is not configured: TWILIO_ACCOUNT_SID, _AUTH_TOKEN, _WHATSAPP_FROM."
             raise DeliveryError(Kind.FINAL, reason, "not-configured")
-        return twilio_api.by_whatsapp(message, words.text, words.variable)
+        return twilio_api.by_whatsapp(message, words.text, words.variable, words.whole)
 
 
 class SmsChannel:

@@ -28,6 +28,6 @@ def forget(person: User) -> None:
     Inbound.objects.filter(e164__in=numbers - set(shared.values_list("e164", flat=True))).delete()
     NumberCode.objects.filter(user=person).delete()  # and the messages that carried them
     waiting = Message.objects.unclaimed().filter(recipient=person)
-    waiting.update(state=State.CANCELLED, error="The account was erased.")
+    waiting.update(state=State.CANCELLED, error="The account was erased.", words="")
     links.revoke(person.links.values_list("pk", flat=True))
-    person.notices.update(address="", provider_id="", run_after=None)
+    person.notices.update(address="", provider_id="", run_after=None, words="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -41,7 +41,9 @@ class Notice:
     Once for an event, person and ``about``: something that happens again needs another ``about``
     ("case:<id>#<n>"). Nothing leaves before ``not_before``. What is ``urgent`` goes before
     everything else, and rings at night. ``channel`` asks for one that is not the first choice; as a
-    staff task it is about ``recipient``, and waits for a person of the clinic.
+    staff task it is about ``recipient``, and waits for a person of the clinic. ``words`` are an
+    answer for who wants it whole (``full_report``): one line, kept for WhatsApp alone and until it
+    has left.
     """
 
     event: Event
@@ -51,6 +53,7 @@ class Notice:
     not_before: datetime | None = None
     urgent: bool = False
     channel: Channel | None = None
+    words: str = field(default="", repr=False)
 
     @property
     def key(self) -> Key:
@@ -114,6 +117,7 @@ def _write(notices: Sequence[Notice]) -> dict[Key, Message]:
             link=link,
             urgent=notice.urgent,
             language=_short(language_of(notice.recipient)),
+            words=notice.words if route.channel == Channel.WHATSAPP else "",
         )
         if notice.not_before is not None:
             message.run_after = notice.not_before
@@ -191,7 +195,7 @@ def withdraw(event: Event, about: str) -> int:
         rows = list(waiting.select_for_update(of=("self",)).values_list("pk", "link_id"))
         links.revoke(link for _, link in rows if link is not None)
         return Message.objects.filter(pk__in=[pk for pk, _ in rows]).update(
-            state=Message.State.CANCELLED, run_after=None
+            state=Message.State.CANCELLED, run_after=None, words=""
         )
 
 

@@ -13,6 +13,21 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, ContactNumber, Role
 from accounts.phone import masked
+from notifications.setup_check import SetupCheck
+
+__all__ = [
+    "MOST_TRIES",
+    "Channel",
+    "Event",
+    "Inbound",
+    "Invitation",
+    "Link",
+    "Message",
+    "MessageQuerySet",
+    "NumberCode",
+    "NumberCodeQuerySet",
+    "SetupCheck",
+]
 
 # How often one code may be tried: five guesses of a million.
 MOST_TRIES = 5
@@ -50,6 +65,7 @@ class Event(models.TextChoices):
     URGENT_UNREAD = "urgent_unread", _("An urgent answer has not been opened")
     ANSWER_UNREAD = "answer_unread", _("A patient has not opened an urgent answer")
     URGENT_CALL = "urgent_call", _("Call the patient: an urgent answer has not been opened")
+    SETUP_TEST = "setup_test", _("A test message, of who sets messages up")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -108,6 +124,8 @@ class Message(models.Model):
     provider_id = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=20, blank=True)
     error = models.CharField(max_length=200, blank=True)
+    # A doctor's answer, for who asked for it whole; emptied once the message has left.
+    words = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -146,6 +164,10 @@ class Message(models.Model):
                 condition=Q(token=None) | Q(lease_until__isnull=False),
                 name="message_claimed_has_a_lease",
             ),
+            models.CheckConstraint(
+                condition=Q(words="") | Q(channel="whatsapp", state__in=["pending", "unknown"]),
+                name="message_words_wait_for_whatsapp",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -166,6 +188,9 @@ class Message(models.Model):
                 fields=["recipient"],
                 condition=Q(channel="staff", state="pending"),
                 name="message_for_staff",
+            ),
+            models.Index(
+                fields=["-created_at"], condition=~Q(error_code=""), name="message_errors"
             ),
         ]
 

@@ -46,8 +46,11 @@ STATUS: Final = {
     "read": State.READ,
     "undelivered": State.FAILED,
     "failed": State.FAILED,
+    "partially_delivered": State.SENT,
     "canceled": State.FAILED,
 }
+# Only while a message may still have to leave are the words kept that it was to carry.
+WAITING: Final = (State.PENDING, State.UNKNOWN)
 FIRST_LOOK = timedelta(minutes=1)
 SAID_STOP: Final = "21610"
 FREE: Final = {"token": None, "lease_until": None}
@@ -170,6 +173,8 @@ def _move(message: Message, to: str, *, token: uuid.UUID | None, **fields: Any) 
         rows = rows.filter(token=token)
     elif to not in (State.DELIVERED, State.READ):
         rows = rows.exclude(state=State.PENDING, token=None)
+    if to not in WAITING:
+        fields["words"] = ""
     moved = rows.update(state=to, **FREE, **fields) == 1
     if moved:
         logger.info(

@@ -1,5 +1,5 @@
 """The words of a message. They are given a link and two dates, or a code, and so can tell nothing
-else."""
+else; a doctor's answer only where ``full_report`` lets it pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from notifications import links, optional, tokens
+from notifications import full_report, links, optional, tokens
 from notifications.models import Message
 
 # The accents of Spanish that the alphabet of text messages lacks (it has é, ñ, ü, ¿ and ¡): with a
@@ -34,6 +34,7 @@ class Words:
     sms: str = ""
     # Where an e-mail of this kind is stopped by one press; "" for what cannot be.
     stop: str = ""
+    whole: str = field(default="", repr=False)  # a doctor's answer, for who asked for it
 
     @property
     def variable(self) -> str:
@@ -65,7 +66,10 @@ def render(message: Message) -> Words:
         invited=message.invitation is not None,
     )
     sms = _rendered(message, "sms.txt", text=text).translate(_GSM)
-    return Words(link, text, subject, email + "\n", sms=sms, stop=stop)
+    whole = full_report.words_of(message)
+    if whole:  # and never in the text message, nor in the e-mail
+        text = _rendered(message, f"full/{message.event}.txt", link=link, words=whole)
+    return Words(link, text, subject, email + "\n", sms=sms, stop=stop, whole=whole)
 
 
 def address_of(message: Message) -> str:

@@ -51,17 +51,18 @@ def configured(channel: str = Channel.WHATSAPP) -> bool:
     return bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN and sender)
 
 
-def by_whatsapp(message: Message, body: str, variable: str) -> str:
+def by_whatsapp(message: Message, body: str, variable: str, whole: str = "") -> str:
     """Hand a WhatsApp message to Twilio; return its id. Raises ``DeliveryError``.
 
-    With an approved template for the event only the link, or the code, travels, as its variable 1;
-    without one
-    the text is sent as it is, which WhatsApp takes within 24 hours of the person's last message
-    (and in Twilio's sandbox), and refuses with 63016 otherwise.
+    With an approved template for the event only the link, or the code, travels, as its variable 1,
+    and a doctor's words (``whole``) as its variable 2; without one the text is sent as it is, which
+    WhatsApp takes within 24 hours of the person's last message (and in Twilio's sandbox), and
+    refuses with 63016 otherwise.
     """
-    template = content_sid(message)
+    template = content_sid(message, whole=bool(whole))
+    variables = {"1": variable} | ({"2": whole} if whole else {})
     words = (
-        {"content_sid": template, "content_variables": json.dumps({"1": variable})}
+        {"content_sid": template, "content_variables": json.dumps(variables)}
         if template
         else {"body": body}
     )
@@ -81,7 +82,7 @@ def _create(message: Message, **fields: str) -> str:
     if callback:
         fields["status_callback"] = callback
     try:
-        sent = _client().messages.create(to=_address(message), **fields)
+        sent = client().messages.create(to=_address(message), **fields)
     except (TwilioException, requests.RequestException, ValueError) as error:
         raise _judged(error) from error
     if not sent.sid:
@@ -97,7 +98,7 @@ def look_up(message: Message) -> Fate | None:
     """
     try:
         if message.provider_id:
-            return _fate(_client().messages(message.provider_id).fetch())
+            return _fate(client().messages(message.provider_id).fetch())
         return _find(message)
     except (TwilioException, requests.RequestException, ValueError) as error:
         raise _judged(error) from error
@@ -106,7 +107,7 @@ def look_up(message: Message) -> Fate | None:
 def _find(message: Message) -> Fate | None:
     to = _address(message)
     since = (message.tried_at or message.created_at) - CLOCKS_DIFFER
-    messages = _client().messages
+    messages = client().messages
     # A message Twilio still holds in its queue has no DateSent yet: the second list has it, newest
     # first, and is read back to the moment of our try.
     for rows in (
@@ -144,10 +145,14 @@ def _fate(row: MessageInstance) -> Fate:
     return Fate(str(row.sid), str(row.status), int(row.error_code) if row.error_code else None)
 
 
-def content_sid(message: Message) -> str:
-    """The approved template for the event, in the message's language if there is one; else ""."""
+def content_sid(message: Message, *, whole: bool = False) -> str:
+    """The approved template for the event, in the message's language if there is one; else "".
+
+    ``whole``: the one that has a second variable, for the doctor's words.
+    """
     sids: dict[str, str] = settings.TWILIO_CONTENT_SIDS
-    return sids.get(f"{message.event}.{message.language}") or sids.get(message.event, "")
+    name = f"{message.event}.full" if whole else message.event
+    return sids.get(f"{name}.{message.language}") or sids.get(name, "")
 
 
 def status_callback(message: Message) -> str:
@@ -158,9 +163,15 @@ def status_callback(message: Message) -> str:
     return f"{settings.PUBLIC_URL}{reverse('twilio_status', args=[message.pk, message.attempts])}"
 
 
-def _client() -> Client:
+def client(limits: tuple[float, float] | None = None) -> Client:
+    """Twilio's own client with our credentials.
+
+    ``limits`` are the seconds it may take to connect, and to be answered; else those of sending.
+    """
     return Client(
-        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=_SettableAddress()
+        settings.TWILIO_ACCOUNT_SID,
+        settings.TWILIO_AUTH_TOKEN,
+        http_client=_SettableAddress(limits or (CONNECT_SECONDS, READ_SECONDS)),
     )
 
 
@@ -180,8 +191,9 @@ class _SettableAddress(HttpClient):  # type: ignore[misc]  # twilio ships no typ
     that died while idle would look like an answer lost, and cost minutes of finding out.
     """
 
-    def __init__(self) -> None:
-        """Nothing to set up: a connection is made for each request."""
+    def __init__(self, limits: tuple[float, float]) -> None:
+        """No connection to keep: one is made for each request."""
+        self._limits = limits
 
     def request(
         self,
@@ -207,7 +219,7 @@ class _SettableAddress(HttpClient):  # type: ignore[misc]  # twilio ships no typ
                 data=data,
                 headers=headers,
                 auth=auth,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=self._limits,
                 allow_redirects=allow_redirects,
             )
         return Response(answer.status_code, answer.text, answer.headers)

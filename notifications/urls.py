@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from notifications import staff_views, views, webhooks
+from notifications.setup import views as setup
 
 urlpatterns = [
     path("l/<str:token>/", views.link, name="link"),
@@ -17,4 +18,7 @@ urlpatterns = [
     path("messages/<uuid:pk>/told/", staff_views.message_told, name="staff_told"),
     path("twilio/status/<uuid:pk>/<int:attempt>/", webhooks.status, name="twilio_status"),
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
+    path("twilio/check/", webhooks.check, name="twilio_check"),
+    path("messages/setup/", setup.page, name="message_setup"),
+    path("messages/setup/<str:kind>/", setup.check, name="message_setup_check"),
 ]

@@ -14,8 +14,10 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -29,6 +31,7 @@ from accounts.languages import language_of
 from accounts.models import ContactNumber
 from notifications import settling
 from notifications.models import Inbound, Message
+from notifications.setup.webhook import echo_of
 from notifications.twilio_api import Fate
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,7 @@ def from_twilio(view: View[P]) -> View[P]:
     @require_POST
     @wraps(view)
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+        if _length(request) > MAX_BODY:
             return HttpResponse(status=413)
         if not _signed(request):
             logger.warning("refused a webhook without Twilio's signature")
@@ -70,6 +73,12 @@ def from_twilio(view: View[P]) -> View[P]:
     return checked
 
 
+def _length(request: HttpRequest) -> int:
+    """What the request says its body is long; Django reads no byte more than that."""
+    said = request.META.get("CONTENT_LENGTH") or "0"
+    return int(said) if said.isascii() and said.isdigit() else 0
+
+
 def _signed(request: HttpRequest) -> bool:
     token = settings.TWILIO_AUTH_TOKEN
     signature = request.headers.get("X-Twilio-Signature", "")
@@ -77,7 +86,11 @@ def _signed(request: HttpRequest) -> bool:
         return False  # without a token the signature would be anyone's
     # Our own public address, not the Host header, which the sender chooses.
     url = settings.PUBLIC_URL + request.get_full_path()
-    return bool(RequestValidator(token).validate(url, request.POST, signature))
+    try:
+        fields = request.POST
+    except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        return False  # nothing that Twilio would send
+    return bool(RequestValidator(token).validate(url, fields, signature))
 
 
 @from_twilio
@@ -122,6 +135,12 @@ def inbound(request: HttpRequest) -> HttpResponse:
         with override(_language_of(sender)):
             answer.message(str(REPLIES[word]))
     return HttpResponse(str(answer), content_type="text/xml")
+
+
+@from_twilio
+def check(request: HttpRequest) -> HttpResponse:
+    """The set-up page tries whether what Twilio sends arrives: answer as only we can."""
+    return HttpResponse(echo_of(request.POST.get("Nonce", "")[:64]), content_type="text/plain")
 
 
 def _language_of(e164: str) -> str:

@@ -35,7 +35,11 @@ DOCTOR: Pages = (
     (_("Answered"), "worklist_done"),
     (_("My numbers"), "worklist_numbers"),
 )
-ADMIN: Pages = ((_("Admin"), "admin:index"), (_("Messages"), "staff_messages"))
+ADMIN: Pages = (
+    (_("Admin"), "admin:index"),
+    (_("Messages"), "staff_messages"),
+    (_("Setting up messages"), "message_setup"),
+)
 ACCOUNT: Pages = (
     (_("Your account"), "account"),
     (_("Change password"), "account_change_password"),

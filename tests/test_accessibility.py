@@ -110,6 +110,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *("/worklist/again/", f"/worklist/again/{read.pk}/"),
             f"/worklist/again/{SecondReading.objects.get(share=waiting).pk}/",
         ],
+        cast.ada: ["/messages/setup/"],
     }
 
 

@@ -23,6 +23,7 @@ class Consent(models.Model):
         COMPUTER_CHECK = "computer_check", "A computer checks my photos first"
         MESSAGES = "messages", "WhatsApp messages about my cases"
         RESEARCH = "research", "My photos may help to train and test the computer"
+        FULL_REPORT = "full_report", "The doctor's answer itself by WhatsApp"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="consents")
     kind = models.CharField(max_length=20, choices=Kind.choices)

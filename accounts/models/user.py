@@ -58,6 +58,12 @@ class Clinic(models.Model):
         blank=True,
         help_text="May in the north, November in the south. Empty: nobody is reminded of the sun.",
     )
+    full_report = models.BooleanField(
+        "doctors' answers may travel by WhatsApp",
+        default=False,
+        help_text="Only to patients who asked for it: their initials and the doctor's words. "
+        "Off, a message carries a link and nothing else.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -233,6 +239,11 @@ class User(AbstractUser):
         if not self.name:
             return self.email
         return self.name.split(" ")[0] if self.is_patient else self.name
+
+    @property
+    def initials(self) -> str:
+        """ "A. S." for Ana Silva: who is meant, for those who know."""
+        return " ".join(f"{part[0].upper()}." for part in self.name.split())
 
     @property
     def reader(self) -> User:

@@ -27,7 +27,7 @@ from diagnoses.workflow.telling import pass_to_doctors, tell_doctors
 from mlservice import registry
 from mlservice.engine.types import Tier
 from mlservice.packs import Pack, PackError, load_pack
-from notifications import invitations
+from notifications import full_report, invitations
 from notifications.models import Invitation
 from notifications.wake import wake
 
@@ -274,6 +274,8 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
         elif kind == Consent.Kind.CARE:
             stop_all_of(patient, Nudge.Why.CONSENT)
             end_shares_of(patient, CaseShare.Why.CONSENT)
+        elif kind == Consent.Kind.FULL_REPORT:
+            full_report.blank(patient)
 
 
 def _without_the_computer(patient: User) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from accounts.models import Clinic, User
 from diagnoses.models import Case, Review, SecondReading
 from diagnoses.states import Status
+from diagnoses.workflow.in_full import answer_in_full
 from diagnoses.workflow.moves import about_case, about_review, move
 from mlservice.engine.types import Tier
 from notifications import ledger
@@ -66,11 +67,18 @@ def reading_here(clinic: Clinic) -> list[User]:
 
 
 def tell_signed(case: Case, review: Review, event: Event) -> None:
+    """Told when the seconds to undo are over; the words themselves where all asked for them."""
     path, about = f"/cases/{case.pk}/", about_review(case, review)
-    urgent = review.plan == Review.Plan.REFER_URGENT
-    ledger.tell(
-        Notice(event, case.patient, about, path, not_before=review.effective_at, urgent=urgent)
+    notice = Notice(
+        event,
+        case.patient,
+        about,
+        path,
+        not_before=review.effective_at,
+        urgent=review.plan == Review.Plan.REFER_URGENT,
+        words=answer_in_full(case, review),
     )
+    ledger.tell(notice)
 
 
 def pass_to_doctors(case: Case, reason: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import requests
 from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import F
@@ -18,6 +20,7 @@ from notifications.ledger import Notice
 from notifications.models import Event, Message
 from portal.standin.api import Account
 from portal.standin.server import StandIn
+from tests.notifications.wire import Exchange, Wire
 
 Tell = Callable[..., Message]
 SMS_SENDER = "+15005550007"
@@ -61,6 +64,21 @@ def reporting_twilio(settings: Settings, live_server: object) -> Iterator[StandI
     settings.TWILIO_API_BASE = stand_in.url
     yield stand_in
     stand_in.stop()
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """Listens in, and changes nothing."""
+    heard = Wire()
+    send = requests.Session.send
+
+    def listened(session: requests.Session, request: Any, **options: Any) -> requests.Response:
+        response = send(session, request, **options)
+        heard.all.append(Exchange(request, response))
+        return response
+
+    monkeypatch.setattr(requests.Session, "send", listened)
+    return heard
 
 
 def tell(who: User, about: str = "case:1", event: Event = Event.CASE_CHECKED) -> Message:

@@ -264,7 +264,7 @@ def test_twilios_own_client_reads_templates_and_what_whatsapp_thinks_of_them(
 ) -> None:
     settings.TWILIO_API_BASE = alone.url
     settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = ACCOUNT.sid, ACCOUNT.token
-    client = twilio_api._client()
+    client = twilio_api.client()
     listed = list(client.content.v1.contents.stream(page_size=5))
     assert {row.sid for row in listed} == set(our_sids().values())
     one = client.content.v1.contents(CHECKED)

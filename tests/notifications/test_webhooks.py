@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import NamedTuple
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.mail import EmailMessage
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
+from twilio import request_validator
 from twilio.request_validator import RequestValidator
 
 from accounts import languages
@@ -99,6 +103,197 @@ def test_a_lying_host_header_changes_nothing(sent: Message) -> None:
 
 def test_a_huge_body_is_not_read(sent: Message) -> None:
     assert report(sent, "delivered", Padding="x" * 40_000) == 413
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        "https://clinic.example.org",
+        "https://clinic.example.org:8443",
+        "https://clinic.example.org/portal",
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?a=1&b=%20two", "?a=%C3%A9&a=2"])
+def test_behind_a_proxy_the_public_address_is_what_was_signed(
+    sent: Message, settings: Settings, public: str, query: str
+) -> None:
+    """What arrives names another host and plain HTTP; only ``PUBLIC_URL`` says what Twilio saw."""
+    settings.PUBLIC_URL = public
+    path = reverse("twilio_status", args=[sent.pk, 1]) + query
+    fields = {"MessageSid": sent.provider_id, "MessageStatus": "delivered"}
+    proxied = {"Host": "localhost", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    for wrong in (
+        f"{public}/",
+        f"{public}.evil.example",
+        "http://localhost",
+        "http://evil.example",
+    ):
+        signature = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature(
+            wrong + path, fields
+        )
+        headers = {"X-Twilio-Signature": signature, **proxied}
+        assert Client().post(path, fields, headers=headers).status_code == 403, wrong
+    assert now(sent).state == State.SENT
+    assert signed(path, fields, **proxied).status_code == 204
+    assert now(sent).state == State.DELIVERED
+
+
+def test_the_port_that_goes_without_saying_may_be_said(sent: Message, settings: Settings) -> None:
+    """Twilio signs with the port at times; no other port will do."""
+    settings.PUBLIC_URL = "https://clinic.example.org"
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    fields = {"MessageSid": sent.provider_id, "MessageStatus": "delivered"}
+    sign = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature
+    for port, status in (("80", 403), ("8443", 403), ("443", 204)):
+        signature = sign(f"https://clinic.example.org:{port}{path}", fields)
+        answer = Client().post(path, fields, headers={"X-Twilio-Signature": signature})
+        assert answer.status_code == status, port
+
+
+@pytest.mark.parametrize("name", ["twilio_status", "twilio_inbound", "twilio_check"])
+def test_every_webhook_takes_signed_posts_to_its_own_address_and_nothing_else(
+    sent: Message, name: str
+) -> None:
+    path = reverse(name, args=[sent.pk, 1] if name == "twilio_status" else [])
+    fields = {"MessageSid": "SM1", "MessageStatus": "sent", "From": "whatsapp:+1", "Nonce": "x"}
+    assert Client().post(path, fields).status_code == 403
+    for method in ("get", "head", "put", "patch", "delete", "options"):
+        assert getattr(Client(), method)(path).status_code == 405, method
+    assert signed(path, fields | {"Padding": "x" * 40_000}).status_code == 413
+    # A slash less is another address: nothing happens there, signed or not.
+    assert signed(path.rstrip("/"), fields).status_code in (301, 404)
+    assert not Inbound.objects.exists()
+    assert signed(path, fields).status_code in (200, 204)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"MessageStatus": "delivered"}'),
+        ("multipart/form-data; boundary=x", b"--x\r\nnonsense"),
+        ("multipart/form-data", b"no boundary"),
+        ("application/x-www-form-urlencoded", b"&".join(b"a%d=1" % n for n in range(2_000))),
+        ("application/x-www-form-urlencoded", b"\xff\xfe=%ff%zz&=&&"),
+        ("", b""),
+    ],
+)
+def test_a_body_that_is_none_of_twilios_is_403(sent: Message, kind: str, body: bytes) -> None:
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    signature = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature(
+        django_settings.PUBLIC_URL + path, {"MessageStatus": "delivered"}
+    )
+    for headers in ({}, {"X-Twilio-Signature": signature}):
+        answer = Client().post(path, body, content_type=kind, headers=headers)
+        assert answer.status_code == 403
+    assert now(sent).state == State.SENT
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "", "1e9", "٣"])
+def test_a_length_that_is_no_number_breaks_nothing(sent: Message, length: str) -> None:
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    answer = Client().generic("POST", path, b"MessageStatus=delivered", CONTENT_LENGTH=length)
+    assert answer.status_code == 403
+
+
+def test_a_parameter_more_or_twice_was_not_signed(sent: Message) -> None:
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    fields = {"MessageSid": sent.provider_id, "MessageStatus": "queued"}
+    signature = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature(
+        django_settings.PUBLIC_URL + path, fields
+    )
+    right = urlencode(fields)
+    for more, status in (
+        ("&MessageStatus=read", 403),
+        ("&ErrorCode=63016", 403),
+        ("&MessageStatus=", 403),
+        # The same words twice are the same words: as Twilio's own validator has it.
+        ("&MessageStatus=queued", 204),
+        ("", 204),
+    ):
+        answer = Client().post(
+            path,
+            right + more,
+            content_type="application/x-www-form-urlencoded",
+            headers={"X-Twilio-Signature": signature},
+        )
+        assert answer.status_code == status, more
+    assert now(sent).state == State.SENT
+
+
+def test_parameters_that_came_twice_are_signed_with_both(sent: Message) -> None:
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    fields = QueryDict(f"MessageSid={sent.provider_id}&MessageStatus=delivered&Tag=b&Tag=a")
+    signature = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature(
+        django_settings.PUBLIC_URL + path, fields
+    )
+    answer = Client().post(
+        path,
+        fields.urlencode(),
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-Twilio-Signature": signature},
+    )
+    assert answer.status_code == 204
+    assert now(sent).state == State.DELIVERED
+
+
+def test_the_whole_signature_is_compared_wherever_it_differs(
+    sent: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many letters are looked at for a wrong first one as for a wrong last one."""
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    fields = {"MessageSid": sent.provider_id, "MessageStatus": "delivered"}
+    right = RequestValidator(django_settings.TWILIO_AUTH_TOKEN).compute_signature(
+        django_settings.PUBLIC_URL + path, fields
+    )
+    looked: list[int] = []
+
+    def counted(one: str, other: str) -> bool:
+        pairs = Counted(zip(one, other, strict=True))
+        monkeypatch.setattr(request_validator, "zip", lambda *_: pairs, raising=False)
+        try:
+            return bool(compare(one, other))
+        finally:
+            looked.append(pairs.count)
+
+    compare = request_validator.compare
+    monkeypatch.setattr(request_validator, "compare", counted)
+    for wrong in ("!" + right[1:], right[:14] + "!" + right[15:], right[:-1] + "!"):
+        answer = Client().post(path, fields, headers={"X-Twilio-Signature": wrong})
+        assert answer.status_code == 403
+    assert looked == [len(right)] * 6, "with the port and without"
+
+
+class Counted:
+    """Pairs of letters, and how many were taken."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._pairs = list(pairs)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for pair in self._pairs:
+            self.count += 1
+            yield pair
+
+
+def test_replayed_whatever_it_says_changes_nothing_more(sent: Message) -> None:
+    """An old report, signed and all, sent again after the next try and after the end."""
+    path = reverse("twilio_status", args=[sent.pk, 1])
+    failing = {"MessageSid": sent.provider_id, "MessageStatus": "failed", "ErrorCode": "63018"}
+    assert signed(path, failing).status_code == 204
+    assert now(sent).state == State.PENDING
+    pass_time()
+    deliver_all()
+    again = now(sent)
+    assert (again.state, again.attempts) == (State.SENT, 2)
+    for _ in range(3):
+        assert signed(path, failing).status_code == 204
+    assert (now(sent).state, now(sent).attempts) == (State.SENT, 2)
+    report(sent, "read", again.provider_id)
+    for _ in range(3):
+        assert signed(path, failing).status_code == 204
+    assert (now(sent).state, now(sent).error_code) == (State.READ, "")
+    assert Message.objects.filter(about=sent.about).count() == 1
 
 
 def test_other_methods_and_unknown_messages_find_nothing(sent: Message) -> None:
