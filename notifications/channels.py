@@ -14,6 +14,7 @@ from notifications import twilio_api
 from notifications.errors import DeliveryError, Kind
 from notifications.models import Channel, Message
 from notifications.texts import Words
+from notifications.waits import FIRST_RETRY, LAST_RETRY
 
 MAIL_SECONDS = 20
 
@@ -88,9 +89,8 @@ SENDERS: Final[dict[str, Sender]] = {
     Channel.WHATSAPP: WhatsAppChannel(),
     Channel.EMAIL: EmailChannel(),
 }
-WAIT_AT_MOST: Final = timedelta(minutes=15)
 
 
 def wait_before(attempt: int) -> timedelta:
     """How long to wait after try number ``attempt`` (from 1): 10 s, 20 s, … 15 minutes."""
-    return min(timedelta(seconds=5 * 2.0 ** min(attempt, 10)), WAIT_AT_MOST)
+    return min(FIRST_RETRY * 2.0 ** (min(attempt, 10) - 1), LAST_RETRY)

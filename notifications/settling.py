@@ -19,6 +19,7 @@ from notifications.channels import SENDERS, wait_before
 from notifications.errors import DeliveryError, Kind, from_code
 from notifications.models import Link, Message
 from notifications.twilio_api import Fate
+from notifications.waits import FIRST_DOUBT, FIRST_LOOK
 
 logger = logging.getLogger(__name__)
 State = Message.State
@@ -47,7 +48,6 @@ STATUS: Final = {
     "failed": State.FAILED,
     "canceled": State.FAILED,
 }
-FIRST_LOOK = timedelta(minutes=1)
 FREE: Final = {"token": None, "lease_until": None}
 
 
@@ -119,7 +119,7 @@ def try_again(
 
 def in_doubt(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
     """It may have left. Looked up later where that is possible, else left for staff to see."""
-    first = Now() + FIRST_LOOK / 6 if SENDERS[message.channel].looks_up else None
+    first = Now() + FIRST_DOUBT if SENDERS[message.channel].looks_up else None
     return _move(
         message, State.UNKNOWN, token=token, run_after=first,
         error=error.reason, error_code=error.code,

@@ -269,6 +269,8 @@ TWILIO_WHATSAPP_FROM = env.str("TWILIO_WHATSAPP_FROM", default="")
 TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="")
 # Approved template per message, e.g. {"case_checked": "HX…"}; see docs/configuration.md.
 TWILIO_CONTENT_SIDS = env.json("TWILIO_CONTENT_SIDS", default={})
+# All waits of messages times this, where somebody measures: notifications/waits.py.
+MESSAGE_WAITS = env.float("MESSAGE_WAITS", default=1.0)
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lentigo <no-reply@localhost>")
