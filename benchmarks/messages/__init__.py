@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Figure, Report, at, say
-from benchmarks.messages.mischief import NOTES
+from benchmarks.messages.mix import NOTES
 from benchmarks.rig import Rig
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn")
     parser.add_argument("--kills", type=int, help="of workers (one for 60 messages, at least 3)")
     parser.add_argument("--restarts", type=int, help="of Valkey (one for 1,500, at least 1)")
-    parser.add_argument(
-        "--pace", type=float, default=1.0, help="all waits times this; see waits.py"
-    )
+    parser.add_argument("--pace", type=float, default=1.0, help="all waits times this")
     parser.add_argument(
         "--short", action="store_true", help=f"{SHORT} messages at a pace of {SHORT_PACE}"
     )

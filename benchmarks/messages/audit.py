@@ -149,7 +149,7 @@ def _seconds(rows: list[Message]) -> float:
 def _codes(
     told: Told, rows: dict[UUID, Message], by_row: dict[UUID, list[Sent]], found: Found
 ) -> None:
-    """Sent at most once; one that did not arrive is known to have failed, so another is asked for."""
+    """Once at most; one that did not arrive is known to have failed: another is asked for."""
     found.n["codes"] = len(told.codes)
     by_number = defaultdict(list)
     for row in rows.values():
@@ -198,8 +198,7 @@ def _stops(notes: list[dict[str, Any]], sent: list[Sent], found: Found) -> None:
         if note.get("written") in ("STOP", "START"):
             words[note["number"]].append(note)
             found.n[note["written"]] += 1
-            answered = [code == 200 for code in note["answers"]]
-            if all(answered) and note["said"] != [1, 0]:
+            if note["answers"] == [200, 200] and note["said"] != [1, 0]:
                 found.disagree.append(f"a {note['written']} twice was answered {note['said']}")
     for one in sent:
         before = [note for note in words.get(one.number, ()) if note["ended"] < one.at]

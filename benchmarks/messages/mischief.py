@@ -23,14 +23,13 @@ import requests
 from twilio.request_validator import RequestValidator
 
 from benchmarks.messages import mix
-from benchmarks.messages.mix import Deck
+from benchmarks.messages.mix import NOTES, STATE, Deck
 from portal.standin.api import Account
 from portal.standin.callbacks import DEAD_END, JOURNEY, SECONDS, Portal
 from portal.standin.faults import Fault, Faults
 from portal.standin.server import StandIn
 from portal.standin.store import Message
 
-NOTES, STATE = "mischief.jsonl", "phones.jsonl"
 HANDS = 6  # reports travel side by side, as Twilio's do
 READ_SECONDS = 15  # how long the portal waits for an answer, at its usual pace
 _TRY = re.compile(r"/(\d+)/$")
@@ -165,16 +164,15 @@ class Mischief(Portal):
         self._store.add(said)
         fields = self._fields(said) | {"From": f"whatsapp:{number}", "To": to, "Body": word}
         began = time.time()
-        answers = [self._post(f"{self._base}/twilio/inbound/", fields) for _ in range(2)]
+        url = f"{self._base}/twilio/inbound/"
+        answers = [answer for _ in range(2) if (answer := self._post(url, fields)) is not None]
         self._notes.write(
             written=word,
             number=number,
             began=began,
             ended=time.time(),
-            answers=[answer.status_code if answer is not None else 0 for answer in answers],
-            said=[
-                answer.text.count("<Message>") if answer is not None else 0 for answer in answers
-            ],
+            answers=[answer.status_code for answer in answers],
+            said=[answer.text.count("<Message>") for answer in answers],
         )
 
 

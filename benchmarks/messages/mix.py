@@ -6,6 +6,9 @@ import random
 import threading
 from collections.abc import Mapping
 
+# Files the stand-in writes: what it did, and what it has accepted.
+NOTES, STATE = "mischief.jsonl", "phones.jsonl"
+
 # Of a hundred requests to send one …
 REQUESTS = {
     "answered": 57,
