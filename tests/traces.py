@@ -20,6 +20,7 @@ from tests.cases import jpeg
 
 # Addresses that lead somewhere: in pages, as forms' targets, as pictures.
 _ADDRESS = re.compile(r"""(?:href|action|src|srcset|data-[\w-]*(?:url|href|at))=["']([^"']+)["']""")
+WEB = ("", "http", "https")
 _BASE64 = re.compile(r'"body": "([A-Za-z0-9+/=]+)"')
 
 

@@ -87,9 +87,9 @@ def suffer(
     say(f"settled {time.monotonic() - began - took:.0f} s later")
     notes = _notes(rig.folder / NOTES)
     found = audit(teller.told, _accepted(rig), notes, rig.folder / "mail")
-    found.proof |= mishaps.proof
+    found.proof += mishaps.proof
     found.proof["orphaned_rows"] = len(mishaps.orphans)
-    found.proof |= teller.told.resent
+    found.proof += teller.told.resent
     if late:
         found.lost.append(late)
     seconds = {"told_in_s": round(took), "settled_in_s": round(time.monotonic() - began)}
@@ -153,7 +153,7 @@ def report(
         "doubled": all_told,
         "deliverable and left unsent": all_told,
         "forged and accepted": found.n["forged"],
-        "states that disagree": found.n["whatsapp_rows"],
+        "states that disagree": found.n["rows_sent_by_twilio"],
         "sent after STOP": found.n["STOP"],
     }
     zeros = {}
@@ -168,7 +168,9 @@ def report(
     if found.settled:
         for share in (0.50, 0.99):
             value, n = at(found.settled, share), len(found.settled)
-            told.figures.append(Figure(f"told to settled, p{share:.0%}", value, unit="s", n=n))
+            told.figures.append(
+                Figure(f"told to settled, p{100 * share:.0f}", value, unit="s", n=n)
+            )
     for name in ("accepted", "mails"):
         told.figures.append(Figure(f"{name} by the stand-in" if name == "accepted" else name,
                                    found.n[name]))  # fmt: skip

@@ -158,9 +158,11 @@ def _codes(
     for number in told.codes:
         its = by_number.get(number, [])
         arrivals = sum(one.status in ARRIVED for row in its for one in by_row.get(row.pk, ()))
-        if arrivals > 1 or len(its) > 1:
-            found.doubled.append(f"{len(its)} codes, {arrivals} arrived")
-        elif not arrivals and [row.state for row in its] not in ([State.FAILED], [State.CANCELLED]):
+        if arrivals > 1 or len({row.code_id for row in its}) > 1:
+            found.doubled.append(f"{[str(row) for row in its]}: {arrivals} codes arrived")
+        elif not its or (
+            not arrivals and not {row.state for row in its} <= {State.FAILED, State.CANCELLED}
+        ):
             found.lost.append(f"a code: {[str(row) for row in its]}")
         found.proof["codes_arrived"] += arrivals
 
@@ -168,9 +170,9 @@ def _codes(
 def _states(rows: Iterable[Message], by_row: dict[UUID, list[Sent]], found: Found) -> None:
     """The ledger says of each message what the stand-in says of it."""
     for row in rows:
-        if row.channel != Channel.WHATSAPP:
+        if row.channel in (Channel.EMAIL, Channel.STAFF):
             continue
-        found.n["whatsapp_rows"] += 1
+        found.n["rows_sent_by_twilio"] += 1
         ends = {one.status for one in by_row.get(row.pk, ())}
         wanted = {State.DELIVERED, State.READ} if ends & ARRIVED else {State.FAILED}
         if not ends & ARRIVED and not ends & FAILED:

@@ -78,14 +78,23 @@ class Dealt(Faults):
 class Mischief(Portal):
     """Reports as it pleases, lets others report, and has people write back."""
 
+    @classmethod
+    def of(cls, portal: Portal, dice: random.Random, pace: float, notes: Notes) -> Mischief:
+        """In the place of ``portal``."""
+        found = cls.__new__(cls)
+        vars(found).update(vars(portal))
+        found.prepare(dice, pace, notes)
+        return found
+
     def prepare(self, dice: random.Random, pace: float, notes: Notes) -> None:
         self._dice, self._pace, self._notes = dice, pace, notes
         self._fates, self._reports = Deck(mix.FATES, dice), Deck(mix.REPORTS, dice)
+        self._fates_of_invitations = Deck(mix.INVITED, dice)
         self._forgeries, self._answers = Deck(mix.FORGED, dice), Deck(mix.WRITTEN, dice)
         self._hands = ThreadPoolExecutor(HANDS)
 
     def follow(self, message: Message) -> None:
-        code, journey = self._fate()
+        code, journey = self._fate(message)
         for status, after in journey:
             error = code if status == "failed" else None
             moved = partial(self._store.report, message.sid, status, error)
@@ -101,8 +110,9 @@ class Mischief(Portal):
         if code is None:
             self._write_back(message)
 
-    def _fate(self) -> tuple[int | None, Sequence[tuple[str, float]]]:
-        fate = self._fates.draw()
+    def _fate(self, message: Message) -> tuple[int | None, Sequence[tuple[str, float]]]:
+        invited = "/invitations/" in message.body
+        fate = (self._fates_of_invitations if invited else self._fates).draw()
         self._notes.write(fate=fate)
         if fate == "arrives":
             return None, JOURNEY
@@ -131,7 +141,7 @@ class Mischief(Portal):
     # --- What others make up ----------------------------------------------------------------------
     def _forge(self, message: Message, how: str) -> None:
         """A report that it failed, which would have the person told again; or a STOP."""
-        url, phone = message.callback, f"whatsapp:{message.number}"
+        url, phone = message.callback, _phone(message)
         fields = self._fields(message) | {"To": phone, "From": message.sender}
         fields |= {"MessageStatus": "failed", "SmsStatus": "failed", "ErrorCode": "63016"}
         signed, words, key = url, fields, self.account.token
@@ -162,7 +172,7 @@ class Mischief(Portal):
         """Handed to the portal twice, as Twilio does where an answer is late."""
         said = Message(number=number, body=word, inbound=True, sender=to, status="received")
         self._store.add(said)
-        fields = self._fields(said) | {"From": f"whatsapp:{number}", "To": to, "Body": word}
+        fields = self._fields(said) | {"From": _phone(said), "To": to, "Body": word}
         began = time.time()
         url = f"{self._base}/twilio/inbound/"
         answers = [answer for _ in range(2) if (answer := self._post(url, fields)) is not None]
@@ -174,6 +184,11 @@ class Mischief(Portal):
             answers=[answer.status_code for answer in answers],
             said=[answer.text.count("<Message>") for answer in answers],
         )
+
+
+def _phone(message: Message) -> str:
+    """The phone, as it is called on the channel the message went by."""
+    return ("whatsapp:" if message.sender.startswith("whatsapp:") else "") + message.number
 
 
 def _posted(url: str, fields: dict[str, str], signature: str) -> int:
@@ -206,9 +221,7 @@ def main() -> None:
         account, portal=portal, port=options.port, state=options.folder / STATE, control=True
     )
     stand_in.faults = Dealt(dice, options.pace, notes)
-    mischief = Mischief(account, stand_in.store, stand_in.faults, portal)
-    mischief.prepare(dice, options.pace, notes)
-    stand_in.portal = mischief
+    stand_in.portal = Mischief.of(stand_in.portal, dice, options.pace, notes)
     stand_in.serve()
 
 
