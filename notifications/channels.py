@@ -14,6 +14,7 @@ from notifications import twilio_api
 from notifications.errors import DAILY_LIMIT, DeliveryError, Kind
 from notifications.models import Channel, Message
 from notifications.texts import Words
+from notifications.waits import FIRST_RETRY, FOR_TOMORROW, LAST_RETRY
 
 MAIL_SECONDS = 20
 
@@ -110,9 +111,7 @@ SENDERS: Final[dict[str, Sender]] = {
     Channel.SMS: SmsChannel(),
     Channel.EMAIL: EmailChannel(),
 }
-WAIT_AT_MOST: Final = timedelta(minutes=15)
-# A limit of the whole day: after three hours news comes another way all the same.
-WAIT_FOR_TOMORROW: Final = timedelta(hours=1)
+# A limit of the whole day: after so many tries news comes another way all the same.
 TRIES_OF_A_DAY: Final = 3
 
 
@@ -122,7 +121,7 @@ def wait_before(message: Message, error: DeliveryError) -> timedelta | None:
     tried = message.attempts
     if error.code == DAILY_LIMIT:
         often_enough = message.urgent or tried >= TRIES_OF_A_DAY
-        return None if often_enough else WAIT_FOR_TOMORROW
+        return None if often_enough else FOR_TOMORROW
     if tried >= SENDERS[message.channel].attempts:
         return None
-    return min(timedelta(seconds=5 * 2.0 ** min(tried, 10)), WAIT_AT_MOST)
+    return min(FIRST_RETRY * 2.0 ** (min(tried, 10) - 1), LAST_RETRY)

@@ -23,22 +23,21 @@ from notifications.errors import DeliveryError, Kind
 from notifications.links import LIFETIME
 from notifications.models import PHONES, Channel, Link, Message, NumberCode
 from notifications.texts import render
+from notifications.waits import (
+    ACT_WITHIN,
+    ASKED_AFTER_FOR,
+    DOUBTED_FOR,
+    FIRST_DOUBT,
+    GRACE,
+    LEASE,
+)
 
 State = Message.State
+LOOKED_FOR = {State.UNKNOWN: DOUBTED_FOR, State.SENT: ASKED_AFTER_FOR}
 # Channels whose sender has sent as much as it may, and in how many seconds to ask again.
 Dry = dict[str, float]
 # In place of a code of Twilio's, why a row waits.
 NIGHT, TURN = "quiet-hours", "pace"
-LEASE = timedelta(seconds=60)
-# A claim older than this is not acted on: the request itself may take what remains of the lease.
-ACT_WITHIN = timedelta(seconds=30)
-# How long after a doubtful try "not there" is believed, and the message sent again. Longer than
-# any request can linger between us and the provider.
-GRACE = timedelta(minutes=5)
-# What is in doubt is asked after at 10, 20, 40 … seconds, what is sent at 1, 10 and 100 minutes.
-# After that only a callback brings news; what is still in doubt stays on the staff's list.
-FIRST_DOUBT = timedelta(seconds=10)
-LOOKED_FOR = {State.UNKNOWN: timedelta(days=1), State.SENT: timedelta(hours=3)}
 
 
 def deliver_due(limit: int = 20, dry: Dry | None = None) -> int:

@@ -20,6 +20,7 @@ from notifications.channels import SENDERS, wait_before
 from notifications.errors import DeliveryError, Kind, from_code
 from notifications.models import Inbound, Link, Message
 from notifications.twilio_api import Fate
+from notifications.waits import FIRST_DOUBT, FIRST_LOOK
 
 logger = logging.getLogger(__name__)
 State = Message.State
@@ -51,7 +52,6 @@ STATUS: Final = {
 }
 # Only while a message may still have to leave are the words kept that it was to carry.
 WAITING: Final = (State.PENDING, State.UNKNOWN)
-FIRST_LOOK = timedelta(minutes=1)
 SAID_STOP: Final = "21610"
 FREE: Final = {"token": None, "lease_until": None}
 
@@ -136,7 +136,7 @@ def try_again(
 
 def in_doubt(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
     """It may have left. Looked up later where that is possible, else left for staff to see."""
-    first = Now() + FIRST_LOOK / 6 if SENDERS[message.channel].looks_up else None
+    first = Now() + FIRST_DOUBT if SENDERS[message.channel].looks_up else None
     return _move(
         message, State.UNKNOWN, token=token, run_after=first,
         error=error.reason, error_code=error.code,

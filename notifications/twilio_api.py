@@ -23,9 +23,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from notifications import tokens
 from notifications.errors import DeliveryError, Kind, from_code
 from notifications.models import Channel, Message
+from notifications.waits import CONNECT_SECONDS, READ_SECONDS
 
-CONNECT_SECONDS = 4
-READ_SECONDS = 15
 # How far Twilio's clock and ours may differ when a look-up asks for "sent since".
 CLOCKS_DIFFER = timedelta(hours=1)
 PAGE = 100

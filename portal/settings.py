@@ -281,6 +281,8 @@ QUIET_HOURS = env.str("QUIET_HOURS", default="21-8")
 TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="")
 # Approved template per message, e.g. {"case_checked": "HX…"}; see docs/configuration.md.
 TWILIO_CONTENT_SIDS = env.json("TWILIO_CONTENT_SIDS", default={})
+# All waits of messages times this, where somebody measures: notifications/waits.py.
+MESSAGE_WAITS = env.float("MESSAGE_WAITS", default=1.0)
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lentigo <no-reply@localhost>")
@@ -332,7 +334,13 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "portal.discretion.Discreet",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     # Two lines for every wake-up call would bury what the workers themselves say.

@@ -64,9 +64,10 @@ class Watching:
 
 @dataclass
 class House(Watching):
-    """Two of each worker and two web servers, started and watched."""
+    """Two of each worker and two web servers, started and watched; or whom ``names`` names."""
 
     rig: Rig
+    names: tuple[str, ...] = NAMES
     deaths: list[Death] = field(default_factory=list)
     _clean: dict[str, dict[str, str]] = field(default_factory=dict)
     _life_begins: dict[str, int] = field(default_factory=dict)  # in the log, in characters
@@ -74,9 +75,9 @@ class House(Watching):
     def start(self) -> None:
         self.supervisor.add(self.rig.postgres.child)
         self.supervisor.add(self.rig.redis.child)
-        for name in NAMES:
+        for name in self.names:
             self.rig.stack.begin(name)
-        for name in NAMES:
+        for name in self.names:
             self.rig.stack.await_ready(name)
             child = self.rig.stack.children[name]
             self._clean[name] = dict(child.env)
@@ -118,12 +119,12 @@ class House(Watching):
 
     def clean(self) -> None:
         """Everybody as on the first day: without faults in the environment, and ready."""
-        for name in NAMES:
+        for name in self.names:
             child = self.rig.stack.children[name]
             if child.env != self._clean[name]:
                 self.send(name, signal.SIGCONT)
                 self.restart(name)
-        self.ready(*NAMES)
+        self.ready(*self.names)
 
     def heal(self, name: str) -> None:
         """Its next life, after the death it is about to die, is without faults."""

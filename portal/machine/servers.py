@@ -67,6 +67,9 @@ class Postgres:
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
+            # An error's line says what is wrong, and not with whose row.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
         }
         if not durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

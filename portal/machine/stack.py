@@ -23,7 +23,6 @@ _COMMANDS = {
     "inference": processes.INFERENCE,
     "io": processes.IO,
     "beat": processes.BEAT,
-    "standin": processes.STAND_IN,
 }
 _START_SECONDS = 60
 # What a worker writes to its log once it can do its work.
@@ -43,6 +42,7 @@ class Stack:
     standin_port: int = field(default_factory=free_port)
     children: dict[str, Child] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    stand_in: tuple[str, ...] = processes.STAND_IN  # a benchmark may bring one of its own
 
     @property
     def url(self) -> str:
@@ -98,7 +98,8 @@ class Stack:
         }
         log = self._log_file(name)
         log.unlink(missing_ok=True)  # an earlier life's "ready" is not this one's
-        return Child(name, processes.command(_COMMANDS[kind], *more), log, whole)
+        parts = self.stand_in if kind == "standin" else _COMMANDS[kind]
+        return Child(name, processes.command(parts, *more), log, whole)
 
     def _readiness(self, name: str) -> Callable[[], bool]:
         kind = _kind(name)

@@ -22,12 +22,16 @@ STATUS = {
     "undelivered": "did not arrive",
 }
 
+# What a message's sender sees of its way, as phones show it.
+TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓"}
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Phones and e-mails – Lentigo</title>
+<base target="_blank">
 <link rel="stylesheet" href="/phones.css">
 <script type="module" src="/phones.js"></script>
 <noscript><meta http-equiv="refresh" content="4"></noscript>
@@ -35,7 +39,8 @@ _PAGE = """<!doctype html>
 <body>
 <header>
 <h1>Phones and e-mails</h1>
-<p>What people would get. Nothing on this page has left this machine.</p>
+<p>What people would get. Nothing on this page has left this machine. A link opens in a tab of its
+own, as it would beside the messages on a phone.</p>
 </header>
 <main id="panes" data-keys="{keys}">
 {panes}
@@ -46,14 +51,23 @@ _PAGE = """<!doctype html>
 
 _PHONE = """<section class="phone" aria-labelledby="{key}">
 <header><span class="face" aria-hidden="true">{initial}</span>
-<div><h2 id="{key}">{name}</h2><p>{number}</p></div></header>
-<div class="chat" id="{key}-chat" tabindex="0" aria-label="Messages" data-live>{chat}</div>
-<form method="post" action="/reply">
+<div><h2 id="{key}">{title}</h2><p>{spoken}</p></div></header>
+<div class="device">
+<p class="with"><strong>{sender}</strong> <span>{way}</span></p>
+<div class="chat" id="{key}-chat" tabindex="0" role="log" aria-label="Messages"
+data-live>{chat}</div>
+<form method="post" action="/reply" target="_self">
 <input type="hidden" name="number" value="{number}">
-<label for="{key}-words">Reply</label>
+<label class="unseen" for="{key}-words">Reply</label>
 <div><input id="{key}-words" name="body" maxlength="300" required autocomplete="off"
-placeholder="STOP, START or anything">{way}<button>Send</button></div>
+placeholder="Write back">{by}<button>Send</button></div>
 </form>
+<form class="words" method="post" action="/reply" target="_self" aria-label="Words that count">
+<input type="hidden" name="number" value="{number}">
+<button name="body" value="STOP">STOP</button>
+<button name="body" value="START">START</button>
+</form>
+</div>
 </section>"""
 
 _NO_PHONE = """<section class="phone quiet"><header><h2>No messages yet</h2></header>
@@ -76,19 +90,23 @@ def page(messages: Sequence[Message], mails: Sequence[Mail], names: Mapping[str,
 
 
 def _phone(number: str, messages: Sequence[Message], names: Mapping[str, str]) -> str:
-    name = names.get(number, "A phone")
+    name = names.get(number, "")
     days = groupby(messages, key=lambda message: _local(message.moment).date())
     chat = "".join(
         f'<p class="day">{day:%A} {day.day} {day:%B}</p>' + "".join(map(_bubble, rows))
         for day, rows in days
     )
+    ways = dict.fromkeys("WhatsApp" if one.by_whatsapp else "SMS" for one in messages)
     return _PHONE.format(
         key=f"p{number.lstrip('+')}",
         number=escape(number),
-        name=escape(name),
-        initial=escape(name.removeprefix("Dr ")[:1]),
+        spoken=escape(_spoken(number)),
+        title=escape(f"{name}’s phone" if name else "Somebody’s phone"),
+        initial=escape(name.removeprefix("Dr ")[:1] or "?"),
+        sender="The clinic",
+        way=" and ".join(ways),
         chat=chat,
-        way=_way(f"p{number.lstrip('+')}", messages),
+        by=_by(f"p{number.lstrip('+')}", messages),
     )
 
 
@@ -97,7 +115,7 @@ def _senders(messages: Sequence[Message]) -> list[str]:
     return list(dict.fromkeys(one.sender for one in reversed(messages) if not one.inbound))
 
 
-def _way(key: str, messages: Sequence[Message]) -> str:
+def _by(key: str, messages: Sequence[Message]) -> str:
     """Which of them a reply goes to; no choice where there is only one."""
     senders = _senders(messages)
     if len(senders) < 2:
@@ -109,17 +127,27 @@ def _way(key: str, messages: Sequence[Message]) -> str:
     return f'<select id="{key}-way" name="to" aria-label="By">{options}</select>'
 
 
+def _spoken(number: str) -> str:
+    """With spaces, as people read numbers out: "+44 7700 900 101"."""
+    country, rest = number[:3], number[3:]
+    groups = [rest[:4], *(rest[at : at + 3] for at in range(4, len(rest), 3))]
+    return " ".join([country, *filter(None, groups)])
+
+
 def _bubble(message: Message) -> str:
     side = "mine" if message.inbound else "theirs"
     bad = " bad" if message.error_code else ""
     status = STATUS.get(message.status, message.status)
     code = f" (Twilio {message.error_code})" if message.error_code else ""
     way = "" if message.by_whatsapp else "SMS "
+    ticks = TICKS.get(message.status, "")
+    seen = " seen" if message.status == "read" else ""
+    mark = f' <span class="ticks{seen}" aria-hidden="true">{ticks}</span>' if ticks else ""
     moment = _local(message.moment)
     return (
         f'<div class="bubble {side}{bad}"><p>{_linked(message.body)}</p>'
         f'<p class="fate"><time datetime="{moment.isoformat()}">{moment:%H:%M}</time>'
-        f" {escape(way + status + code)}</p></div>"
+        f" {escape(way + status + code)}{mark}</p></div>"
     )
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import languages, people, reminders
-from accounts.models import AuditEntry, SuspensionReason
+from accounts.models import AuditEntry, Consent, SuspensionReason
 from accounts.people import reachable_number
 from accounts.reminder_stop import Reminder
 from notifications.models import Channel, Event, Inbound, Message
@@ -68,7 +68,7 @@ def test_twilio_answers_its_own_words_in_text_messages_and_we_all_others(cast: C
 
 def test_yes_lifts_a_stop_where_twilio_lifts_it_and_is_nothing_else(cast: Cast) -> None:
     write("YES", "SMt1")
-    people.withdraw_consent(cast.ana, people.Consent.Kind.MESSAGES)
+    people.withdraw_consent(cast.ana, Consent.Kind.MESSAGES)
     text("YES", "SMt2")
     assert {row.word for row in Inbound.objects.all()} == {"other"}
     text("STOP", "SMt3")
