@@ -9,7 +9,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -155,7 +155,7 @@ class Overheard:
         }
         found = []
         for key in self._client.scan_iter():
-            kind = str(self._client.type(key), "ascii")
+            kind = cast(bytes, self._client.type(key)).decode()
             value = str(readers[kind](key))
             found += [str(key), value, *opened(value)]
         return found
