@@ -98,6 +98,7 @@ class Checklist:
     source: str
     points: int
     urgent: bool
+    answered: bool  # whether any of its questions is; without that no points say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,9 @@ def checklist(case: Case) -> Checklist | None:
     rule = case.pack.points
     if rule is None or points is None:
         return None
-    return Checklist(rule.name, rule.source, points, points >= rule.urgent_from)
+    lines = (_answer_line(case, question) for question in case.pack.questions)
+    answered = any(not line.open for line in lines if line.question.name in rule.weights)
+    return Checklist(rule.name, rule.source, points, points >= rule.urgent_from, answered)
 
 
 def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
