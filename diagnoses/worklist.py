@@ -166,6 +166,11 @@ def shown_in(show: Show, user: User) -> CaseQuerySet:
     return waiting_for(user)
 
 
+def listed(user: User, filters: Filters) -> CaseQuerySet:
+    """All that stands on the list these filters choose, in no order."""
+    return filters.apply(shown_in(filters.show, user), user)
+
+
 def page(user: User, filters: Filters, *, after: UUID | None = None, size: int = PAGE) -> Page:
     """The cases behind ``after`` in the order of urgency, at most ``size``.
 
@@ -173,7 +178,7 @@ def page(user: User, filters: Filters, *, after: UUID | None = None, size: int =
     no doctor may see before their own reading. If that case has moved up in the meantime the page
     repeats some rows; it never skips one that stayed where it was.
     """
-    cases = filters.apply(shown_in(filters.show, user), user)
+    cases = listed(user, filters)
     head = ordering.head(cases, size + 1, ordering.mark_of(user, after) if after else None)
     found = gathered.read(with_first_photo(head), gathered.CLAIMS)
     rows = [Row.of(case, claims.of_colleague(case, user)) for case in found[:size]]
@@ -201,7 +206,7 @@ def tallies(user: User, filters: Filters) -> dict[Show, Tally]:
     numbers = first.aggregate(
         **{show: Count("pk", filter=Q(**{f"in_{show}": True})) for show in waiting}
     )
-    asked = filters.showing(Show.ASKED).apply(shown_in(Show.ASKED, user), user)
+    asked = listed(user, filters.showing(Show.ASKED))
     numbers[Show.ASKED] = asked.order_by()[:COUNT_UP_TO].count()
     full = numbers[Show.ALL] >= COUNT_UP_TO
     anywhere = {Show.MINE, Show.UNASSIGNED}  # not only among the first by due time

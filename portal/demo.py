@@ -50,6 +50,8 @@ OTHER_PATIENTS = tuple(
 PEOPLE = (*LOGINS, *OTHER_PATIENTS)
 # Without a login of their own: the patient looks after them.
 CHILD = "Leo Duarte"
+# What the sender of the case with this number asks.
+QUESTIONS = {4: "It has bled twice since Sunday. Should I come in before you answer?"}
 # In the data folder while the demo's past waits to be signed (portal/past.py).
 PAST_WAITS = "past-waits"
 

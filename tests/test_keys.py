@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from diagnoses import claims, workflow
 from diagnoses.models import Case, FirstReading
 from portal.machine.stack import Stack
 from tests.browser import Opened, log_in
@@ -134,3 +135,29 @@ def test_the_list_of_keys_says_what_there_is_and_turns_them_off(
     page.get_by_role("checkbox", name=re.compile("Keys are on")).press("Space")
     press(page, "Escape", "1")
     assert chosen(page, "diagnosis") == "mel"
+
+
+def test_what_a_key_chooses_or_opens_is_seen(live_stack: Stack, doctor: Page, cast: Cast) -> None:
+    page, case = doctor, scored(submitted(cast.ana), **RED)
+    page.goto(f"{live_stack.url}/worklist/{case.pk}/")
+    press(page, "7")
+    expect(page.locator("[name=diagnosis][value=vasc]")).to_be_in_viewport()
+    press(page, "r")
+    expect(page.locator("#ask").get_by_role("button")).to_be_in_viewport()
+
+
+def test_on_a_desktop_the_parts_scroll_and_the_page_does_not(
+    live_stack: Stack, doctor: Page, cast: Cast
+) -> None:
+    page, case = doctor, scored(submitted(cast.ana), **RED)
+    claims.keep(case, cast.sam)
+    workflow.read_first(case, cast.ruth, diagnosis="mel", confidence="sure", plan="see")
+    workflow.sign(case, cast.ruth, workflow.Answer("mel", "see", "Please come in.", agrees=True))
+    page.goto(f"{live_stack.url}/worklist/{case.pk}/amend/#amend-form")
+    expect(page.get_by_role("heading", name="Amend")).to_be_in_viewport()
+    expect(page.get_by_text("Sam Patel is reading this case")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    back, title = (page.locator(f".bench-head {part}").bounding_box() for part in ("a", "h1"))
+    assert back
+    assert title
+    assert title["x"] < back["x"] + back["width"] + 40, "the title stays left"

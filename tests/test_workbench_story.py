@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from accounts.models import Clinic
@@ -60,6 +61,53 @@ def test_ten_cases_one_after_the_other_by_keyboard_alone(
     answers = Review.objects.order_by("pk").values_list("case", "advice", "agrees")
     assert list(answers) == [(case.pk, f"Answer {n}.", True) for n, case in enumerate(cases)]
     assert len(set(Review.objects.values_list("diagnosis", flat=True))) == 7
+
+
+def test_leaving_and_coming_back_loses_nothing_typed(
+    live_stack: Stack, cast: Cast, open_browser: Opened
+) -> None:
+    case, other = (scored(submitted(cast.ana), **RED | {"risk": risk}) for risk in (0.9, 0.8))
+    workflow.read_first(case, cast.ruth, diagnosis="nv", confidence="sure", plan="reassure")
+    here = f"{live_stack.url}/worklist/{case.pk}/"
+    page = open_browser(DESKTOP)
+    log_in(page, live_stack.url, cast.ruth.email, PASSWORD)
+    page.goto(here)
+    advice, because = (page.locator(f"[name={name}]") for name in ("advice", "differs_because"))
+    press(page, "o", "1")
+    because.fill("A blue veil.")
+    advice.fill("Please come in")
+    press(page, "Escape", "j")
+    page.wait_for_url(f"**/worklist/{other.pk}/**")
+    press(page, "k")
+    page.wait_for_url(here)
+    expect(page.get_by_text("What you had typed here is back.")).to_be_visible()
+    expect(advice).to_have_value("Please come in")
+    expect(because).to_have_value("A blue veil.")
+    expect(page.locator("[name=agrees][value=no]")).to_be_checked()
+    expect(page.locator("[name=diagnosis][value=mel]")).to_be_checked()
+
+    # The session runs out while one types, and what is sent meets the log-in.
+    advice.fill("Please come in on Monday.")
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.get_by_label("E-mail").fill(cast.ruth.email)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url(f"**/worklist/{case.pk}/**")
+    expect(advice).to_have_value("Please come in on Monday.")
+    page.locator("[name=text]").fill("Never sent.")
+    press(page, "Escape")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.get_by_role("button", name="Undo").click()
+    expect(advice).to_have_value("Please come in on Monday.")
+    expect(page.locator("[name=text]")).to_have_value("Never sent.")
+    assert Review.objects.get().diagnosis == "mel"
+
+    # On the same screen the next doctor finds nothing of it.
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url(lambda url: "/worklist/" not in url)
+    assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_of_two_doctors_at_once_the_second_is_told_and_loses_no_word(

@@ -84,7 +84,7 @@ def test_a_site_is_chosen_without_scripts_on_a_phone(
     expect(page.locator("[data-row]")).to_have_count(2)
 
 
-def test_the_narrowed_list_fits_a_narrow_phone(
+def test_the_narrowed_list_fits_every_phone(
     live_stack: Stack, cast: Cast, open_browser: Opened
 ) -> None:
     scored(submitted(cast.ana, site="trunk"), **RED)
@@ -92,4 +92,6 @@ def test_the_narrowed_list_fits_a_narrow_phone(
     log_in(page, live_stack.url, cast.ruth.email, PASSWORD)
     page.goto(f"{live_stack.url}/worklist/?site=trunk&q=an")
     expect(page.locator("[data-row]")).to_have_count(1)
-    assert fits(page)
+    for width in (320, 360, 390, 430, 600):
+        page.set_viewport_size({"width": width, "height": 640})
+        assert fits(page), width

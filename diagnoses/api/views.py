@@ -210,11 +210,13 @@ class CaseView(APIView):
         case = gathered.one_or_404(cases, pk, *parts)
         if hearing.waited(case, request.headers):
             case = gathered.one_or_404(cases, pk, *parts)
-        audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
+        with audit.together():
+            audit.record("case.viewed", actor=user, about=f"case:{case.pk}", where="api")
+            told = words_for(user, case)(case, context={"request": request}).data
         answer = presenting.answer_for_patient(case) if user.is_patient else None
         if answer is not None:
             workflow.open_answer(answer, user)
-        return Response(words_for(user, case)(case, context={"request": request}).data)
+        return Response(told)
 
 
 class HeatmapView(APIView):

@@ -18,7 +18,7 @@ def letter_on_paper(letter: Letter) -> Report:
         Part(gettext("To: {to}").format(to=letter.addressee), lines=_paragraphs(letter.words)),
         _diagnosis(case, letter),
         Part(gettext("The photos"), pictures=True) if photos else None,
-        Part(gettext("What the patient said"), facts=tuple(telling.answers_of(case))),
+        _answers(case),
         Part(
             gettext("What this is, and what it is not"),
             tone="small",
@@ -39,6 +39,12 @@ def letter_on_paper(letter: Letter) -> Report:
         photos=photos,
         captions=captions_of(case, photos),
     )
+
+
+def _answers(case: Case) -> Part:
+    answers = tuple(telling.answers_of(case))
+    none = () if answers else (gettext("No question was answered."),)
+    return Part(gettext("What the patient said"), facts=answers, lines=none)
 
 
 def _facts(letter: Letter) -> tuple[tuple[str, str], ...]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from diagnoses import figures, gathered, presenting, talking, triage, worklist
-from diagnoses.gathered import PHOTOS, REVIEWS
+from diagnoses import claims, figures, gathered, ordering, presenting, talking, triage, worklist
+from diagnoses.gathered import CLAIMS, PHOTOS, REVIEWS
 from diagnoses.models import Case, CaseEvent, Opened, Photo, Retake, Review
 from diagnoses.views.evidence import Heatmap, no_view_because
 from diagnoses.views.pictures import at_other_times
@@ -97,6 +98,7 @@ class Checklist:
     source: str
     points: int
     urgent: bool
+    answered: bool  # whether any of its questions is; without that no points say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,6 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
     events = gathered.EVENTS.of(case)
     row = Row.of(case)
     talk = talking.talk(case, doctor)
-    earlier, others = _other_cases(case, doctor)
     return {
         "case": case,
         "pack": case.pack,
@@ -144,9 +145,6 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "answers": answers,
         "unanswered": [line for line in answers if line.open and line.question.kind != "text"],
         "checklist": checklist(case),
-        "earlier": earlier,
-        "other_photos": at_other_times(earlier),
-        "others": others,
         "events": event_lines(events),
         "own_reading": own_reading,
         "own_reading_says": presenting.diagnosis_title(case.pack, own_reading.diagnosis)
@@ -163,7 +161,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "former": [signed for signed in reversed(history) if signed is not standing],
         "undo_seconds": _undo_seconds(standing, doctor),
         "filters": filters,
-        **_neighbours(case, doctor, filters),
+        **_beside(case, doctor, filters),
     }
 
 
@@ -212,7 +210,9 @@ def checklist(case: Case) -> Checklist | None:
     rule = case.pack.points
     if rule is None or points is None:
         return None
-    return Checklist(rule.name, rule.source, points, points >= rule.urgent_from)
+    lines = (_answer_line(case, question) for question in case.pack.questions)
+    answered = any(not line.open for line in lines if line.question.name in rule.weights)
+    return Checklist(rule.name, rule.source, points, points >= rule.urgent_from, answered)
 
 
 def event_lines(events: Sequence[CaseEvent]) -> list[EventLine]:
@@ -263,26 +263,34 @@ def _undo_seconds(standing: Signed | None, doctor: User) -> int:
     return max(0, math.ceil(left.total_seconds()))
 
 
-def _other_cases(case: Case, doctor: User) -> tuple[list[Row], list[Row]]:
-    """The same mark before and after this case, and the patient's other marks; one statement."""
-    order = ("-submitted_at", "pk")
+def _beside(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
+    """The head of the worklist, with the cases before and behind this one on it; the same mark
+    before and after this case; the patient's other marks. One statement."""
+    listed = worklist.listed(doctor, filters)
     mine = Case.objects.readable_by_doctor(doctor).filter(patient=case.patient_id)
-    mine = mine.exclude(pk=case.pk).order_by(*order)
+    mine = mine.exclude(pk=case.pk).order_by("-submitted_at", "pk")
     same = mine.filter(lesion=case.lesion_id) if case.lesion_id else mine.none()
     rest = mine.exclude(lesion=case.lesion_id) if case.lesion_id else mine
-    heads = [cases.values("pk")[:OTHERS_SHOWN] for cases in (same, rest)]
-    found = Case.objects.filter(pk__in=heads[0].union(heads[1], all=True)).order_by(*order)
-    rows = [Row.of(one) for one in gathered.read(worklist.with_first_photo(found), PHOTOS)]
+    head = ordering.head(listed, UP_NEXT).values("pk")
+    own = [cases.values("pk")[:OTHERS_SHOWN] for cases in (same, rest)]
+    found = worklist.with_first_photo(Case.objects.filter(pk__in=head.union(*own, all=True)))
+    found = found.annotate(is_listed=Exists(listed.filter(pk=OuterRef("pk"))))
+    cases = gathered.read(found.urgent_first(), PHOTOS, CLAIMS)
+    waiting: Any = [one for one in cases if vars(one)["is_listed"]][:UP_NEXT]
+    others = [one for one in cases if one.patient_id == case.patient_id and one.pk != case.pk]
+    others.sort(key=lambda one: one.submitted_at, reverse=True)
     marks = {case.lesion_id} - {None}
-    return (
-        [row for row in rows if row.case.lesion_id in marks],
-        [row for row in rows if row.case.lesion_id not in marks],
-    )
+    earlier = [Row.of(one) for one in others if one.lesion_id in marks][:OTHERS_SHOWN]
+    rows = [Row.of(one, claims.of_colleague(one, doctor)) for one in waiting]
+    return {
+        "earlier": earlier,
+        "other_photos": at_other_times(earlier),
+        "others": [Row.of(one) for one in others if one.lesion_id not in marks][:OTHERS_SHOWN],
+        **_neighbours(case, rows),
+    }
 
 
-def _neighbours(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
-    """The head of the worklist, and the cases before and behind this one on it."""
-    rows = worklist.page(doctor, filters, size=UP_NEXT).rows
+def _neighbours(case: Case, rows: list[Row]) -> dict[str, Any]:
     place = next((i for i, row in enumerate(rows) if row.case.pk == case.pk), None)
     behind = rows[place + 1 :] if place is not None else rows
     return {

@@ -52,8 +52,9 @@ PARTS = (
 def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The workbench: next cases, pictures, decision."""
     case = _case(request, pk)
-    audit.record("case.viewed", actor=person(request), about=f"case:{case.pk}", where="page")
-    return _page(request, case)
+    with audit.together():
+        audit.record("case.viewed", actor=person(request), about=f"case:{case.pk}", where="page")
+        return _page(request, case)
 
 
 @require_http_methods(["GET", "POST"])

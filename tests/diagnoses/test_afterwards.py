@@ -148,6 +148,12 @@ def test_the_letter_holds_what_a_specialist_needs_and_nothing_of_the_computers(
     assert len(paper.photos) == 1
 
 
+def test_a_letter_says_that_the_patient_answered_nothing(cast: Cast, signed: Case) -> None:
+    Case.objects.filter(pk=signed.pk).update(answers={})
+    write(cast, signed)
+    assert "No question was answered." in str(letter_on_paper(Letter.objects.get()).as_dict())
+
+
 def test_a_letter_without_photos_has_none(cast: Cast, signed: Case) -> None:
     write(cast, signed, with_photos="")
     assert letter_on_paper(Letter.objects.get()).photos == ()

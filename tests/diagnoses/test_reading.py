@@ -232,6 +232,16 @@ def test_the_answers_are_read_in_words_with_their_points(cast: Cast) -> None:
     assert re.search(r"Not answered: [^<]*inflamed", page)
 
 
+def test_no_points_are_worked_out_where_nothing_was_answered(cast: Cast) -> None:
+    """A nought would read as harmless."""
+    ruth = cast.client(cast.ruth)
+    silent, calm = submitted(cast.ana, answers={}), submitted(cast.ana, answers=ALL_ANSWERED)
+    page = decision(body(ruth, to("reading", silent)))
+    assert '<strong class="number">–</strong>' in page
+    assert "none of its questions was answered" in page
+    assert '<strong class="number">0</strong>' in decision(body(ruth, to("reading", calm)))
+
+
 def test_what_the_patient_told_later_stands_on_top(cast: Cast, case: Case) -> None:
     workflow.raise_urgency(case, cast.ana, "It has bled twice since Sunday.")
     page = decision(body(cast.client(cast.ruth), to("reading", case)))

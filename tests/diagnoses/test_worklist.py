@@ -123,7 +123,7 @@ def test_who_may_not_read_sees_nothing(cast: Cast) -> None:
 def test_the_lists_and_their_counts(cast: Cast) -> None:
     mine = scored(submitted(cast.ana, doctor=cast.ruth))
     late = due_in(scored(submitted(cast.ana)), hours=-1)
-    today = due_in(scored(submitted(cast.ana)), seconds=1)
+    today = due_in(scored(submitted(cast.ana)), minutes=10)
     other = due_in(scored(submitted(cast.ana)), days=3)
 
     assert set(listed(cast.ruth)) == {mine, late, today, other}

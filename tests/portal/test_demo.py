@@ -15,7 +15,9 @@ from pytest_django import Settings
 
 from accounts.models import AuditEntry, Clinic, Consent, User
 from accounts.people import has_consent, reachable_number
+from diagnoses import worklist
 from diagnoses.models import Case, Lesion, Nudge
+from diagnoses.worklist import Filters, Show
 from mlservice import registry
 from mlservice.models import ModelVersion
 from mlservice.packs.skin.drawing import draw
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def in_the_demo(settings: Settings, media: Path) -> None:
     settings.DEMO = True
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.mark.parametrize("command", ["demo_people", "demo_cases"])
@@ -93,6 +96,18 @@ def test_drawn_cases_are_sent_once_by_several_patients(in_the_demo: None) -> Non
 
     call_command("demo_cases", count=8)
     assert Case.objects.count() == 8 + 4
+
+
+def test_every_list_of_the_doctors_has_something_to_show(in_the_demo: None) -> None:
+    a_model_version()
+    call_command("demo_people", verbosity=0)
+    call_command("demo_cases", count=8)
+    doctor = User.objects.get(email=demo.DOCTOR.email)
+    Case.objects.update(status=Case.Status.PARTIAL)
+    mine = worklist.page(doctor, Filters(show=Show.MINE)).rows
+    assert len([row for row in mine if not row.case.side]) == 2
+    [asked] = worklist.page(doctor, Filters(show=Show.ASKED)).rows
+    assert asked.case.remarks.get().text == demo.QUESTIONS[4]
 
 
 def test_one_drawn_mark_has_a_past_to_compare_with(in_the_demo: None) -> None:

@@ -95,7 +95,7 @@ def send(source: Source, number: int, patient: User) -> str:
             photo = intake.clean(upload, load_pack(settings.PACK).glance_at(source.kind))
     except intake.Refusal as refusal:
         return refusal.sentence
-    workflow.submit(
+    case = workflow.submit(
         patient,
         workflow.Submission(
             pack_name=settings.PACK,
@@ -107,8 +107,11 @@ def send(source: Source, number: int, patient: User) -> str:
             ],
             answers=demo.ANSWERS[number % len(demo.ANSWERS)],
             submit_key=key,
+            doctor=User.objects.get(email=demo.DOCTOR.email) if number % 4 == 1 else None,
         ),
     )
+    if question := demo.QUESTIONS.get(number):
+        workflow.ask(case, patient, question, key)
     return ""
 
 

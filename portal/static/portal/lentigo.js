@@ -61,6 +61,8 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     }
   });
 }
+// What is remembered of a form in this tab ends with the session it was typed in.
+document.querySelector("form[data-ends]")?.addEventListener("submit", () => { sessionStorage.clear(); });
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;

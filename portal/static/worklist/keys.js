@@ -30,7 +30,11 @@ const press = (element) => {
   target.dispatchEvent(new Event("reveal", { bubbles: true })); // for bench.js
   if (element.dataset.keyDoes === "press") return element.click();
   target.focus({ preventScroll: !focusOnly });
-  return focusOnly ? undefined : target.click();
+  if (focusOnly) return;
+  target.click();
+  // What was chosen or opened is to be seen: no further than that takes.
+  const opened = target.matches("summary") ? target.parentElement : target.closest("label");
+  opened?.scrollIntoView({ block: "nearest" });
 };
 
 const cycle = (radios) => {

@@ -20,6 +20,7 @@ for (const chooser of document.querySelectorAll("form[data-fills]")) {
     }
     for (const [name, value] of Object.entries(chosen)) form.elements[name].value = value;
     filled = advice.value;
+    form.dispatchEvent(new Event("input")); // for memory.js
     advice.focus();
   });
   putBack.addEventListener("click", () => {
