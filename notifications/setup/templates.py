@@ -13,7 +13,7 @@ from django.utils import translation
 from twilio.base.exceptions import TwilioException
 
 from notifications import twilio_api
-from notifications.models import Event
+from notifications.models import BY_STAFF, Event
 from notifications.setup import SECONDS
 from notifications.setup.intime import done_in_time
 
@@ -60,10 +60,12 @@ class Said:
 
 
 def wanted(*, whole: bool) -> list[Wanted]:
-    """Every event in every language; with ``whole`` those that carry an answer too."""
+    """Every event in every language, but what only ever waits for a person of the clinic; with
+    ``whole`` those that carry an answer too."""
     return [
         _wanted(event, language, whole=carries)
         for event in Event
+        if event not in BY_STAFF
         for carries in ((False, True) if whole and event in WHOLE else (False,))
         for language in _languages()
     ]

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ NOT_TEMPLATED = 63016
 POLICY = 63013
 _SID = re.compile(r"HX[0-9a-fA-F]{32}")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ANSWER = re.compile(r"\{\{\s*words\|safe\s*\}\}")
 _BAD_IN_A_VARIABLE = re.compile(r"[\n\t]| {4}")
 
 
@@ -61,34 +62,39 @@ def sid_of(event: str, language: str) -> str:
 
 
 def our_templates(folder: Path = OURS) -> list[Template]:
-    """The portal's messages as templates: what follows the subject, its one variable as ``1``."""
-    found = []
-    for path in sorted(folder.glob("*/*.txt")):
-        event, language = path.stem, path.parent.name
-        if event not in PARTS:
-            text = path.read_text(encoding="utf-8").split("\n\n", 1)[1].strip()
-            found.append(
-                Template(
-                    sid=sid_of(event, language),
-                    name=f"{event}_{language}",
-                    language=language,
-                    body=_VARIABLE.sub("{{1}}", text),
-                    status="approved",
-                    category=CATEGORIES.get(event, "UTILITY"),
-                )
-            )
-    return found
+    """The portal's messages as templates: one for each event and language, and one more where a
+    message can carry a doctor's answer whole."""
+    return [
+        Template(
+            sid=sid_of(event, language),
+            name=f"{event}_{language}",
+            language=language,
+            body=body,
+            status="approved",
+            category=CATEGORIES.get(event, "UTILITY"),
+        )
+        for event, language, body in _ours(folder)
+    ]
 
 
 def our_sids(folder: Path = OURS) -> dict[str, str]:
     """Those templates as the portal's setting ``TWILIO_CONTENT_SIDS`` names them."""
     return {
-        path.stem if path.parent.name == "en" else f"{path.stem}.{path.parent.name}": sid_of(
-            path.stem, path.parent.name
-        )
-        for path in sorted(folder.glob("*/*.txt"))
-        if path.stem not in PARTS
+        event if language == "en" else f"{event}.{language}": sid_of(event, language)
+        for event, language, _body in _ours(folder)
     }
+
+
+def _ours(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Event, language and text: the link or the code is variable 1, an answer is variable 2."""
+    for path in sorted(folder.glob("*/*.txt")):
+        if path.stem not in PARTS:
+            text = path.read_text(encoding="utf-8").split("\n\n", 1)[1].strip()
+            yield path.stem, path.parent.name, _VARIABLE.sub("{{1}}", text)
+    for path in sorted(folder.glob("*/full/*.txt")):
+        text = path.read_text(encoding="utf-8").strip()
+        body = _ANSWER.sub("{{2}}", _VARIABLE.sub("{{1}}", text))
+        yield f"{path.stem}.full", path.parent.parent.name, body
 
 
 class Contents:
