@@ -17,8 +17,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import people
-from notifications import errors, invitations, ledger, links, optional, pace, quiet, settling
-from notifications import twilio_api
+from notifications import (
+    errors,
+    invitations,
+    ledger,
+    links,
+    optional,
+    pace,
+    quiet,
+    settling,
+    twilio_api,
+)
 from notifications.channels import SENDERS
 from notifications.errors import NIGHT, TURN, WAITS, DeliveryError, Kind
 from notifications.models import PHONES, Channel, Message, NumberCode
