@@ -24,13 +24,13 @@ from pytest_django import Settings
 from accounts import languages, people
 from accounts.models import AuditEntry, Clinic, Consent
 from notifications import errors
-from notifications.models import Channel, Event, Inbound, Message, SetupCheck
+from notifications.models import BY_STAFF, Channel, Event, Inbound, Message, SetupCheck
 from notifications.setup import SECONDS, looking, templates, trying, webhook
 from notifications.setup.webhook import OUTCOMES, Tried
 from portal import navigation
 from portal.standin.server import StandIn
 from tests.cast import Cast, build_cast, confirmed_number
-from tests.notifications.conftest import bodies, deliver_all, tell
+from tests.notifications.conftest import ON_A_PHONE, bodies, deliver_all, tell
 from tests.notifications.content_api import ContentApi
 
 PAGE = reverse("message_setup")
@@ -175,11 +175,12 @@ def test_the_page_costs_the_same_however_much_there_is(
 # --- Templates -----------------------------------------------------------------------------------
 def test_every_event_in_every_language_is_listed_with_our_words(ada: Client) -> None:
     page = text_of(ada.get(PAGE))
-    for event in Event:
+    for event in set(Event) - set(BY_STAFF):
         for language in ("en", "es"):
             assert f"{event}.{language} " in page
-    assert "Your clinic has an update for you: {{1}}" in page
-    assert "Su clínica tiene novedades para usted: {{1}}" in page
+    assert f"{Event.URGENT_CALL}." not in page, "a task never travels by WhatsApp"
+    assert ON_A_PHONE in page
+    assert "Su clínica tiene novedades para usted: {{1}} Responda STOP" in page
     assert "{{1}} is your verification code." in page
     assert "case_signed.full" not in page
 
@@ -189,7 +190,8 @@ def test_answers_sent_whole_need_templates_of_their_own(cast: Cast, ada: Client)
     page = text_of(ada.get(PAGE))
     assert "case_signed.full.en" in page
     assert "case_amended.full.es" in page
-    assert "Your doctor has answered. {{2}} To read it with your photos, log in here: {{1}}" in page
+    whole = "Your doctor has answered. {{2}} To read it with your photos, log in here: {{1}} "
+    assert f"{whole}Reply STOP to end these messages." in page
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_twilio_is_asked_what_whatsapp_thinks(
     ada: Client, content: ContentApi, settings: Settings, state: str, said: str
 ) -> None:
     settings.TWILIO_CONTENT_SIDS = {"case_checked.en": HX}
-    content.has(HX, "Your clinic has an update for you:  {{1}}", state)
+    content.has(HX, ON_A_PHONE.replace(": ", ":  "), state)
     assert "Set. Twilio has not been asked yet." in text_of(ada.get(PAGE))
     assert said in text_of(press(ada, "templates"))
     assert {path for path in content.asked if HX in path} == {
@@ -222,7 +224,7 @@ def test_words_that_are_not_ours_are_shown_beside_ours(
     ada: Client, content: ContentApi, settings: Settings
 ) -> None:
     settings.TWILIO_CONTENT_SIDS = {"case_checked": HX}
-    content.has(HX, "Your clinic has an update for you: {{1}}")
+    content.has(HX, ON_A_PHONE)
     page = text_of(press(ada, "templates"))
     assert "Approved by WhatsApp. Its text is ours." in page, "in English"
     assert "Approved by WhatsApp. Its text is not ours." in page, "and for Spanish it is not"
