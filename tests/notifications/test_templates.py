@@ -1,4 +1,4 @@
-"""The templates to be approved, as a command prints them."""
+"""The templates to be approved, as a command prints them; and what every check has to say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from django.core.management import call_command
 from pytest_django import Settings
 
 from accounts.models import Clinic
-from notifications.setup import templates
+from notifications.models import Message
+from notifications.setup import SECONDS, looking, templates, webhook
+from notifications.setup.webhook import OUTCOMES
 from tests.cast import Cast
 from tests.notifications.conftest import ON_A_PHONE
 
@@ -40,3 +42,16 @@ def test_none_begins_or_ends_with_a_variable_for_whatsapp_approves_no_such_templ
         assert not one.text.endswith("}}"), one.key
         assert one.category == "authentication" or not one.text.startswith("{{"), one.key
         assert len(one.text) < 1024 - 750 - 70, "with a link and the longest answer in it"
+
+
+def test_whatever_comes_of_a_check_has_its_words() -> None:
+    assert set(looking.OUTCOMES) == set(OUTCOMES)
+    assert set(looking.SENT) == set(Message.State)
+    mailed = {"ok", "address", "login", "unreachable", "refused", "too slow"}
+    assert set(looking.MAILED) == mailed
+
+
+def test_no_check_takes_longer_than_the_page_promises() -> None:
+    assert SECONDS < 5
+    assert webhook.CONNECT + webhook.READ <= SECONDS
+    assert templates.CONNECT + templates.READ <= SECONDS
