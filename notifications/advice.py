@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,11 +25,14 @@ SENTENCES: tuple[Words, ...] = (
     _("The connection to the mail server broke before its answer."),
     _("Nobody is to be told any more."),
     _("The account was erased."),
+    _("It arrived the first way after all."),
 )
 
 
 def reason(message: Message) -> str:
     """Why it is where it is; "" where nothing went wrong."""
+    if message.error_code in errors.WAITS:
+        return _of_a_wait(message)
     if message.error_code:
         return str(_known(message).reason)
     return gettext(message.error) if message.error else ""
@@ -44,7 +49,19 @@ def what_to_do(message: Message) -> str:
         return gettext("Ask the person whether they have it. Sent again, they may get it twice.")
     if message.state == State.UNKNOWN:
         return gettext("Nothing yet: the portal is asking what became of it.")
-    return str(BY_ITSELF) if message.state == State.PENDING and message.error else ""
+    if message.state != State.PENDING or not message.error:
+        return ""
+    return str(_known(message).to_do) if message.error_code in errors.WAITS else str(BY_ITSELF)
+
+
+def _of_a_wait(message: Message) -> str:
+    """Only while it waits; of what has been taken back since it says nothing."""
+    if message.state != State.PENDING:
+        return ""
+    if message.error_code == errors.NIGHT and message.run_after is not None:
+        at = date_format(timezone.localtime(message.run_after), "H:i")
+        return gettext("It is night there: it leaves at %(time)s.") % {"time": at}
+    return str(_known(message).reason)
 
 
 def _known(message: Message) -> errors.Known:

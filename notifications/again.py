@@ -13,7 +13,7 @@ from accounts.audit import record
 from accounts.models import User
 from notifications import links, twilio_api
 from notifications.errors import NOT_BY_SMS
-from notifications.ledger import DELIVER, Route, may_text, route_to
+from notifications.ledger import DELIVER, Route, may_text, route_to, take_back
 from notifications.models import Channel, Event, Link, Message, MessageQuerySet
 from notifications.wake import wake
 
@@ -32,6 +32,14 @@ class NotAgain(Exception):
     """This message is not to be sent again; ``str(error)`` says why."""
 
 
+def is_overtaken(message: Message) -> bool:
+    """Whether somebody has sent it again since: the newer row tells them, and this one no more.
+
+    Whoever decides by it holds the row, as :func:`resend` does.
+    """
+    return _same_telling(message).filter(resend__gt=message.resend).exists()
+
+
 def fall_back(message: Message, code: str = "") -> Message | None:
     """Write the row for the next channel after a failure with ``code``; None after the last, or if
     it is there already. What there is no address for is passed over."""
@@ -42,6 +50,12 @@ def fall_back(message: Message, code: str = "") -> Message | None:
             return _write(message, Route(channel, address), message.resend)
         channel = FALLBACK.get(channel)
     return None
+
+
+def take_back_next(message: Message) -> None:
+    """It arrived after all: the next way that has not been gone yet is not gone any more."""
+    later = _same_telling(message).filter(resend=message.resend, created_at__gt=message.created_at)
+    take_back(later, why="It arrived the first way after all.")
 
 
 def _address(message: Message, channel: Channel, code: str) -> str | None:
@@ -68,12 +82,15 @@ def _number_to_text(message: Message, code: str) -> str | None:
 def resend(message: Message, by: User) -> Message:
     """Send once more what failed, or may never have arrived, by the way that is right today.
 
-    The old row stays as it is: it is the history. Raises ``NotAgain`` if the person has it, if
-    another way is still being tried, or if it was withdrawn with its reason.
+    The old row stays: it is the history, and what becomes of it is still asked, but it is never
+    sent again itself. Raises ``NotAgain`` if the person has it, if another way is still being
+    tried, or if it was withdrawn with its reason.
     """
     if message.code_id is not None:
         raise NotAgain(_("They ask for a new code themselves, on their account page."))
     with transaction.atomic():
+        # Who is just settling it comes before this, or after it and sees the newer row.
+        message = Message.objects.select_for_update(of=("self",)).get(pk=message.pk)
         same = _same_telling(message)
         if message.state not in AGAIN or same.filter(state__in=(State.DELIVERED, State.READ)):
             raise NotAgain(_("They have the message, it is on its way, or it was withdrawn."))
@@ -98,7 +115,7 @@ def done_by_hand(message: Message, by: User) -> None:
 
 def _same_telling(message: Message) -> MessageQuerySet:
     same = Message.objects.filter(event=message.event, about=message.about)
-    return same.filter(recipient=message.recipient, invitation=message.invitation)
+    return same.filter(recipient=message.recipient_id, invitation=message.invitation_id)
 
 
 def _route(message: Message) -> Route:

@@ -12,16 +12,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import Greatest, Now
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import people
-from notifications import invitations, ledger, optional, pace, quiet, settling, twilio_api
+from notifications import (
+    errors,
+    invitations,
+    ledger,
+    links,
+    optional,
+    pace,
+    quiet,
+    settling,
+    twilio_api,
+)
 from notifications.channels import SENDERS
-from notifications.errors import DeliveryError, Kind
-from notifications.links import LIFETIME
-from notifications.models import PHONES, Channel, Link, Message, NumberCode
+from notifications.errors import NIGHT, TURN, WAITS, DeliveryError, Kind
+from notifications.models import PHONES, Channel, Message, NumberCode
 from notifications.texts import render
 from notifications.waits import (
     ACT_WITHIN,
@@ -36,8 +45,6 @@ State = Message.State
 LOOKED_FOR = {State.UNKNOWN: DOUBTED_FOR, State.SENT: ASKED_AFTER_FOR}
 # Channels whose sender has sent as much as it may, and in how many seconds to ask again.
 Dry = dict[str, float]
-# In place of a code of Twilio's, why a row waits.
-NIGHT, TURN = "quiet-hours", "pace"
 
 
 def deliver_due(limit: int = 20, dry: Dry | None = None) -> int:
@@ -87,14 +94,17 @@ def _first_due(dry: Dry) -> Message | None:
 
 
 def _take(row: Message) -> None:
+    claimed: Any = row
     changes: dict[str, object] = {"token": uuid.uuid4(), "lease_until": Now() + LEASE}
     if row.state == State.PENDING and row.token is not None:
         # Its worker died with it in hand, before or after the sending: nobody knows.
         changes |= {"state": State.UNKNOWN, "error": "The worker stopped while sending it."}
     elif row.state == State.PENDING:
         changes |= {"attempts": F("attempts") + 1, "tried_at": Now()}
-        if row.error_code in (NIGHT, TURN):
+        if row.error_code in WAITS:
             changes |= {"error": "", "error_code": ""}
+        if row.link is not None:
+            links.begin(row.link, claimed.now)
     Message.objects.filter(pk=row.pk).update(**changes)
 
 
@@ -104,14 +114,11 @@ def _has_to_wait(row: Message, dry: Dry) -> bool:
     if (until := quiet.morning(row, claimed.now)) is not None:
         reason = f"It is night there: it leaves at {until:%H:%M} UTC."
         Message.objects.filter(pk=row.pk).update(run_after=until, error_code=NIGHT, error=reason)
-        if row.link is not None:  # its three days begin when it leaves
-            links = Link.objects.filter(pk=row.link.pk, revoked_at=None)
-            links.update(expires_at=Greatest("expires_at", Value(until + LIFETIME)))
         return True
     if wait := pace.wait_for(row.channel):
         dry[row.channel] = wait
         if row.error_code != TURN:
-            reason = "It waits its turn: its sender sends as fast as it may."
+            reason = errors.as_written(errors.known(TURN))
             Message.objects.filter(pk=row.pk).update(error_code=TURN, error=reason)
         return True
     return False

@@ -172,8 +172,17 @@ NOT_BY_SMS = STOPPED | {DAILY_LIMIT, "20003", "21211", "21614", "21635", "63014"
 # The number has no WhatsApp.
 NOT_ON_WHATSAPP = ("63003", "63024")
 
+# In place of a code, why a message has not left yet: nothing went wrong.
+NIGHT, TURN = "quiet-hours", "pace"
+WAITS = frozenset({NIGHT, TURN})
+_BY_ITSELF = _("Nothing: it leaves by itself.")
+
 # Our own words for what no provider said.
 OURS: dict[str, Known] = {
+    NIGHT: Known(Kind.RETRY, _("It is night there: it leaves in the morning."), _BY_ITSELF),
+    TURN: Known(
+        Kind.RETRY, _("It waits its turn: its sender sends as fast as it may."), _BY_ITSELF
+    ),
     "not-configured": Known(
         Kind.FINAL,
         _("This way of sending is not set up."),
@@ -217,5 +226,10 @@ def from_code(code: int | None, status: int = 400) -> DeliveryError:
     Twilio's own words are not kept: they repeat the phone number.
     """
     meant = CODES.get(code or 0) or (_UNLISTED if status == 400 else known(str(status)))
-    with override(settings.LANGUAGE_CODE):  # of the ledger, which staff read as it was written
-        return DeliveryError(meant.kind, str(meant.reason), str(code or status))
+    return DeliveryError(meant.kind, as_written(meant), str(code or status))
+
+
+def as_written(meant: Known) -> str:
+    """The reason in the language of the ledger, whoever's turn it is to write."""
+    with override(settings.LANGUAGE_CODE):
+        return str(meant.reason)

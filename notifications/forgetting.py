@@ -20,12 +20,13 @@ def in_hand(person: User) -> bool:
 def forget(person: User) -> None:
     """Nothing more is sent to ``person``; numbers, addresses, codes and open links are gone.
 
-    Their numbers must still be there: what those phones wrote to us goes too, unless somebody else
-    has the phone as well.
+    Their numbers must still be there: which phones wrote to us is forgotten too, unless somebody
+    else has the phone as well. That something came stays, so that no word of theirs counts twice.
     """
     numbers = set(person.numbers.values_list("e164", flat=True))
     shared = ContactNumber.objects.filter(e164__in=numbers).exclude(user=person)
-    Inbound.objects.filter(e164__in=numbers - set(shared.values_list("e164", flat=True))).delete()
+    only_theirs = numbers - set(shared.values_list("e164", flat=True))
+    Inbound.objects.filter(e164__in=only_theirs).update(e164="")
     NumberCode.objects.filter(user=person).delete()  # and the messages that carried them
     waiting = Message.objects.unclaimed().filter(recipient=person)
     waiting.update(state=State.CANCELLED, error="The account was erased.", words="")

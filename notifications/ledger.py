@@ -15,7 +15,15 @@ from accounts.models import User
 from accounts.people import numbers_to_tell, stopped
 from notifications import links, twilio_api
 from notifications.errors import NOT_ON_WHATSAPP
-from notifications.models import Channel, Event, Invitation, Link, Message, NumberCode
+from notifications.models import (
+    Channel,
+    Event,
+    Invitation,
+    Link,
+    Message,
+    MessageQuerySet,
+    NumberCode,
+)
 from notifications.wake import wake
 
 DELIVER = "notifications.deliver_due"
@@ -190,12 +198,18 @@ def withdraw(event: Event, about: str) -> int:
 
     A message in a worker's hands at this moment is not taken back: it may be leaving.
     """
+    return take_back(Message.objects.filter(event=event, about=about))
+
+
+def take_back(rows: MessageQuerySet, *, why: str = "") -> int:
+    """:func:`withdraw` those of ``rows`` that wait; ``why`` is a sentence for staff."""
+    said = {"error": why, "error_code": ""} if why else {}
     with transaction.atomic():
-        waiting = Message.objects.unclaimed().filter(event=event, about=about)
-        rows = list(waiting.select_for_update(of=("self",)).values_list("pk", "link_id"))
-        links.revoke(link for _, link in rows if link is not None)
-        return Message.objects.filter(pk__in=[pk for pk, _ in rows]).update(
-            state=Message.State.CANCELLED, run_after=None, words=""
+        waiting = rows.unclaimed().select_for_update(of=("self",))
+        held = list(waiting.values_list("pk", "link_id"))
+        links.revoke(link for _, link in held if link is not None)
+        return Message.objects.filter(pk__in=[pk for pk, _ in held]).update(
+            state=Message.State.CANCELLED, run_after=None, words="", **said
         )
 
 

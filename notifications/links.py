@@ -16,6 +16,8 @@ from notifications import tokens
 from notifications.models import Link
 
 LIFETIME = timedelta(hours=72)
+# What left within so long of being written has as good as all of that.
+_AT_ONCE = timedelta(hours=1)
 
 
 def make(recipient: User, path: str, *, sent_at: datetime | None = None) -> Link:
@@ -40,6 +42,13 @@ def drawn(recipient: User, path: str, *, sent_at: datetime | None = None) -> Lin
         recipient=recipient,
         expires_at=(sent_at or timezone.now()) + LIFETIME,
     )
+
+
+def begin(link: Link, now: datetime) -> None:
+    """Its message leaves ``now``. However long it waited, a night or the days in which nothing
+    ran, whoever gets it has :data:`LIFETIME` to open it."""
+    if link.expires_at < now + LIFETIME - _AT_ONCE:
+        Link.objects.filter(pk=link.pk, revoked_at=None).update(expires_at=now + LIFETIME)
 
 
 def address(link: Link) -> str:

@@ -16,6 +16,7 @@ from accounts.phone import masked
 from notifications.setup_check import SetupCheck
 
 __all__ = [
+    "BY_STAFF",
     "MOST_TRIES",
     "Channel",
     "Event",
@@ -66,6 +67,10 @@ class Event(models.TextChoices):
     ANSWER_UNREAD = "answer_unread", _("A patient has not opened an urgent answer")
     URGENT_CALL = "urgent_call", _("Call the patient: an urgent answer has not been opened")
     SETUP_TEST = "setup_test", _("A test message, of who sets messages up")
+
+
+# What is always a task for a person of the clinic, and never rings anywhere.
+BY_STAFF = (Event.URGENT_CALL,)
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

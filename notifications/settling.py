@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
 from accounts import people
-from notifications.again import fall_back
+from notifications.again import fall_back, is_overtaken, take_back_next
 from notifications.channels import SENDERS, wait_before
 from notifications.errors import DeliveryError, Kind, from_code
 from notifications.models import Inbound, Link, Message
@@ -86,6 +86,8 @@ def reported(message: Message, fate: Fate, *, attempt: int | None = None) -> boo
     moved = _move(message, state, token=None, **fields)
     if moved:
         forget(message)
+        if message.state == State.FAILED:
+            take_back_next(message)
     return moved
 
 
@@ -98,11 +100,14 @@ def _definite(code: int | None) -> DeliveryError:
 
 
 def failed(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
-    """It certainly did not arrive: try again later, or give up and tell them another way."""
-    wait = wait_before(message, error) if error.kind is Kind.RETRY else None
-    if wait is not None:
-        return try_again(message, error, wait, token=token)
+    """It certainly did not arrive: try again later, or give up and tell them another way; neither
+    where somebody has sent it again meanwhile."""
     with transaction.atomic():
+        Message.objects.select_for_update().filter(pk=message.pk).first()
+        overtaken = is_overtaken(message)
+        wait = wait_before(message, error) if error.kind is Kind.RETRY else None
+        if wait is not None and not overtaken:
+            return try_again(message, error, wait, token=token)
         moved = _move(
             message, State.FAILED, token=token, run_after=None, settled_at=Now(),
             error=error.reason, error_code=error.code,
@@ -110,7 +115,8 @@ def failed(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -
         if moved:
             if error.code == SAID_STOP:
                 _stop(message.address)
-            fall_back(message, error.code)
+            if not overtaken:
+                fall_back(message, error.code)
             forget(message)
     return moved
 

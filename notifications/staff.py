@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from accounts.models import User
 from accounts.phone import masked
 from notifications import advice
+from notifications.errors import WAITS
 from notifications.models import Channel, Event, Message, MessageQuerySet
 
 State = Message.State
@@ -126,6 +127,7 @@ class Line:
     state: str
     tone: str
     reason: str
+    code: str  # to look up, "" where nothing went wrong
     advice: str
     reference: str  # of the case it is about, "" where it is about none
 
@@ -144,6 +146,7 @@ class Line:
             state=str(state or STATES[message.state]),
             tone="task" if staff and message.state == State.PENDING else tone,
             reason=advice.reason(message),
+            code="" if message.error_code in WAITS else message.error_code,
             advice=advice.what_to_do(message),
             reference=about[1].upper() if about else "",
         )

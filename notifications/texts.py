@@ -20,7 +20,7 @@ _GSM = str.maketrans("áíóúÁÍÓÚ’", "aiouAIOU'")
 
 @dataclass(frozen=True)
 class Words:
-    """A message rendered: its link, one line of text with it, and the e-mail that says the same.
+    """A message rendered: its link, one line for WhatsApp, and the e-mail that says the same.
 
     A code has no link and no e-mail.
     """
@@ -30,8 +30,7 @@ class Words:
     subject: str
     email: str
     code: str = field(default="", repr=False)
-    # What a text message says: the text in its alphabet, and how to stop such messages.
-    sms: str = ""
+    sms: str = ""  # the same line in the alphabet of text messages
     # Where an e-mail of this kind is stopped by one press; "" for what cannot be.
     stop: str = ""
     whole: str = field(default="", repr=False)  # a doctor's answer, for who asked for it
@@ -65,10 +64,13 @@ def render(message: Message) -> Words:
         home=settings.PUBLIC_URL,
         invited=message.invitation is not None,
     )
-    sms = _rendered(message, "sms.txt", text=text).translate(_GSM)
+    # On a phone it ends with how to stop: WhatsApp approves no template that ends with a variable.
+    text = _rendered(message, "phone.txt", text=text)
+    sms = text.translate(_GSM)
     whole = full_report.words_of(message)
     if whole:  # and never in the text message, nor in the e-mail
-        text = _rendered(message, f"full/{message.event}.txt", link=link, words=whole)
+        full = _rendered(message, f"full/{message.event}.txt", link=link, words=whole)
+        text = _rendered(message, "phone.txt", text=full)
     return Words(link, text, subject, email + "\n", sms=sms, stop=stop, whole=whole)
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.models import Clinic, User
 from accounts.phone import masked
-from notifications import errors, ledger
+from notifications import advice, errors, ledger
 from notifications.models import Channel, Event, Inbound, Message, SetupCheck
 from notifications.setup import templates, trying, webhook
 from notifications.setup.templates import CONTENT_SID, Said, Wanted, same_text
@@ -246,16 +246,15 @@ def message_line(user: User) -> tuple[Line, datetime | None]:
     state, text = SENT[last.state]
     if not last.error_code:
         return Line(title, state, text), last.created_at
-    meant = errors.known(last.error_code)
-    return Line(title, state, text, f"{last.error_code}: {meant.reason} {meant.to_do}"), (
-        last.created_at
-    )
+    said = advice.reason(last), errors.known(last.error_code).to_do
+    return Line(title, state, text, f"{last.error_code}: {said[0]} {said[1]}"), last.created_at
 
 
 # --- What went wrong -----------------------------------------------------------------------------
 def failing(admin: User) -> list[Failing]:
     """The codes of the last 30 days, the newest first; of their own clinic for who has one."""
-    rows = Message.objects.filter(~Q(error_code=""), created_at__gt=Now() - ERRORS_SINCE)
+    wrong = ~Q(error_code="") & ~Q(error_code__in=errors.WAITS)
+    rows = Message.objects.filter(wrong, created_at__gt=Now() - ERRORS_SINCE)
     if admin.clinic_id:
         own = Q(recipient__clinic=admin.clinic_id) | Q(invitation__clinic=admin.clinic_id)
         rows = rows.filter(own)

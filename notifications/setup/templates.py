@@ -13,13 +13,23 @@ from django.utils import translation
 from twilio.base.exceptions import TwilioException
 
 from notifications import twilio_api
-from notifications.models import Event
+from notifications.models import BY_STAFF, Event
 from notifications.setup import SECONDS
 from notifications.setup.intime import done_in_time
 
 CONTENT_SID: Final = re.compile(r"HX[0-9a-fA-F]{32}")
 # Those of one answer whole: a template more, with a second variable.
 WHOLE: Final = (Event.CASE_SIGNED, Event.CASE_AMENDED)
+CATEGORIES: Final[dict[str, str]] = {
+    Event.NUMBER_CODE: "authentication",
+    Event.REMIND_SUN: "marketing",  # nobody asked for it
+}
+# Its words are WhatsApp's own, in every language.
+AUTHENTICATION: Final = {
+    "add_security_recommendation": True,
+    "code_expiration_minutes": 10,
+    "actions": [{"type": "COPY_CODE", "copy_code_text": "Copy"}],
+}
 # How long one request may take, so that a few fit into one press.
 CONNECT, READ = 2.0, 2.5
 
@@ -43,6 +53,27 @@ class Wanted:
         """Our words, with Twilio's own marks where a variable stands."""
         return our_text(self.event, self.language, whole=self.whole)
 
+    @property
+    def category(self) -> str:
+        """What WhatsApp files it under, and asks to be told."""
+        return CATEGORIES.get(self.event, "utility")
+
+    def request(self) -> dict[str, Any]:
+        """What makes it at Twilio: the body of a POST to ``/v1/Content``."""
+        samples = {"1": f"{settings.PUBLIC_URL}/l/{'A' * 22}/"}
+        if self.whole:
+            samples["2"] = "A. S.: Please show it at the clinic. «It looks harmless to me.»"
+        kind: dict[str, Any] = {"twilio/text": {"body": self.text}}
+        if self.event == Event.NUMBER_CODE:
+            samples = {"1": "123456"}
+            kind = {"whatsapp/authentication": AUTHENTICATION}
+        return {
+            "friendly_name": self.key.replace(".", "_"),
+            "language": self.language,
+            "variables": samples,
+            "types": kind,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -60,10 +91,12 @@ class Said:
 
 
 def wanted(*, whole: bool) -> list[Wanted]:
-    """Every event in every language; with ``whole`` those that carry an answer too."""
+    """Every event in every language, but what only ever waits for a person of the clinic; with
+    ``whole`` those that carry an answer too."""
     return [
         _wanted(event, language, whole=carries)
         for event in Event
+        if event not in BY_STAFF
         for carries in ((False, True) if whole and event in WHOLE else (False,))
         for language in _languages()
     ]
@@ -94,7 +127,10 @@ def our_text(event: Event, language: str, *, whole: bool) -> str:
     template = get_template(f"{folder}{event}.txt")
     with translation.override(language):
         text = template.render({"link": "{{1}}", "code": "{{1}}", "words": "{{2}}"}).strip()
-    return str(text if whole else text.split("\n\n", 1)[1])
+        said = text if whole else text.split("\n\n", 1)[1]
+        if event != Event.NUMBER_CODE:  # whose words are WhatsApp's own
+            said = get_template(f"notifications/{language}/phone.txt").render({"text": said})
+    return str(said).strip()
 
 
 def same_text(one: str, other: str) -> bool:

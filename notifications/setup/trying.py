@@ -84,7 +84,9 @@ def message_to(user: User) -> Message:
         if ledger.route_to(user).channel == Channel.EMAIL:
             raise NotTried(_("You have no confirmed number that takes messages. Add one first."))
         about = f"setup:{uuid.uuid4()}"
-        [message] = ledger.tell(Notice(Event.SETUP_TEST, user, about, reverse("message_setup")))
+        page = reverse("message_setup")
+        # Whoever presses the button wants their phone to ring, at night too.
+        [message] = ledger.tell(Notice(Event.SETUP_TEST, user, about, page, urgent=True))
         record("messages.tested", actor=user, about=f"message:{message.pk}")
     return message
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ WITH_APPROVALS = "/v1/ContentAndApprovals"
 HOST = "https://content.twilio.com"
 OURS = Path(__file__).resolve().parents[2] / "templates" / "notifications"
 # Parts of other messages, not messages.
-PARTS = {"email", "sms"}
+PARTS = {"email", "phone"}
 # What Meta files them under; the rest is "utility".
 CATEGORIES = {"number_code": "AUTHENTICATION", "remind_sun": "MARKETING"}
 # A template WhatsApp has taken back fails, whenever it is sent.
@@ -33,6 +33,10 @@ NOT_TEMPLATED = 63016
 POLICY = 63013
 _SID = re.compile(r"HX[0-9a-fA-F]{32}")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ANSWER = re.compile(r"\{\{\s*words\|safe\s*\}\}")
+# WhatsApp approves none of which nobody can say how it begins or ends.
+_AT_AN_END = re.compile(r"^\{\{\s*\w+\s*\}\}|\{\{\s*\w+\s*\}\}$")
+AUTHENTICATION = "whatsapp/authentication"
 _BAD_IN_A_VARIABLE = re.compile(r"[\n\t]| {4}")
 
 
@@ -61,34 +65,46 @@ def sid_of(event: str, language: str) -> str:
 
 
 def our_templates(folder: Path = OURS) -> list[Template]:
-    """The portal's messages as templates: what follows the subject, its one variable as ``1``."""
-    found = []
-    for path in sorted(folder.glob("*/*.txt")):
-        event, language = path.stem, path.parent.name
-        if event not in PARTS:
-            text = path.read_text(encoding="utf-8").split("\n\n", 1)[1].strip()
-            found.append(
-                Template(
-                    sid=sid_of(event, language),
-                    name=f"{event}_{language}",
-                    language=language,
-                    body=_VARIABLE.sub("{{1}}", text),
-                    status="approved",
-                    category=CATEGORIES.get(event, "UTILITY"),
-                )
-            )
-    return found
+    """The portal's messages as templates: one for each event and language, and one more where a
+    message can carry a doctor's answer whole."""
+    return [
+        Template(
+            sid=sid_of(event, language),
+            name=f"{event}_{language}",
+            language=language,
+            body=body,
+            status="approved",
+            category=CATEGORIES.get(event, "UTILITY"),
+        )
+        for event, language, body in _ours(folder)
+    ]
 
 
 def our_sids(folder: Path = OURS) -> dict[str, str]:
     """Those templates as the portal's setting ``TWILIO_CONTENT_SIDS`` names them."""
     return {
-        path.stem if path.parent.name == "en" else f"{path.stem}.{path.parent.name}": sid_of(
-            path.stem, path.parent.name
-        )
-        for path in sorted(folder.glob("*/*.txt"))
-        if path.stem not in PARTS
+        event if language == "en" else f"{event}.{language}": sid_of(event, language)
+        for event, language, _body in _ours(folder)
     }
+
+
+def _ours(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Event, language and text: the link or the code is variable 1, an answer is variable 2."""
+    for path in sorted(folder.glob("*/*.txt")):
+        if path.stem not in PARTS:
+            text = path.read_text(encoding="utf-8").split("\n\n", 1)[1].strip()
+            said = text if path.stem == "number_code" else _on_a_phone(text, path.parent)
+            yield path.stem, path.parent.name, _VARIABLE.sub("{{1}}", said)
+    for path in sorted(folder.glob("*/full/*.txt")):
+        text = _on_a_phone(path.read_text(encoding="utf-8").strip(), path.parents[1])
+        body = _ANSWER.sub("{{2}}", _VARIABLE.sub("{{1}}", text))
+        yield f"{path.stem}.full", path.parents[1].name, body
+
+
+def _on_a_phone(text: str, folder: Path) -> str:
+    """With how to stop behind it, as every message but a code has it."""
+    frame = (folder / "phone.txt").read_text(encoding="utf-8").strip()
+    return frame.replace("{{ text|safe }}", text)
 
 
 class Contents:
@@ -150,6 +166,8 @@ class Contents:
             raise not_found()
         category = str(wanted.get("category", "UTILITY"))
         asked = replace(self._by_sid[sid], status="received", category=category)
+        if category != "AUTHENTICATION" and _AT_AN_END.search(asked.body):
+            asked = replace(asked, status="rejected", reason="INVALID_FORMAT")
         self._by_sid[sid] = asked
         return 201, _approval(asked)
 
@@ -193,6 +211,8 @@ def _variables(raw: str) -> dict[str, str]:
 def _made(wanted: Any) -> Template:
     kinds = wanted.get("types") if isinstance(wanted, dict) else None
     body = kinds.get("twilio/text", {}).get("body", "") if isinstance(kinds, dict) else ""
+    if isinstance(kinds, dict) and AUTHENTICATION in kinds:
+        body = "{{1}} is your verification code."  # WhatsApp's own words
     if not body or not wanted.get("language"):
         raise Refused(400, 20001, "Invalid request body: language and types are required")
     return Template(

@@ -24,6 +24,8 @@ from tests.notifications.wire import Exchange, Wire
 
 Tell = Callable[..., Message]
 SMS_SENDER = "+15005550007"
+# What most messages say, as the template that WhatsApp approves.
+ON_A_PHONE = "Your clinic has an update for you: {{1}} Reply STOP to end these messages."
 
 
 def make_stand_in(portal: str) -> StandIn:

@@ -31,6 +31,7 @@ def test_ana_gets_her_message(cast: Cast, twilio: StandIn) -> None:
     assert (sent.state, sent.attempts, sent.token) == (State.SENT, 1, None)
     assert bodies(twilio) == [
         f"Your clinic has an update for you: http://localhost:8000/l/{token}/"
+        " Reply STOP to end these messages."
     ]
     assert sent.provider_id == twilio.store.accepted()[0].sid
     assert delivery.deliver_due() == 0

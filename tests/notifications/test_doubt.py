@@ -183,9 +183,9 @@ def test_under_a_random_mix_of_faults_each_arrives_exactly_once(
         Fault("drop"),
         Fault("reset"),
     ]
-    told = [tell(cast.ana, about=f"case:{number}") for number in range(120)]
+    told = [tell(cast.ana, about=f"case:{number}") for number in range(60)]
     tokens = [message.link.token for message in told if message.link]
-    faults = [dice.choice(choices) for _ in range(90)] + [Fault("slow", seconds=0.4)] * 4
+    faults = [dice.choice(choices) for _ in range(45)] + [Fault("slow", seconds=0.4)] * 2
     twilio.faults.next.extend(faults)
     for _ in range(8):
         deliver_all()

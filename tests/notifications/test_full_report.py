@@ -143,7 +143,7 @@ def test_without_both_switches_nothing_and_with_them_initials_and_the_answer(
     else:
         before, after = "Your doctor has answered.", "To read it with your photos, log in here:"
         text = f"{before} Z. Q.: {SAID} {after}" if whole else "Your clinic has an update for you:"
-        assert form["Body"] == f"{text} {link}"
+        assert form["Body"] == f"{text} {link} Reply STOP to end these messages."
 
     assert traces.calls
     everything = traces.all()

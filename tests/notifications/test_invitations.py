@@ -52,7 +52,7 @@ def test_vera_gets_one_message_with_a_link(cast: Cast, twilio: StandIn) -> None:
     bodies = [one.body for one in twilio.store.accepted()]
     assert bodies == [
         "A clinic asks you to join it as a doctor. See which one, and answer, here: "
-        f"http://localhost:8000/invitations/{invitation.token}/"
+        f"http://localhost:8000/invitations/{invitation.token}/ Reply STOP to end these messages."
     ]
 
 

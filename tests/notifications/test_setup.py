@@ -24,13 +24,13 @@ from pytest_django import Settings
 from accounts import languages, people
 from accounts.models import AuditEntry, Clinic, Consent
 from notifications import errors
-from notifications.models import Channel, Event, Inbound, Message, SetupCheck
-from notifications.setup import SECONDS, looking, templates, trying, webhook
-from notifications.setup.webhook import OUTCOMES, Tried
+from notifications.models import BY_STAFF, Channel, Event, Inbound, Message, SetupCheck
+from notifications.setup import looking, templates, trying, webhook
+from notifications.setup.webhook import Tried
 from portal import navigation
 from portal.standin.server import StandIn
 from tests.cast import Cast, build_cast, confirmed_number
-from tests.notifications.conftest import bodies, deliver_all, tell
+from tests.notifications.conftest import ON_A_PHONE, bodies, deliver_all, tell
 from tests.notifications.content_api import ContentApi
 
 PAGE = reverse("message_setup")
@@ -175,11 +175,12 @@ def test_the_page_costs_the_same_however_much_there_is(
 # --- Templates -----------------------------------------------------------------------------------
 def test_every_event_in_every_language_is_listed_with_our_words(ada: Client) -> None:
     page = text_of(ada.get(PAGE))
-    for event in Event:
+    for event in set(Event) - set(BY_STAFF):
         for language in ("en", "es"):
             assert f"{event}.{language} " in page
-    assert "Your clinic has an update for you: {{1}}" in page
-    assert "Su clínica tiene novedades para usted: {{1}}" in page
+    assert f"{Event.URGENT_CALL}." not in page, "a task never travels by WhatsApp"
+    assert ON_A_PHONE in page
+    assert "Su clínica tiene novedades para usted: {{1}} Responda STOP" in page
     assert "{{1}} is your verification code." in page
     assert "case_signed.full" not in page
 
@@ -189,7 +190,8 @@ def test_answers_sent_whole_need_templates_of_their_own(cast: Cast, ada: Client)
     page = text_of(ada.get(PAGE))
     assert "case_signed.full.en" in page
     assert "case_amended.full.es" in page
-    assert "Your doctor has answered. {{2}} To read it with your photos, log in here: {{1}}" in page
+    whole = "Your doctor has answered. {{2}} To read it with your photos, log in here: {{1}} "
+    assert f"{whole}Reply STOP to end these messages." in page
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_twilio_is_asked_what_whatsapp_thinks(
     ada: Client, content: ContentApi, settings: Settings, state: str, said: str
 ) -> None:
     settings.TWILIO_CONTENT_SIDS = {"case_checked.en": HX}
-    content.has(HX, "Your clinic has an update for you:  {{1}}", state)
+    content.has(HX, ON_A_PHONE.replace(": ", ":  "), state)
     assert "Set. Twilio has not been asked yet." in text_of(ada.get(PAGE))
     assert said in text_of(press(ada, "templates"))
     assert {path for path in content.asked if HX in path} == {
@@ -222,7 +224,7 @@ def test_words_that_are_not_ours_are_shown_beside_ours(
     ada: Client, content: ContentApi, settings: Settings
 ) -> None:
     settings.TWILIO_CONTENT_SIDS = {"case_checked": HX}
-    content.has(HX, "Your clinic has an update for you: {{1}}")
+    content.has(HX, ON_A_PHONE)
     page = text_of(press(ada, "templates"))
     assert "Approved by WhatsApp. Its text is ours." in page, "in English"
     assert "Approved by WhatsApp. Its text is not ours." in page, "and for Spanish it is not"
@@ -267,13 +269,21 @@ def test_credentials_twilio_does_not_take(
     assert "Twilio does not accept our credentials." not in text_of(press(ada, "templates"))
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A check gives up after half a second; what it really may take is held at the end."""
+    for module in (templates, trying, webhook):
+        monkeypatch.setattr(module, "SECONDS", 0.5)
+    return 3.0  # by then, on a machine that has other things to do
+
+
 @pytest.mark.parametrize("trouble", ["slow", "500", "503", "nonsense", "a list", "nobody"])
-def test_a_twilio_in_trouble_could_not_be_asked_within_five_seconds_and_breaks_nothing(
-    ada: Client, content: ContentApi, settings: Settings, trouble: str
+def test_a_twilio_in_trouble_could_not_be_asked_in_time_and_breaks_nothing(
+    ada: Client, content: ContentApi, settings: Settings, impatient: float, trouble: str
 ) -> None:
     settings.TWILIO_CONTENT_SIDS = {str(event): f"HX{n:032x}" for n, event in enumerate(Event)}
     if trouble == "slow":
-        content.wait = 3.0
+        content.wait = impatient
     elif trouble.isdigit():
         content.broken = int(trouble)
     elif trouble == "nobody":
@@ -284,11 +294,11 @@ def test_a_twilio_in_trouble_could_not_be_asked_within_five_seconds_and_breaks_n
         content.states = dict.fromkeys(settings.TWILIO_CONTENT_SIDS.values(), "approved")
     began = time.monotonic()
     page = press(ada, "templates")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < impatient
     assert "Twilio could not be asked." in text_of(page)
-    began = time.monotonic()
+    content.asked.clear()
     assert "Twilio could not be asked." in text_of(ada.get(PAGE))
-    assert time.monotonic() - began < 2, "the page itself asks nobody"
+    assert trouble == "slow" or not content.asked, "the page itself asks nobody"
 
 
 def test_without_credentials_nobody_is_asked(
@@ -371,30 +381,23 @@ def test_somebody_elses_server_does_not_pass_for_ours(
     assert webhook.try_it().outcome == "redirected"
 
 
-def test_a_proxy_that_does_not_answer_is_given_up_within_five_seconds(
-    ada: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_that_does_not_answer_is_given_up(
+    ada: Client, monkeypatch: pytest.MonkeyPatch, impatient: float
 ) -> None:
     def hangs(*_args: object, **_options: object) -> HttpResponse:
-        time.sleep(8)
+        time.sleep(impatient + 1)
         raise AssertionError("waited for")
 
     monkeypatch.setattr(requests.Session, "post", hangs)
     began = time.monotonic()
     page = press(ada, "webhook")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < impatient
     assert "No answer in five seconds." in text_of(page)
 
 
 def test_without_a_token_nothing_can_be_signed(settings: Settings) -> None:
     settings.TWILIO_AUTH_TOKEN = ""
     assert webhook.try_it() == Tried("no token")
-
-
-def test_whatever_comes_of_a_check_has_its_words() -> None:
-    assert set(looking.OUTCOMES) == set(OUTCOMES)
-    assert set(looking.SENT) == set(State)
-    mailed = {"ok", "address", "login", "unreachable", "refused", "too slow"}
-    assert set(looking.MAILED) == mailed
 
 
 # --- E-mail and a message to oneself -------------------------------------------------------------
@@ -427,11 +430,13 @@ def test_what_the_mail_server_says_is_said(
     assert SetupCheck.objects.get().found["outcome"] == outcome
 
 
-def test_a_mail_server_that_hangs_is_given_up(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EmailBackend, "send_messages", lambda *_args: time.sleep(8))
+def test_a_mail_server_that_hangs_is_given_up(
+    ada: Client, monkeypatch: pytest.MonkeyPatch, impatient: float
+) -> None:
+    monkeypatch.setattr(EmailBackend, "send_messages", lambda *_args: time.sleep(impatient + 1))
     began = time.monotonic()
     assert "no answer in five seconds" in text_of(press(ada, "mail"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < impatient
 
 
 def with_a_number(cast: Cast) -> None:
@@ -538,9 +543,3 @@ def test_it_is_all_there_in_spanish(cast: Cast, ada: Client) -> None:
     for english in ("Setting up messages", "Missing", "To mend", "Nothing", "Outside 24 hours"):
         assert english not in page
     assert "Fuera de las 24 horas" in page
-
-
-def test_no_check_takes_longer_than_the_page_promises() -> None:
-    assert SECONDS < 5
-    assert webhook.CONNECT + webhook.READ <= SECONDS
-    assert templates.CONNECT + templates.READ <= SECONDS

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import requests
+from django.core.management import call_command
 from pytest_django import Settings
 
 from notifications import twilio_api
@@ -15,6 +17,7 @@ from portal.standin.api import Account
 from portal.standin.content import our_sids, our_templates, sid_of
 from portal.standin.server import StandIn
 from portal.standin.store import FINAL, Message, Store
+from tests.notifications.conftest import ON_A_PHONE
 
 ACCOUNT = Account(sid="AC1", token="secret", sender="+15005550006", sms="+15005550007")
 GOOD = {
@@ -219,7 +222,7 @@ def content(stand_in: StandIn, path: str = "", body: str | None = None) -> reque
 
 def test_a_message_with_a_template_shows_the_templates_words(alone: StandIn) -> None:
     sent = send(alone, GOOD | TEMPLATE).json()
-    assert sent["body"] == "Your clinic has an update for you: http://x/l/t/"
+    assert sent["body"] == ON_A_PHONE.replace("{{1}}", "http://x/l/t/")
     spanish = TEMPLATE | {"ContentSid": sid_of("case_checked", "es")}
     assert send(alone, SMS | spanish).json()["body"].startswith("Su clínica tiene novedades")
     assert set(our_sids().values()) == {template.sid for template in our_templates()}
@@ -268,9 +271,7 @@ def test_twilios_own_client_reads_templates_and_what_whatsapp_thinks_of_them(
     listed = list(client.content.v1.contents.stream(page_size=5))
     assert {row.sid for row in listed} == set(our_sids().values())
     one = client.content.v1.contents(CHECKED)
-    assert one.fetch().types == {
-        "twilio/text": {"body": "Your clinic has an update for you: {{1}}"}
-    }
+    assert one.fetch().types == {"twilio/text": {"body": ON_A_PHONE}}
     assert one.approval_fetch().fetch().whatsapp["status"] == "approved"
     both = list(client.content.v1.content_and_approvals.stream())
     assert {row.approval_requests["category"] for row in both} == {
@@ -281,7 +282,7 @@ def test_twilios_own_client_reads_templates_and_what_whatsapp_thinks_of_them(
 
 
 def test_a_template_can_be_made_and_waits_for_approval(alone: StandIn) -> None:
-    wish = {"friendly_name": "x", "language": "en", "types": {"twilio/text": {"body": "Hi {{1}}"}}}
+    wish = {"friendly_name": "x", "language": "en", "types": {"twilio/text": {"body": "Hi {{1}}!"}}}
     made = content(alone, body=json.dumps(wish))
     assert made.status_code == 201
     sid = made.json()["sid"]
@@ -291,7 +292,39 @@ def test_a_template_can_be_made_and_waits_for_approval(alone: StandIn) -> None:
     assert (asked.status_code, asked.json()["status"]) == (201, "received")
     assert content(alone, f"/{sid}").json()["types"] == wish["types"]
     form = GOOD | {"ContentSid": sid, "ContentVariables": '{"1": "Ana"}'}
-    assert send(alone, form).json()["body"] == "Hi Ana"
+    assert send(alone, form).json()["body"] == "Hi Ana!"
+
+
+@pytest.mark.parametrize("body", ["News: {{1}}", "{{1}} is here", "{{ name }} wrote"])
+def test_whatsapp_approves_nothing_that_begins_or_ends_with_a_variable(
+    alone: StandIn, body: str
+) -> None:
+    wish = {"friendly_name": "x", "language": "en", "types": {"twilio/text": {"body": body}}}
+    sid = content(alone, body=json.dumps(wish)).json()["sid"]
+    approval = f"/{sid}/ApprovalRequests/whatsapp"
+    asked = content(alone, approval, json.dumps({"name": "x", "category": "UTILITY"}))
+    assert (asked.json()["status"], asked.json()["rejection_reason"]) == (
+        "rejected",
+        "INVALID_FORMAT",
+    )
+
+
+def test_our_own_templates_as_the_command_prints_them_can_be_made_and_are_not_turned_down(
+    alone: StandIn, db: None
+) -> None:
+    printed = StringIO()
+    call_command("message_templates", "--json", "--full", stdout=printed)
+    wishes = [json.loads(line) for line in printed.getvalue().splitlines()]
+    assert len(wishes) == len({wish["friendly_name"] for wish in wishes}) == len(our_sids()) - 2
+    for wish in wishes:
+        sid = content(alone, body=json.dumps(wish)).json()["sid"]
+        code = wish["friendly_name"].startswith("number_code")
+        category = "AUTHENTICATION" if code else "UTILITY"
+        approval = f"/{sid}/ApprovalRequests/whatsapp"
+        name = wish["friendly_name"]
+        asked = content(alone, approval, json.dumps({"name": name, "category": category}))
+        assert asked.json()["status"] == "received", wish
+        assert set(content(alone, f"/{sid}").json()["variables"]) == set(wish["variables"])
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,18 @@ from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
 
-from accounts import languages, people, reminders
-from accounts.models import AuditEntry, Consent, SuspensionReason
+from accounts import care, languages, people, reminders
+from accounts.models import AuditEntry, Consent, ContactNumber, Relation, SuspensionReason, User
 from accounts.people import reachable_number
 from accounts.reminder_stop import Reminder
+from notifications import delivery, forgetting, invitations, verification
 from notifications.models import Channel, Event, Inbound, Message
 from portal.standin import keywords
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import ANAS_NUMBER, Cast, build_cast
 from tests.notifications.conftest import SMS_SENDER, bodies, deliver_all, now, tell
-from tests.notifications.test_webhooks import Answer, signed, write
+from tests.notifications.test_webhooks import Answer, report, signed, write
 
 State = Message.State
 
@@ -206,3 +207,121 @@ def test_a_token_of_somebody_elses_making_or_of_nobody_is_no_page(
     people.suspend(cast.bo, cast.root, SuspensionReason.ASKED)
     assert Client().post(path).status_code == 404
     assert reminders.wanted(cast.bo, Reminder.SUN)
+
+
+# --- Whose phone it was, and who else is told there ----------------------------------------------
+def test_who_has_two_numbers_is_told_by_the_one_that_did_not_say_stop(
+    cast: Cast, twilio: StandIn, sms: None, mailoutbox: list[EmailMessage]
+) -> None:
+    second = confirmed(cast.ana, "+447700900199")
+    waits = tell(cast.ana, "case:1")
+    assert waits.address == second, "the number given last"
+    write("STOP", "SMt1", sender=second)
+    deliver_all()
+    assert now(waits).error_code == "opted-out"
+    assert len(mailoutbox) == 1, "what waited for it goes to nobody's other phone"
+    assert tell(cast.ana, "case:2").address == ANAS_NUMBER
+    write("STOP", "SMt2")
+    assert tell(cast.ana, "case:3").channel == Channel.EMAIL
+    write("START", "SMt3", sender=second)
+    assert tell(cast.ana, "case:4").address == second
+    deliver_all()
+    assert {one.number for one in twilio.store.accepted()} == {second}
+
+
+def test_a_stop_of_the_other_number_changes_nothing_for_this_one(cast: Cast) -> None:
+    second = confirmed(cast.ana, "+447700900199")
+    write("STOP", "SMt1")
+    assert tell(cast.ana).address == second
+
+
+def test_a_phone_two_people_share_is_stopped_and_started_for_both(
+    cast: Cast, twilio: StandIn
+) -> None:
+    people.give_consent(cast.bo, Consent.Kind.MESSAGES)
+    confirmed(cast.bo, ANAS_NUMBER)
+    assert {tell(who).channel for who in (cast.ana, cast.bo)} == {Channel.WHATSAPP}
+    write("STOP", "SMt1")
+    deliver_all()
+    assert not bodies(twilio)
+    assert {tell(who, "case:2").channel for who in (cast.ana, cast.bo)} == {Channel.EMAIL}
+    write("START", "SMt2")
+    assert {tell(who, "case:3").channel for who in (cast.ana, cast.bo)} == {Channel.WHATSAPP}
+
+
+def test_a_carers_stop_is_for_the_childs_news_too_and_so_is_their_start(
+    cast: Cast, twilio: StandIn, sms: None, mailoutbox: list[EmailMessage]
+) -> None:
+    child = care.look_after(cast.ana, "Leo Duarte", Relation.CHILD)
+    waits = tell(child)
+    assert (waits.recipient, waits.address) == (cast.ana, ANAS_NUMBER)
+    text("STOP")
+    deliver_all()
+    assert not bodies(twilio)
+    assert [mail.to for mail in mailoutbox] == [[cast.ana.email]]
+    assert tell(child, "case:2").channel == Channel.EMAIL
+    write("START", "SMt2")
+    assert tell(child, "case:3").address == ANAS_NUMBER
+
+
+@pytest.mark.parametrize("when", ["before it is refused", "after, while the text message waits"])
+@pytest.mark.parametrize("who", ["a patient", "a patient with two numbers", "somebody invited"])
+def test_the_next_way_never_rings_a_phone_that_said_stop(
+    cast: Cast, twilio: StandIn, sms: None, mailoutbox: list[EmailMessage], who: str, when: str
+) -> None:
+    phone = ANAS_NUMBER if who == "a patient" else "+447700900199"
+    if who == "a patient with two numbers":
+        confirmed(cast.ana, phone)
+    if who == "somebody invited":
+        invitations.invite(name="Vera", clinic=cast.north, invited_by=cast.ada,
+            e164=phone, email="vera@example.org")  # fmt: skip
+    else:
+        tell(cast.ana)
+    twilio.faults.next.append(Fault("refuse", status=400, code=63003))
+    if when == "before it is refused":
+        # Their STOP arrives while Twilio thinks: nobody has asked for it before the sending.
+        twilio.faults.next[0] = Fault("drop")
+        deliver_all()
+        write("STOP", "SMt1", sender=phone)
+        message = Message.objects.get()
+        report(message, "undelivered", "SMdropped", ErrorCode="63003")
+    else:
+        assert delivery.deliver_due(limit=1) == 1
+        assert Message.objects.get(channel=Channel.SMS).address == phone
+        write("STOP", "SMt1", sender=phone)
+    deliver_all()
+    rung = [one for one in twilio.store.accepted() if not one.by_whatsapp]
+    if who == "a patient with two numbers" and when == "before it is refused":
+        assert [one.number for one in rung] == [ANAS_NUMBER], "the other one did not say so"
+        assert not mailoutbox
+    else:
+        assert not rung
+        assert len(mailoutbox) == 1
+
+
+def test_a_code_asked_for_before_the_stop_is_not_texted_after_it(
+    cast: Cast, twilio: StandIn, sms: None
+) -> None:
+    number = people.add_number(cast.bo, "+447700900199", opt_in=False)
+    verification.send(cast.bo, number)
+    write("STOP", "SMt1", sender=number.e164)
+    deliver_all()
+    assert not bodies(twilio)
+
+
+def test_a_start_that_is_played_again_after_the_account_is_gone_opens_nothing(cast: Cast) -> None:
+    """Twilio's signature has no time in it: who kept an old request could send it again."""
+    write("START", "SMt1")
+    write("STOP", "SMt2")
+    forgetting.forget(cast.ana)
+    people.erase(cast.ana)
+    assert not Inbound.objects.filter(e164=ANAS_NUMBER)
+    write("START", "SMt1")
+    assert people.stopped(ANAS_NUMBER)
+
+
+def confirmed(user: User, e164: str) -> str:
+    """A number of theirs on which they want messages."""
+    number = people.add_number(user, e164, opt_in=True)
+    people.confirm_number(user, number, ContactNumber.Proof.CODE)
+    return e164

@@ -18,7 +18,7 @@ from notifications.texts import render
 from portal.standin.content import our_sids, sid_of
 from portal.standin.server import StandIn
 from tests.cast import Cast
-from tests.notifications.conftest import deliver_all, now, tell
+from tests.notifications.conftest import ON_A_PHONE, deliver_all, now, tell
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates" / "notifications"
 # Planted wherever a person, a clinic or a case could be named.
@@ -53,7 +53,7 @@ def test_every_event_has_its_words_in_every_language(language: str) -> None:
     assert {path.stem for path in (TEMPLATES / language).glob("*.txt")} == {
         *Event.values,
         "email",
-        "sms",
+        "phone",
     }
 
 
@@ -114,7 +114,7 @@ def test_an_approved_template_gets_the_link_alone(
     deliver_all()
     sent = {one.template: one.body for one in twilio.store.accepted()}
     english, spanish = (sid_of("case_checked", language) for language in ("en", "es"))
-    assert sent[english] == f"Your clinic has an update for you: {link}"
+    assert sent[english] == ON_A_PHONE.replace("{{1}}", link)
     assert sent[spanish].startswith("Su clínica tiene novedades para usted: http")
     assert set(sent) == {english, spanish}
 
