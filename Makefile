@@ -5,6 +5,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
+# The tests and the demo start dozens of processes: none of them shall compile the portal anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint bench lock clean
 .DEFAULT_GOAL := help

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,13 @@ def further(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another clinic's folder: other pictures of other lesions, under other names."""
     folder = tmp_path_factory.mktemp("further") / "data"
     return make_folder(folder, lesions=10, clinic="F", first_seed=5000)
+
+
+@pytest.fixture(scope="session")
+def soon_settled() -> Iterator[None]:
+    """Three batches settle the statistics of a network that has seen a dozen."""
+    from training import finetune  # needs TensorFlow
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(finetune, "SETTLING", 3)
+        yield
