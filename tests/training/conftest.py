@@ -10,6 +10,7 @@ import pytest
 
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
+from training.cli import main
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
@@ -48,6 +49,14 @@ def make_folder(folder: Path, lesions: int, clinic: str = "", first_seed: int = 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("drawn") / "data", lesions=10)
+
+
+@pytest.fixture(scope="session")
+def parted(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the split of ``drawn``. Who works in one takes a copy."""
+    work = tmp_path_factory.mktemp("parted")
+    assert main(["split", str(drawn), "--work", str(work)]) == 0
+    return work
 
 
 @pytest.fixture

@@ -27,15 +27,14 @@ from training.labels import pack_labels
 from training.run import Material, open_material
 from training.settings import applied
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
 LABELS, HARMFUL = pack_labels("skin")
 TINY = ["--arch", "tiny", "--side", "32"]
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("work")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
-    return work
+def work(parted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="module")

@@ -36,10 +36,8 @@ TEACHING = ["--epochs", "3", "--teach"]
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("fit")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
-    return work
+def work(parted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
 
 
 def fit(drawn: Path, work: Path, name: str, *more: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -33,10 +34,8 @@ SMALL = ["--archs", "tiny", "--side", "32"]
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("work")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
-    return work
+def work(parted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
 
 
 @pytest.fixture(autouse=True)
