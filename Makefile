@@ -26,7 +26,7 @@ demo: $(VENV)/.demo
 	  $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)")
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check
