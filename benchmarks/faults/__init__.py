@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=18, help="of inference workers, in total")
     parser.add_argument("--times", type=int, default=2, help="how often each other fault happens")
     parser.add_argument("--seconds", type=int, default=40, help="of restarting everything in turn")
-    parser.add_argument("--rate", type=float, help="cases a second that are sent (2; short: 0.7)")
+    parser.add_argument("--rate", type=float, help="cases a second that are sent (2; short: 1)")
     parser.add_argument("--only", default="", help=f"of {', '.join(FAULTS)}; with commas between")
     parser.add_argument("--short", action="store_true", help="as in the tests: once or twice each")
     parser.add_argument(
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> Report:
     chosen = chosen_faults(options.only, short=options.short)
     sizes = Sizes(options.kills, options.times, options.seconds, short=options.short)
     report = Report("R1", "lost and doubled when processes are killed (a client's journal)")
-    rate = options.rate or (0.7 if options.short else 2.0)
+    rate = options.rate or (1.0 if options.short else 2.0)
     with Rig() as rig:
         from benchmarks.faults import ours, rivals  # they need Django set up
 
