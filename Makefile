@@ -5,6 +5,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
+# The tests and the demo start dozens of processes: none of them shall compile the portal anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint bench lock clean
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ demo: $(VENV)/.demo
 	  $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)")
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

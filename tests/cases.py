@@ -68,10 +68,11 @@ def ordinary() -> Image.Image:
     return image
 
 
-def beside(seed: int = 1, *, phone: bool = False) -> Image.Image:
-    """A drawn photo with its mark on the left edge."""
-    whole = draw(seed, kind="mel", phone=phone, skin_tone=2, hair=0, size=(1200, 900))
-    return whole.crop((600, 225, 1200, 675))
+def beside(seed: int = 1, *, phone: bool = False, wide: int = 1200) -> Image.Image:
+    """A drawn photo with its mark on the left edge: a quarter of one ``wide`` pixels wide."""
+    high = wide * 3 // 4
+    whole = draw(seed, kind="mel", phone=phone, skin_tone=2, hair=0, size=(wide, high))
+    return whole.crop((wide // 2, high // 4, wide, high * 3 // 4))
 
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> io.BytesIO:

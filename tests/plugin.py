@@ -15,11 +15,30 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from portal.machine.servers import Postgres, Redis
 
 # With ``-n 2`` each process has servers of its own. It inherits what the first one set below, so
 # that one keeps what was there before.
 BEFORE = "LENTIGO_TESTS_ENVIRONMENT"
+# Each takes minutes. A process takes a whole file, so these begin: none is left alone at the end.
+LONGEST = (
+    "tests/diagnoses/test_killed_workers.py",
+    "tests/training/test_fit.py",
+    "tests/training/test_architectures.py",
+    "tests/benchmarks/test_faults.py",
+    "tests/training/test_tune.py",
+    "tests/test_story.py",
+    "tests/test_accessibility.py",
+    "tests/test_whole_way.py",
+    "tests/test_viewer.py",
+    "tests/training/test_crossval.py",
+    "tests/diagnoses/test_states_machine.py",
+    "tests/test_workbench_story.py",
+    "tests/portal/test_machine.py",
+    "tests/training/test_metadata.py",
+)
 if before := os.environ.pop(BEFORE, ""):
     kept = json.loads(before)
     for name in set(os.environ) - set(kept):
@@ -63,6 +82,14 @@ os.environ.update(
 Path(os.environ["STATIC_ROOT"]).mkdir()  # WhiteNoise looks for it
 for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DEMO", "TWILIO_CONTENT_SIDS"):
     os.environ.pop(name, None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files, the longest are the first to be given out."""
+    if hasattr(config, "workerinput"):
+        turn = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: turn.get(item.nodeid.split("::")[0], len(turn)))
 
 
 def stop_and_clear() -> None:

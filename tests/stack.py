@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
@@ -40,6 +41,12 @@ def eventually(check: Callable[[], bool], seconds: float = 20, what: str = "it")
         time.sleep(0.05)
 
 
+class QuickArgon2(Argon2PasswordHasher):
+    """Argon2 at its cheapest. Who checks a password reads from the hash how it was made."""
+
+    time_cost, memory_cost, parallelism = 1, 8, 1
+
+
 @pytest.fixture(scope="session")
 def collected_static() -> None:
     """What collectstatic makes of the real settings, which the web process serves."""
@@ -60,7 +67,7 @@ def live_stack(
 ) -> Iterator[Stack]:
     """A stack on this test's database and pictures, with the shipped model active."""
     # Passwords that the web process can check: it knows the tests' fast hasher not.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["tests.stack.QuickArgon2"]
     call_command("register_model", verbosity=0)
     stack = Stack(
         tmp_path / "logs",

@@ -271,3 +271,9 @@ def test_nothing_committed_names_the_machine_it_was_written_on() -> None:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".html", ".js", ".css", ""}:
             found = places.search(path.read_text(errors="ignore"))
             assert found is None, f"{name_of(path)} names {found and found[0]}"
+
+
+def test_the_tests_that_begin_are_there() -> None:
+    from tests.plugin import LONGEST
+
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []

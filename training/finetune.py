@@ -69,6 +69,8 @@ def fine_tune(
         loss=(TaughtCrossEntropy if teachers else AdjustedCrossEntropy)(shares, config),
         jit_compile=JIT,
     )
+    # Made inside the first step, the optimizer's variables would have that step traced twice.
+    trainee.optimizer.build(trainee.trainable_variables)
     keep = keras.callbacks.BackupAndRestore(
         str(run / BACKUP),
         double_checkpoint=True,  # killed while it writes, the epoch before is still there

@@ -71,6 +71,7 @@ def train_head(
         loss=AdjustedCrossEntropy(shares, config),
         jit_compile=JIT,
     )
+    model.optimizer.build(model.trainable_variables)  # not in the first step: traced once then
     model.fit(
         features,
         one_hot(targets, len(config.labels)),

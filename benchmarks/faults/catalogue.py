@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WORKER_PLACES = ("after_claim", "after_decode", "after_predict", "before_commit", "after_commit")
+# The others in the short form too would say what tests/diagnoses/test_killed_workers.py says.
+IN_SHORT = ("after_predict", "after_commit")
 WEB_PLACES = ("after_files", "after_submit")
 DAMAGES, POISONS = 5, 3
 
@@ -19,7 +21,7 @@ class Fault:
 
 FAULTS = {
     "kill_random": Fault("kills"),
-    **{f"kill_{place}": Fault("kills") for place in WORKER_PLACES},
+    **{f"kill_{place}": Fault("kills", place in IN_SHORT) for place in WORKER_PLACES},
     **{f"web_{place}": Fault("times") for place in WEB_PLACES},
     "hang": Fault("times"),
     "zombie": Fault("times"),

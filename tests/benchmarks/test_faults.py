@@ -21,8 +21,6 @@ SHORT = [name for name, fault in FAULTS.items() if fault.in_short]
 # What must have been seen, or the fault did not happen as its name says.
 PROOF = {
     "kill_random": "orphaned_rows",
-    "kill_after_claim": "orphaned_rows",
-    "kill_after_decode": "orphaned_rows",
     "kill_after_predict": "orphaned_rows",
     "web_after_submit": "found_again",
     "hang": "ended_by_watchdog",

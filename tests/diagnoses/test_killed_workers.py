@@ -52,7 +52,7 @@ def assert_nothing_lost_or_doubled(cases: list[Case]) -> None:
 
 def test_kill_9_in_the_middle_of_real_work(live_stack: Stack) -> None:
     cast = build_cast()
-    cases = [submitted(cast.ana) for _ in range(60)]
+    cases = [submitted(cast.ana) for _ in range(40)]
     live_stack.start("inference", "inference-2")
     orphaned = 0
     for killed in ("inference", "inference-2", "inference"):
@@ -89,7 +89,7 @@ def test_a_worker_stopped_past_its_lease_is_refused(live_stack: Stack) -> None:
     """The zombie wakes up with an answer to a question somebody else has answered since."""
     cast = build_cast()
     live_stack.start("inference", SCORING_LEASE_SECONDS="2")
-    cases = [submitted(cast.ana) for _ in range(40)]
+    cases = [submitted(cast.ana) for _ in range(12)]
     eventually(lambda: Scoring.objects.waiting().filter(token__isnull=False).exists())
     send(live_stack, "inference", signal.SIGSTOP)
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
+from training.cli import main
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
@@ -49,6 +51,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("drawn") / "data", lesions=10)
 
 
+@pytest.fixture(scope="session")
+def parted(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the split of ``drawn``. Who works in one takes a copy."""
+    work = tmp_path_factory.mktemp("parted")
+    assert main(["split", str(drawn), "--work", str(work)]) == 0
+    return work
+
+
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """A folder of one's own, to spoil."""
@@ -60,3 +70,13 @@ def further(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another clinic's folder: other pictures of other lesions, under other names."""
     folder = tmp_path_factory.mktemp("further") / "data"
     return make_folder(folder, lesions=10, clinic="F", first_seed=5000)
+
+
+@pytest.fixture(scope="session")
+def soon_settled() -> Iterator[None]:
+    """Three batches settle the statistics of a network that has seen a dozen."""
+    from training import finetune  # needs TensorFlow
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(finetune, "SETTLING", 3)
+        yield

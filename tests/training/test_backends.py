@@ -29,6 +29,7 @@ from training.config import Config
 from training.run import load_network
 
 data, work = sys.argv[1:]
+finetune.SETTLING = 3
 fit = ["fit", data, "--work", work, "--arch", "tiny", "--side", "32", "--train-side", "32"]
 fit += ["--epochs", "2", "--batch", "16", "--patience", "5"]
 

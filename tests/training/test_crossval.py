@@ -27,15 +27,14 @@ from training.labels import pack_labels
 from training.run import Material, open_material
 from training.settings import applied
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
 LABELS, HARMFUL = pack_labels("skin")
 TINY = ["--arch", "tiny", "--side", "32"]
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("work")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
-    return work
+def work(parted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="module")
@@ -297,13 +296,19 @@ def test_what_cannot_be_done_is_named(
     assert said in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def whole_run(drawn: Path, work: Path, soon_settled: None) -> Path:
+    run = work / "run"
+    small = [*TINY, "--train-side", "32", "--epochs", "1", "--batch", "16"]
+    assert main(["fit", str(drawn), "--work", str(work), "--run", str(run), *small]) == 0
+    return run
+
+
 def test_a_whole_run_is_repeated_in_every_fold(
-    crossval: Callable[..., dict[str, Any]], drawn: Path, work: Path
+    crossval: Callable[..., dict[str, Any]], work: Path, whole_run: Path
 ) -> None:
     """Fine-tuning in each fold, without the test part, and a fold that is done is not redone."""
-    small = [*TINY, "--train-side", "32", "--epochs", "1", "--batch", "16"]
-    assert main(["fit", str(drawn), "--work", str(work), "--run", str(work / "run"), *small]) == 0
-    found = crossval("--full", str(work / "run"), "-k", "2")
+    found = crossval("--full", str(whole_run), "-k", "2")
     assert "whole training of run is repeated" in found["note"]
     assert found["metrics"]["bmca"]["folds"] == 2
     folds = sorted((work / "crossval-run-2-7").glob("fold-*"))
@@ -314,15 +319,13 @@ def test_a_whole_run_is_repeated_in_every_fold(
 
 
 def test_a_run_that_goes_on_from_another_is_not_repeated(
-    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, work: Path, whole_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = [*TINY, "--train-side", "32", "--epochs", "1", "--batch", "16"]
-    assert main(["fit", str(drawn), "--work", str(work), "--run", str(work / "one"), *small]) == 0
-    replace(Config.load(work / "one"), started_from="0" * 64).save(work / "two")
+    replace(Config.load(whole_run), started_from="0" * 64).save(work / "two")
     capsys.readouterr()
     command = ["crossval", str(drawn), "--work", str(work), "-k", "2"]
     assert main([*command, "--full", str(work / "two")]) == 2
     assert "goes on from another one" in capsys.readouterr().err
-    replace(Config.load(work / "one"), teachers=("0" * 64,)).save(work / "two")
+    replace(Config.load(whole_run), teachers=("0" * 64,)).save(work / "two")
     assert main([*command, "--full", str(work / "two")]) == 2
     assert "had teachers" in capsys.readouterr().err

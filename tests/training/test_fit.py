@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,17 +26,18 @@ from training.network import build, norms, rescale_norms, settle_norms
 from training.operating import log_prior, put_prior_back
 from training.run import load_network, open_further, open_material
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
 SMALL = [
-    *("--arch", "tiny", "--side", "64", "--train-side", "32", "64@2"),
+    *("--arch", "tiny", "--side", "64", "--train-side", "32"),
     *("--batch", "16", "--head-epochs", "8"),
 ]
+GROWING = ["--train-side", "32", "64@2", "--epochs", "4"]
+TEACHING = ["--epochs", "3", "--teach"]
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("fit")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
-    return work
+def work(parted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
 
 
 def fit(drawn: Path, work: Path, name: str, *more: str) -> Path:
@@ -43,6 +45,36 @@ def fit(drawn: Path, work: Path, name: str, *more: str) -> Path:
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(run), *SMALL, *more]
     assert main(arguments) == 0
     return run
+
+
+# A run takes ten seconds. These are finished and only looked at; who changes one takes a copy.
+
+
+@pytest.fixture(scope="module")
+def plain(drawn: Path, work: Path, soon_settled: None) -> Path:
+    return fit(drawn, work, "plain", "--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def another_seed(drawn: Path, work: Path, soon_settled: None) -> Path:
+    return fit(drawn, work, "another-seed", "--epochs", "2", "--seed", "8")
+
+
+@pytest.fixture(scope="module")
+def grown(drawn: Path, work: Path, soon_settled: None) -> Path:
+    return fit(drawn, work, "grown", *GROWING)
+
+
+@pytest.fixture(scope="module")
+def everything(drawn: Path, work: Path, soon_settled: None) -> Path:
+    """Trained on the validation part too."""
+    return fit(drawn, work, "sees-more", "--epochs", "1", "--with-validation")
+
+
+@pytest.fixture(scope="module")
+def taught(drawn: Path, work: Path, plain: Path, another_seed: Path) -> Path:
+    masters = ["--teacher", str(plain), str(another_seed)]
+    return fit(drawn, work, "taught", *masters, *TEACHING, "0.5")
 
 
 def weights(run: Path) -> list[np.ndarray]:
@@ -68,17 +100,17 @@ def die_after(epoch: int) -> Callable[..., None]:
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
-    drawn: Path, work: Path
+    drawn: Path, work: Path, plain: Path, another_seed: Path
 ) -> None:
-    one, other = (weights(fit(drawn, work, name, "--epochs", "3")) for name in ("one", "two"))
+    one, other = weights(plain), weights(fit(drawn, work, "again", "--epochs", "2"))
     for first, second in zip(one, other, strict=True):
         np.testing.assert_array_equal(first, second)
-    third = weights(fit(drawn, work, "three", "--epochs", "3", "--seed", "8"))
+    third = weights(another_seed)
     assert any(not np.array_equal(a, b) for a, b in zip(one, third, strict=True))
 
 
-def test_views_grow_and_every_epoch_is_noted(drawn: Path, work: Path) -> None:
-    noted = history(fit(drawn, work, "grown", "--epochs", "4"))
+def test_views_grow_and_every_epoch_is_noted(grown: Path) -> None:
+    noted = history(grown)
     assert [entry["side"] for entry in noted] == [32, 32, 64, 64]
     assert [entry["epoch"] for entry in noted] == [1, 2, 3, 4]
     assert all(0 <= entry["bmca"] <= 1 and np.isfinite(entry["loss"]) for entry in noted)
@@ -86,16 +118,15 @@ def test_views_grow_and_every_epoch_is_noted(drawn: Path, work: Path) -> None:
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_killed_while_the_views_are_small_or_as_they_grow_it_ends_the_same(
-    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+    drawn: Path, work: Path, grown: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    whole = fit(drawn, work, f"whole{epoch}", "--epochs", "4")
     with monkeypatch.context() as patched:
         patched.setattr(finetune._Watch, "on_epoch_end", die_after(epoch))
         with pytest.raises(KeyboardInterrupt):
-            fit(drawn, work, f"killed{epoch}", "--epochs", "4")
-    again = fit(drawn, work, f"killed{epoch}", "--epochs", "4")
+            fit(drawn, work, f"killed{epoch}", *GROWING)
+    again = fit(drawn, work, f"killed{epoch}", *GROWING)
     assert [e["epoch"] for e in history(again)] == [1, 2, 3, 4]
-    for first, second in zip(weights(whole), weights(again), strict=True):
+    for first, second in zip(weights(grown), weights(again), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
@@ -107,23 +138,21 @@ def test_the_running_statistics_keep_up_with_the_weights() -> None:
     assert {layer.momentum for layer in norms(network)} == {finetune.MOMENTUM}
 
 
-def test_killed_after_its_last_epoch_it_ends_the_same(drawn: Path, work: Path) -> None:
-    run = fit(drawn, work, "late", "--epochs", "2")
-    whole = weights(run)
+def test_killed_after_its_last_epoch_it_ends_the_same(drawn: Path, work: Path, plain: Path) -> None:
+    run = Path(shutil.copytree(plain, work / "late"))
     (run / "network.weights.h5").unlink()
     fit(drawn, work, "late", "--epochs", "2")
-    for first, second in zip(whole, weights(run), strict=True):
+    for first, second in zip(weights(plain), weights(run), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
 def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
-    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, work: Path, plain: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = fit(drawn, work, "first", "--epochs", "2")
-    before = weights(first)
-    further = fit(drawn, work, "further", "--from", str(first), "--epochs", "1")
+    before = weights(plain)
+    further = fit(drawn, work, "further", "--from", str(plain), "--epochs", "1")
     config = Config.load(further)
-    assert config.started_from == file_sha256(first / "network.weights.h5")
+    assert config.started_from == file_sha256(plain / "network.weights.h5")
     assert [entry["epoch"] for entry in history(further)] == [1]
     begun = build("tiny", 7, 64)
     begun.load_weights(further / "head.weights.h5")
@@ -133,28 +162,28 @@ def test_a_finished_run_is_trained_further_with_a_schedule_of_its_own(
 
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
     capsys.readouterr()
-    assert main([*arguments, "--from", str(first), "--arch", "custom"]) == 2
-    assert "'first' was made with another arch" in capsys.readouterr().err
-    smaller = fit(drawn, work, "smaller", "--from", str(first), "--epochs", "1", "--side", "32")
-    assert (Config.load(first).side, Config.load(smaller).side) == (64, 32)
+    assert main([*arguments, "--from", str(plain), "--arch", "custom"]) == 2
+    assert "'plain' was made with another arch" in capsys.readouterr().err
+    smaller = fit(drawn, work, "smaller", "--from", str(plain), "--epochs", "1", "--side", "32")
+    assert (Config.load(plain).side, Config.load(smaller).side) == (64, 32)
     assert main([*arguments, "--from", str(work / "nowhere")]) == 2
     assert "'nowhere' is not a run" in capsys.readouterr().err.replace(str(work) + "/", "")
     assert not (work / "no").exists()
     with pytest.raises(SystemExit):
-        main([*arguments, "--from", str(first), "--weights", "none"])
+        main([*arguments, "--from", str(plain), "--weights", "none"])
     assert "not allowed with argument" in capsys.readouterr().err
 
 
-def test_a_run_learns_what_its_teachers_say_of_the_same_view(drawn: Path, work: Path) -> None:
-    masters = [
-        fit(drawn, work, f"master{seed}", "--epochs", "2", "--seed", str(seed)) for seed in (1, 2)
-    ]
+def test_a_run_learns_what_its_teachers_say_of_the_same_view(
+    drawn: Path, work: Path, plain: Path, another_seed: Path, taught: Path
+) -> None:
+    masters = (plain, another_seed)
     before = [weights(master) for master in masters]
-    given = ["--epochs", "3", "--teacher", *map(str, masters), "--teach"]
-    taught, whole = (fit(drawn, work, f"taught{share}", *given, share) for share in ("0.5", "1"))
+    given = ["--teacher", *map(str, masters), *TEACHING, "1"]
+    whole = fit(drawn, work, "wholly-taught", *given)
     config = Config.load(whole)
     assert config.teachers == tuple(file_sha256(one / "network.weights.h5") for one in masters)
-    assert (config.teach, Config.load(masters[0]).teach) == (1.0, 0.0)
+    assert (config.teach, Config.load(taught).teach, Config.load(plain).teach) == (1.0, 0.5, 0.0)
     for master, old in zip(masters, before, strict=True):
         for own, there in zip(old, weights(master), strict=True):
             np.testing.assert_array_equal(own, there)
@@ -164,33 +193,36 @@ def test_a_run_learns_what_its_teachers_say_of_the_same_view(drawn: Path, work: 
 
 
 def test_killed_while_it_is_taught_it_ends_the_same(
-    drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+    drawn: Path,
+    work: Path,
+    plain: Path,
+    another_seed: Path,
+    taught: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given = ["--epochs", "3", "--teacher", str(fit(drawn, work, "master", "--epochs", "1"))]
-    whole = fit(drawn, work, "taught", *given)
+    given = ["--teacher", str(plain), str(another_seed), *TEACHING, "0.5"]
     with monkeypatch.context() as patched:
         patched.setattr(finetune._Watch, "on_epoch_end", die_after(1))
         with pytest.raises(KeyboardInterrupt):
             fit(drawn, work, "taught-killed", *given)
     again = fit(drawn, work, "taught-killed", *given)
     assert [entry["epoch"] for entry in history(again)] == [1, 2, 3]
-    for first, second in zip(weights(whole), weights(again), strict=True):
+    for first, second in zip(weights(taught), weights(again), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
 def test_what_a_run_may_not_build_on_is_refused(
-    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, work: Path, everything: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "no"), *SMALL]
-    everything = str(fit(drawn, work, "sees-more", "--epochs", "1", "--with-validation"))
-    unfinished = work / "unfinished"
-    replace(Config.load(Path(everything)), parts=("fit",)).save(unfinished)
+    knowing, unfinished = str(everything), work / "unfinished"
+    replace(Config.load(everything), parts=("fit",)).save(unfinished)
     for options, said in (
-        (["--teacher", everything], "'sees-more' saw pictures that are not to train here"),
-        (["--from", everything], "'sees-more' saw pictures that are not to train here"),
+        (["--teacher", knowing], "'sees-more' saw pictures that are not to train here"),
+        (["--from", knowing], "'sees-more' saw pictures that are not to train here"),
         (["--teacher", str(unfinished)], "its training never finished"),
         (["--teacher", str(work / "nowhere")], "is not a run"),
-        (["--with-validation", "--teacher", everything, "--frozen"], "Teachers need fine-tuning"),
+        (["--with-validation", "--teacher", knowing, "--frozen"], "Teachers need fine-tuning"),
         (["--teach", "0.5"], "--teach needs a --teacher"),
     ):
         capsys.readouterr()
@@ -198,7 +230,7 @@ def test_what_a_run_may_not_build_on_is_refused(
         assert said in capsys.readouterr().err
         assert not (work / "no").exists()
     with pytest.raises(SystemExit):
-        main([*arguments, "--teacher", everything, "--teach", "1.5"])
+        main([*arguments, "--teacher", knowing, "--teach", "1.5"])
     assert "1.5 is not a share" in capsys.readouterr().err
 
 
@@ -222,27 +254,28 @@ def test_a_taught_label_is_part_the_teachers_word() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_shorter_arithmetic_trains_weights_of_full_length(drawn: Path, work: Path) -> None:
+def test_shorter_arithmetic_trains_weights_of_full_length(
+    drawn: Path, work: Path, plain: Path
+) -> None:
     short = fit(drawn, work, "short", "--epochs", "2", "--precision", "mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
     found = weights(short)
     assert {weight.dtype for weight in found} == {np.dtype(np.float32)}
-    full = weights(fit(drawn, work, "full", "--epochs", "2"))
+    full = weights(plain)
     assert any(not np.array_equal(a, b) for a, b in zip(found, full, strict=True))
     for one, other in zip(found, full, strict=True):
         np.testing.assert_allclose(one, other, atol=0.2)
 
 
 def test_killed_while_it_writes_an_epoch_it_goes_on_from_the_one_before(
-    drawn: Path, work: Path
+    drawn: Path, work: Path, plain: Path
 ) -> None:
-    run = fit(drawn, work, "torn", "--epochs", "3")
-    whole = weights(run)
+    run = Path(shutil.copytree(plain, work / "torn"))
     (run / "network.weights.h5").unlink()
     latest = run / finetune.BACKUP / "latest.weights.h5"
     latest.write_bytes(latest.read_bytes()[:1000])
-    fit(drawn, work, "torn", "--epochs", "3")
-    for first, second in zip(whole, weights(run), strict=True):
+    fit(drawn, work, "torn", "--epochs", "2")
+    for first, second in zip(weights(plain), weights(run), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
@@ -277,11 +310,10 @@ def test_it_stops_early_and_keeps_the_best_epoch(
 
 
 def test_the_validation_part_may_train_once_settings_are_chosen(
-    drawn: Path, work: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, work: Path, everything: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = fit(drawn, work, "all", "--epochs", "1", "--with-validation")
-    assert Config.load(run).parts == ("fit", "validation")
-    assert "bmca" not in history(run)[0], "what trains cannot judge"
+    assert Config.load(everything).parts == ("fit", "validation")
+    assert "bmca" not in history(everything)[0], "what trains cannot judge"
     capsys.readouterr()
     arguments = ["fit", str(drawn), "--work", str(work), "--run", str(work / "x"), *SMALL]
     assert main([*arguments, "--with-validation", "--patience", "3"]) == 2

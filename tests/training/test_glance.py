@@ -37,7 +37,7 @@ def examples() -> Examples:
     for seed in range(24):
         picture = draw(seed, kind=KINDS[seed % 4], size=(320, 240))
         found.add(Row(f"i{seed}", "nv", f"lesion{seed}", Path("-")), picture, None)
-        found.beside.setdefault("fit", []).append(placement(seen(beside(seed + 1))))
+        found.beside.setdefault("fit", []).append(placement(seen(beside(seed + 1, wide=480))))
     return found
 
 

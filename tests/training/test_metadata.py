@@ -272,7 +272,7 @@ FAST = ("--folds", "2", "--repeats", "1", "--resamples", "20")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawings with a split, of which the test part's pictures are then deleted."""
     home = tmp_path_factory.mktemp("metadata")
-    data = make_folder(home / "data", lesions=24)
+    data = make_folder(home / "data", lesions=16)
     assert main(["split", str(data), "--work", str(home)]) == 0
     split = json.loads((home / "split.json").read_text())
     for image in split["parts"]["test"]:

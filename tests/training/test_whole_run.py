@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from training.openings import open_test_part
 from training.release import gate_verdict
 from training.tables import shown
 
+pytestmark = pytest.mark.usefixtures("soon_settled")
 SMALL = [
     *("--arch", "tiny", "--side", "32", "--train-side", "32", "--epochs", "3"),
     *("--batch", "16", "--head-epochs", "20"),
@@ -47,10 +49,11 @@ SMALL = [
 
 
 @pytest.fixture(scope="module")
-def work(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(
+    drawn: Path, parted: Path, tmp_path_factory: pytest.TempPathFactory, soon_settled: None
+) -> Path:
     """A workspace with a split and a trained run."""
-    work = tmp_path_factory.mktemp("work")
-    assert main(["split", str(drawn), "--work", str(work)]) == 0
+    work = Path(shutil.copytree(parted, tmp_path_factory.mktemp("work"), dirs_exist_ok=True))
     assert main(["fit", str(drawn), "--work", str(work), "--run", str(work / "run"), *SMALL]) == 0
     return work
 
