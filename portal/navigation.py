@@ -38,7 +38,6 @@ DOCTOR: Pages = (
 ADMIN: Pages = (
     (_("Admin"), "admin:index"),
     (_("Messages"), "staff_messages"),
-    (_("Setting up messages"), "message_setup"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

@@ -5,6 +5,7 @@ The live counterpart, with real logs, addresses and Valkey, is ``tests/test_trac
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as drawn
 from hypothesis import strategies as st
 
 from accounts.models import Clinic, User
-from notifications import delivery, twilio_api
-from notifications.models import Event, Invitation, Link, Message, NumberCode
+from notifications import delivery, full_report, twilio_api
+from notifications.models import Channel, Event, Invitation, Link, Message, NumberCode
 from notifications.texts import Words, render
 from portal.standin.server import StandIn
 from tests.cast import ANAS_NUMBER, Cast
@@ -28,6 +30,11 @@ UNTIL = datetime(2030, 5, 7, 9, 0, tzinfo=UTC)
 TOKEN, CODE = "R" * 22, uuid.UUID(int=7)
 # What a request to Twilio may carry besides the two numbers.
 MAY_TRAVEL = {"To", "From", "Body", "ContentSid", "ContentVariables", "StatusCallback"}
+# Pairs of people for each event, language and way: there are more than a hundred of those.
+# How long one takes says nothing here, and a busy machine takes long.
+FEW = drawn(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The events that an answer may come with whole.
+WITH_ANSWER = [Event.CASE_SIGNED, Event.CASE_AMENDED]
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class Known:
     clinic: str
     about: str
     path: str
+    answer: str  # a doctor's words, wherever they were left waiting
+
+
+SOMEBODY = Known("a", "a@example.org", "+4477009001", "b", "c", "/d", "e")
 
 
 def knowledge() -> st.SearchStrategy[Known]:
@@ -52,11 +63,17 @@ def knowledge() -> st.SearchStrategy[Known]:
         clinic=words,
         about=words,
         path=words.map(lambda said: f"/{said}"),
+        answer=words,
     )
 
 
-def message_about(known: Known, event: Event, language: str) -> Message:
-    """A message none of whose rows is saved, so that a thousand of them take no time."""
+def message_about(
+    known: Known, event: Event, language: str, channel: Channel = Channel.WHATSAPP
+) -> Message:
+    """A message none of whose rows is saved, so that a thousand of them take no time.
+
+    Its clinic has not asked for whole answers: the words that wait in the row must not matter.
+    """
     clinic = Clinic(name=known.clinic)
     person = User(pk=1, name=known.name, email=known.email, clinic=clinic, language=language)
     carries: dict[str, Any] = {}
@@ -73,16 +90,19 @@ def message_about(known: Known, event: Event, language: str) -> Message:
         pk=CODE,
         event=event,
         about=known.about,
+        channel=channel,
         recipient=person,
-        address=known.number,
+        address=known.email if channel == Channel.EMAIL else known.number,
         error=known.name,
         language=language,
+        words=known.answer,
         **carries,
     )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("event", Event.values)
+@FEW
 @given(one=knowledge(), other=knowledge())
 def test_two_people_are_told_in_the_same_words(
     event: str, language: str, one: Known, other: Known
@@ -93,29 +113,97 @@ def test_two_people_are_told_in_the_same_words(
 
 def test_the_languages_do_differ_and_so_do_links() -> None:
     """The property is not held by saying nothing."""
-    known = Known("a", "a@example.org", "+4477009001", "b", "c", "/d")
-    said = {name: render(message_about(known, Event.CASE_SIGNED, name)).text for name in LANGUAGES}
+    said = {
+        name: render(message_about(SOMEBODY, Event.CASE_SIGNED, name)).text for name in LANGUAGES
+    }
     assert len(set(said.values())) == len(LANGUAGES) > 1
     assert all(TOKEN in text for text in said.values())
 
 
 @pytest.mark.parametrize("event", Event.values)
-@pytest.mark.parametrize("with_template", [True, False])
+@pytest.mark.parametrize("way", ["template", "text", "sms"])
+@FEW
 @given(one=knowledge(), other=knowledge())
 def test_twilio_is_told_the_same_of_two_people_but_their_number(
-    event: str, with_template: bool, one: Known, other: Known
+    event: str, way: str, one: Known, other: Known
 ) -> None:
+    channel = Channel.SMS if way == "sms" else Channel.WHATSAPP
     sent: list[dict[str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(twilio_api, "client", lambda: Recorder(sent))
-        sids = {event: "HX" + "0" * 32} if with_template else {}
+        sids = {event: "HX" + "0" * 32} if way == "template" else {}
         patch.setattr(settings, "TWILIO_CONTENT_SIDS", sids)
         for who in (one, other):
-            message = message_about(who, Event(event), "en")
-            words = render(message)
-            twilio_api.by_whatsapp(message, words.text, words.variable)
-    assert [form.pop("to") for form in sent] == [f"whatsapp:{who.number}" for who in (one, other)]
+            message = message_about(who, Event(event), "en", channel)
+            SENDERS_OF_TWILIO[channel](message, render(message))
+    before = "" if way == "sms" else "whatsapp:"
+    assert [form.pop("to") for form in sent] == [f"{before}{who.number}" for who in (one, other)]
     assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize("event", WITH_ANSWER)
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("way", ["template", "text", "sms", "email"])
+@FEW
+@given(one=knowledge(), other=knowledge())
+def test_a_whole_answer_differs_in_its_words_and_goes_by_whatsapp_alone(
+    event: Event, language: str, way: str, one: Known, other: Known
+) -> None:
+    """As if both had asked for it: nothing else of theirs comes along, and no other way opens."""
+    channel = Channel(way) if way in ("sms", "email") else Channel.WHATSAPP
+    sent: list[dict[str, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(full_report, "wanted", lambda _reader: True)
+        patch.setattr(full_report, "_wrote_lately", lambda _number: way == "text")
+        patch.setattr(twilio_api, "client", lambda: Recorder(sent))
+        sids = {f"{event}.full": "HX" + "1" * 32} if way == "template" else {}
+        patch.setattr(settings, "TWILIO_CONTENT_SIDS", sids)
+        said = []
+        for who in (one, other):
+            message = message_about(who, event, language, channel)
+            said.append(render(message))
+            if channel != Channel.EMAIL:
+                SENDERS_OF_TWILIO[channel](message, said[-1])
+    for form in sent:
+        form.pop("to")
+    if channel != Channel.WHATSAPP:
+        assert said[0] == said[1]
+        assert sent == sent[::-1]
+        return
+    assert [words.whole for words in said] == [one.answer, other.answer]
+    same = {(words.link, words.subject, words.email, words.sms, words.variable) for words in said}
+    assert len(same) == 1
+    name = "content_variables" if way == "template" else "body"
+    carried = [form.pop(name) for form in sent]
+    assert sent[0] == sent[1]
+    if way == "template":
+        assert [json.loads(values) for values in carried] == [
+            {"1": said[0].link, "2": who.answer} for who in (one, other)
+        ]
+    else:
+        before, after = around(render_with("|", event, language), "|")
+        assert carried == [f"{before}{who.answer}{after}" for who in (one, other)]
+
+
+def render_with(answer: str, event: Event, language: str) -> str:
+    """The text of a message with ``answer`` whole in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(full_report, "words_of", lambda _message: answer)
+        return render(message_about(SOMEBODY, event, language)).text
+
+
+def around(text: str, mark: str) -> tuple[str, str]:
+    before, found, after = text.partition(mark)
+    assert found
+    return before, after
+
+
+SENDERS_OF_TWILIO = {
+    Channel.WHATSAPP: lambda message, words: twilio_api.by_whatsapp(
+        message, words.text, words.variable, words.whole
+    ),
+    Channel.SMS: lambda message, words: twilio_api.by_sms(message, words.sms),
+}
 
 
 class Recorder:
@@ -151,7 +239,6 @@ def test_no_other_field_travels_over_the_wire(
 
 
 def test_words_that_hold_a_code_hold_nothing_else() -> None:
-    known = Known("a", "a@example.org", "+4477009001", "b", "c", "/d")
-    words: Words = render(message_about(known, Event.NUMBER_CODE, "en"))
+    words: Words = render(message_about(SOMEBODY, Event.NUMBER_CODE, "en"))
     assert words.code in words.text
     assert (words.link, words.email) == ("", "")
