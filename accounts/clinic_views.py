@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -105,7 +107,7 @@ def _page(
     form: ClinicForm,
     pk: int | None,
     status: int,
-    others: list[tuple[object, str]] | None = None,
+    others: Sequence[tuple[object, str]] | None = None,
 ) -> HttpResponse:
     name = Clinic.objects.filter(pk=pk).values_list("name", flat=True).first() if pk else None
     context = {"form": form, "name": name, "pk": pk, "others": others}

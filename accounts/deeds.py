@@ -186,7 +186,7 @@ def _has_login(person: User) -> bool:
 
 
 def _elsewhere(person: User) -> bool:
-    more = Clinic.objects.exclude(pk=person.clinic_id).exists()
+    more = Clinic.objects.exclude(pk=person.clinic_id or 0).exists()
     return _has_login(person) and (more or person.role == Role.ADMIN)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -161,7 +161,7 @@ def waiting(admin: User) -> UserQuerySet:
     return User.objects.managed_by(admin).filter(WAITING).order_by("date_joined", "pk")
 
 
-def counted(rows: UserQuerySet) -> str:
+def counted(rows: QuerySet[Any]) -> str:
     """ "7", or "100+" where counting stopped; "" for none."""
     number = rows.order_by()[: COUNT_UP_TO + 1].count()
     if not number:

@@ -130,10 +130,11 @@ class InviteForm(forms.Form):
         super().__init__(data)
         self._by = by
         field = self.fields["clinic"]
-        if by.clinic_id is not None:
-            del self.fields["clinic"]
-        elif isinstance(field, forms.ModelChoiceField):
+        if isinstance(field, forms.ModelChoiceField):
             field.queryset = clinics
+            if by.clinic is not None:  # there is nothing to choose
+                field.initial, field.disabled = by.clinic, True
+                field.widget = forms.HiddenInput()
 
     @property
     def as_admin(self) -> bool:

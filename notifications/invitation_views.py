@@ -48,7 +48,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         try:
             made = invitations.invite(
                 name=data["name"],
-                clinic=data.get("clinic") or user.clinic,
+                clinic=data["clinic"],
                 invited_by=user,
                 e164=data["number"],
                 email=data["email"],

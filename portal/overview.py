@@ -147,9 +147,7 @@ def _areas() -> list[Area]:
         ),
         Area(
             _("Raw tables"),
-            _(
-                "The audit trail, cases, model versions and everything else, row by row. In English."
-            ),
+            _("The audit trail, cases, model versions and all the rest, row by row. In English."),
             reverse("admin:index"),
         ),
     ]
