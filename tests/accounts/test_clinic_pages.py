@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from django.urls import reverse
 from accounts import clinics
 from accounts.models import AuditEntry, Clinic, User
 from accounts.people import PeopleError
-from tests.accounts.test_people_pages import text_of
 from tests.cast import Cast
 
 LIST, NEW = "/manage/clinics/", "/manage/clinics/new/"
@@ -24,7 +24,12 @@ def rules(clinic: Clinic, **others: Any) -> dict[str, Any]:
     """What a browser sends of the clinic's page as it is, with some of it changed."""
     sent: dict[str, Any] = {name: getattr(clinic, name) for name in clinics.SETTINGS}
     sent |= {"seen": clinics.seen(clinic)} | others
-    return {key: value for key, value in sent.items() if value not in (False, None)}
+    return {key: value for key, value in sent.items() if value is not False and value is not None}
+
+
+def text_of(response: Any) -> str:
+    body = response.content.decode().partition("<main")[2]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
 def now(clinic: Clinic) -> Clinic:
