@@ -14,7 +14,6 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -22,21 +21,43 @@ from knox.models import AuthToken
 
 from accounts import wording
 from accounts.audit import record
+from accounts.managing import make_doctor, restore, suspend, verify_doctor
 from accounts.models import (
     ERASED_DOMAIN,
     ERASED_NAME,
     Clinic,
     Consent,
     ContactNumber,
-    Role,
     StoppedPhone,
-    SuspensionReason,
     User,
 )
+from accounts.rows import PeopleError, about, change, end_sessions, lock
 
-
-class PeopleError(Exception):
-    """This may not be done; ``str(error)`` says why."""
+__all__ = [
+    "PeopleError",
+    "add_number",
+    "ask_to_erase",
+    "change_password",
+    "confirm_number",
+    "default_clinic",
+    "erase",
+    "give_consent",
+    "has_consent",
+    "keep_account",
+    "log_out_everywhere",
+    "make_doctor",
+    "numbers_to_tell",
+    "opt_in",
+    "opt_out",
+    "reachable_number",
+    "remove_number",
+    "restore",
+    "stopped",
+    "suspend",
+    "verify_doctor",
+    "who_agreed",
+    "withdraw_consent",
+]
 
 
 def default_clinic() -> Clinic:
@@ -65,7 +86,7 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
 
     Agreeing to messages opts in the numbers they have given so far: those are what it is about.
     """
-    _lock(user)
+    lock(user)
     current = user.consents.in_force().filter(kind=kind).first()
     version = wording.version(kind)
     if current is not None and current.version == version:
@@ -74,7 +95,7 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
         _end(current)
     read = get_language() or settings.LANGUAGE_CODE
     record(
-        "consent.given", actor=user, about=_about(user), kind=kind, version=version, language=read
+        "consent.given", actor=user, about=about(user), kind=kind, version=version, language=read
     )
     if kind == Consent.Kind.MESSAGES:
         for number in user.numbers.all():
@@ -87,11 +108,11 @@ def give_consent(user: User, kind: Consent.Kind) -> Consent:
 @transaction.atomic
 def withdraw_consent(user: User, kind: Consent.Kind) -> None:
     """Take a consent back; the row stays. Nothing to take back is no error."""
-    _lock(user)
+    lock(user)
     current = user.consents.in_force().filter(kind=kind).first()
     if current is not None:
         _end(current)
-        record("consent.withdrawn", actor=user, about=_about(user), kind=kind)
+        record("consent.withdrawn", actor=user, about=about(user), kind=kind)
 
 
 def _end(consent: Consent) -> None:
@@ -107,10 +128,10 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
     A phone that sent STOP stays stopped, on whoever's account its number is written: only START
     from that phone lifts it, not a tick on a page.
     """
-    _lock(user)
+    lock(user)
     number, created = ContactNumber.objects.get_or_create(user=user, e164=e164)
     if created:
-        record("number.added", actor=user, about=_about(user), number=number.pk)
+        record("number.added", actor=user, about=about(user), number=number.pk)
     version = wording.version(Consent.Kind.MESSAGES)
     if opt_in and (number.opted_in_at is None or number.opt_in_version != version):
         number.opted_in_at = timezone.now()
@@ -118,7 +139,7 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
         if stopped(e164):
             number.opted_out_at = number.opted_in_at
         number.save(update_fields=["opted_in_at", "opt_in_version", "opted_out_at"])
-        record("number.opted_in", actor=user, about=_about(user), number=number.pk)
+        record("number.opted_in", actor=user, about=about(user), number=number.pk)
     return number
 
 
@@ -128,14 +149,14 @@ def confirm_number(user: User, number: ContactNumber, proof: ContactNumber.Proof
     waiting = user.numbers.filter(pk=number.pk, verified_at=None)
     if waiting.update(verified_at=timezone.now(), proof=proof):
         record(
-            "number.confirmed", actor=user, about=_about(user), number=number.pk, proof=proof.value
+            "number.confirmed", actor=user, about=about(user), number=number.pk, proof=proof.value
         )
 
 
 @transaction.atomic
 def remove_number(user: User, number: ContactNumber) -> None:
     """Forget a number of ``user``'s."""
-    record("number.removed", actor=user, about=_about(user), number=number.pk)
+    record("number.removed", actor=user, about=about(user), number=number.pk)
     user.numbers.filter(pk=number.pk).delete()
 
 
@@ -184,76 +205,22 @@ def numbers_to_tell(users: Iterable[int]) -> dict[int, ContactNumber]:
     return {number.user_id: number for number in numbers.order_by("opted_in_at", "pk")}
 
 
-# --- Doctors, and who may come in ----------------------------------------------------------------
-@transaction.atomic
-def make_doctor(user: User, clinic: Clinic) -> None:
-    """``user`` joins ``clinic`` as a doctor, who sees and signs nothing until they are verified."""
-    person = _lock(user)
-    if person.role == Role.DOCTOR and person.clinic_id == clinic.pk:
-        return
-    if person.cared_for.exists():
-        raise PeopleError(
-            _("You look after somebody with this account. Join with another e-mail address.")
-        )
-    if person.role != Role.PATIENT:
-        raise PeopleError(f"{person} already works here as {person.get_role_display().lower()}.")
-    _change(user, role=Role.DOCTOR, clinic=clinic)
-    record("doctor.joined", actor=user, about=_about(user), clinic=clinic.pk)
-
-
-@transaction.atomic
-def verify_doctor(user: User, by: User) -> None:
-    """An admin vouches for a doctor. Doing it again changes nothing."""
-    person = _lock(user)
-    _must_manage(by, person)
-    if person.role != Role.DOCTOR:
-        raise PeopleError(f"{person} is not a doctor.")
-    if person.verified_at is None:
-        _change(user, verified_at=timezone.now(), verified_by=by)
-        record("doctor.verified", actor=by, about=_about(user))
-
-
-@transaction.atomic
-def suspend(user: User, by: User, reason: SuspensionReason | str) -> None:
-    """Nobody gets in as ``user`` any more: every session and every API token ends with this."""
-    code = SuspensionReason(reason)
-    person = _lock(user)
-    _must_manage(by, person)
-    if by.pk == person.pk:
-        raise PeopleError("You cannot suspend yourself.")
-    if person.is_active:
-        _change(user, is_active=False)
-        _end_sessions(user)
-        record("person.suspended", actor=by, about=_about(user), reason=code.value)
-
-
-@transaction.atomic
-def restore(user: User, by: User) -> None:
-    """A suspended person may log in again; sessions and tokens of before stay dead."""
-    person = _lock(user)
-    _must_manage(by, person)
-    if person.erased_at is not None:
-        raise PeopleError("This account was erased. Nobody can log in with it again.")
-    if not person.is_active:
-        _change(user, is_active=True)
-        record("person.restored", actor=by, about=_about(user))
-
-
+# --- Passwords and sessions ----------------------------------------------------------------------
 @transaction.atomic
 def change_password(user: User, password: str) -> None:
     """A new password. Sessions made with the old one end by themselves, tokens are ended here."""
     user.set_password(password)
     user.save(update_fields=["password"])
     AuthToken.objects.filter(user=user).delete()
-    record("person.password_changed", actor=user, about=_about(user))
+    record("person.password_changed", actor=user, about=about(user))
 
 
 @transaction.atomic
 def log_out_everywhere(user: User) -> None:
     """End every session and API token of ``user``, the one that asks included."""
-    _lock(user)
-    _end_sessions(user)
-    record("person.logged_out_everywhere", actor=user, about=_about(user))
+    lock(user)
+    end_sessions(user)
+    record("person.logged_out_everywhere", actor=user, about=about(user))
 
 
 # --- The end of an account -----------------------------------------------------------------------
@@ -263,20 +230,20 @@ def ask_to_erase(user: User, *, after_answers: bool) -> None:
 
     Every session and API token ends: only who knows the password can undo it.
     """
-    person = _lock(user)
+    person = lock(user)
     if not person.is_patient:
         raise PeopleError(_("Only patients erase their account themselves."))
-    _change(user, erase_asked_at=timezone.now(), erase_after_answers=after_answers)
-    _end_sessions(user)
-    record("person.erasure_asked", actor=user, about=_about(user), after_answers=after_answers)
+    change(user, erase_asked_at=timezone.now(), erase_after_answers=after_answers)
+    end_sessions(user)
+    record("person.erasure_asked", actor=user, about=about(user), after_answers=after_answers)
 
 
 @transaction.atomic
 def keep_account(user: User) -> None:
     """Not to be erased after all. Asking twice is asking once."""
-    if _lock(user).erase_asked_at is not None:
-        _change(user, erase_asked_at=None, erase_after_answers=False)
-        record("person.erasure_undone", actor=user, about=_about(user))
+    if lock(user).erase_asked_at is not None:
+        change(user, erase_asked_at=None, erase_after_answers=False)
+        record("person.erasure_undone", actor=user, about=about(user))
 
 
 @transaction.atomic
@@ -286,15 +253,15 @@ def erase(user: User) -> None:
     Name, addresses and numbers go, every consent ends, nobody gets in any more. The phones that
     said STOP stay on their list, and the audit trail, which names nobody, stays whole.
     """
-    _lock(user)
+    lock(user)
     for consent in user.consents.in_force():
         _end(consent)
     user.numbers.all().delete()
     EmailAddress.objects.filter(user=user).delete()
     _forget_sessions(user)
     user.set_unusable_password()
-    _end_sessions(user)
-    _change(
+    end_sessions(user)
+    change(
         user,
         name=ERASED_NAME,
         email=f"{uuid.uuid4()}@{ERASED_DOMAIN}",
@@ -308,7 +275,7 @@ def erase(user: User) -> None:
         erase_after_answers=False,
         erased_at=timezone.now(),
     )
-    record("person.erased", actor=None, about=_about(user))
+    record("person.erased", actor=None, about=about(user))
 
 
 def _forget_sessions(user: User) -> None:
@@ -319,28 +286,3 @@ def _forget_sessions(user: User) -> None:
         if session.get_decoded().get(SESSION_KEY) == str(user.pk)
     ]
     Session.objects.filter(pk__in=theirs).delete()
-
-
-def _end_sessions(user: User) -> None:
-    _change(user, session_epoch=F("session_epoch") + 1)
-    AuthToken.objects.filter(user=user).delete()
-
-
-def _must_manage(by: User, person: User) -> None:
-    if not User.objects.managed_by(by).filter(pk=person.pk).exists():
-        raise PeopleError(f"You are not an admin for {person}.")
-
-
-def _lock(user: User) -> User:
-    """The row as it is now, held until the transaction ends; rows pointing at it stay free."""
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
-
-
-def _change(user: User, **fields: object) -> None:
-    """Update the row and the caller's copy, and no field the caller may have changed unsaved."""
-    User.objects.filter(pk=user.pk).update(**fields)
-    user.refresh_from_db(fields=list(fields))
-
-
-def _about(user: User) -> str:
-    return f"user:{user.pk}"

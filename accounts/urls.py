@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import care_views, views
+from accounts import care_views, clinic_views, people_views, views
 
 urlpatterns = [
     path("language/", views.language, name="language"),
@@ -15,4 +15,10 @@ urlpatterns = [
     path("account/people/", care_views.person_add, name="person_add"),
     path("account/people/<int:pk>/", care_views.person_page, name="person"),
     path("account/log-out-everywhere/", views.log_out_everywhere, name="account_end_sessions"),
+    path("manage/people/", people_views.people_list, name="manage_people"),
+    path("manage/people/<int:pk>/", people_views.person_page, name="manage_person"),
+    path("manage/people/<int:pk>/<slug:name>/", people_views.deed_page, name="manage_deed"),
+    path("manage/clinics/", clinic_views.clinic_list, name="manage_clinics"),
+    path("manage/clinics/new/", clinic_views.clinic_new, name="manage_clinic_new"),
+    path("manage/clinics/<int:pk>/", clinic_views.clinic_page, name="manage_clinic"),
 ]

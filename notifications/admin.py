@@ -1,22 +1,17 @@
-"""The ledger and the invitations, to look at; resending and inviting are actions."""
+"""The ledger and the invitations as rows, to look at; sending again is an action."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 
 from accounts.access import person
 from accounts.admin_base import ReadOnlyAdmin, answered
-from accounts.forms import PhoneField
-from accounts.models import Clinic, Role
-from notifications import again, invitations
+from notifications import again
 from notifications.models import Channel, Inbound, Invitation, Message
 
 
@@ -90,73 +85,24 @@ class MessageAdmin(ReadOnlyAdmin):
         self.attempt(request, rows, lambda row: again.done_by_hand(row, by), "Told by hand")
 
 
-class InviteForm(forms.Form):
-    """Whom to invite, and where to."""
-
-    name = forms.CharField(max_length=120)
-    clinic = forms.ModelChoiceField(Clinic.objects.none(), empty_label=None)
-    number = PhoneField(label="WhatsApp number", max_length=40, required=False)
-    email = forms.EmailField(
-        label="E-mail address", required=False, help_text="Used if there is no number, or it fails."
-    )
-
-    def __init__(self, clinics: QuerySet[Clinic], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["clinic"]
-        if isinstance(field, forms.ModelChoiceField):
-            field.queryset = clinics
-
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        if not self.errors and not (data.get("number") or data.get("email")):
-            raise forms.ValidationError("Give a number or an e-mail address.")
-        return data
-
-
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
-    refusal = invitations.InvitationError
+    """Made, sent again and taken back on the pages under /manage/."""
+
     clinic_path = "clinic"
-    list_display = ("name", "clinic", "invited_by", "created_at", "accepted_by", "revoked_at")
-    list_filter = ("clinic",)
+    list_display = (
+        "name",
+        "role",
+        "clinic",
+        "invited_by",
+        "created_at",
+        "accepted_by",
+        "revoked_at",
+    )
+    list_filter = ("role", "clinic")
     search_fields = ("name", "e164", "email")
     exclude = ("token", "token_sha256")
-    actions = ("revoke",)
     change_list_template = "notifications/admin_invitations.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.invite)
-        invite = path("invite/", view, name="notifications_invitation_invite")
-        return [invite, *super().get_urls()]
-
-    def invite(self, request: HttpRequest) -> HttpResponse:
-        by = person(request)
-        clinics = Clinic.objects.filter(pk=by.clinic_id) if by.clinic_id else Clinic.objects.all()
-        form = InviteForm(clinics, request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            data = form.cleaned_data
-            invitations.invite(
-                name=data["name"],
-                clinic=data["clinic"],
-                invited_by=by,
-                e164=data["number"],
-                email=data["email"],
-                role=Role.DOCTOR,
-            )
-            self.message_user(request, f"{data['name']} is invited.", messages.SUCCESS)
-            return redirect("admin:notifications_invitation_changelist")
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Invite a doctor",
-            "form": form,
-        }
-        return TemplateResponse(request, "notifications/admin_invite.html", context)
-
-    @admin.action(description="Take back")
-    def revoke(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
-        by = person(request)
-        self.attempt(request, rows, lambda row: invitations.revoke(row, by), "Taken back")
 
 
 @admin.register(Inbound)

@@ -154,8 +154,9 @@ def _asked_for(notice: Notice, first: Route, texting: Mapping[int, str]) -> Rout
             return first
 
 
-def tell_invited(invitation: Invitation) -> Message:
-    """Send an invitation, once: by WhatsApp to a number, else by e-mail.
+def tell_invited(invitation: Invitation, *, resend: int = 0) -> Message:
+    """Send an invitation, once: by WhatsApp to a number, else by e-mail. ``resend`` counts the
+    times that staff asked for it again.
 
     The one message that may go to a number before its owner has agreed to anything. What they read
     nobody knows; whoever invites them writes to them as they would speak.
@@ -168,6 +169,7 @@ def tell_invited(invitation: Invitation) -> Message:
         channel=channel,
         address=invitation.e164 or invitation.email,
         language=_short(language_of(invitation.invited_by)),
+        resend=resend,
     )
     wake(DELIVER)
     return message

@@ -10,6 +10,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from accounts.models import Role
 from notifications import full_report, links, optional, tokens
 from notifications.models import Message
 
@@ -52,7 +53,10 @@ def render(message: Message) -> Words:
         sms = text.translate(_GSM)
         return Words(link="", text=text, subject=subject, email="", code=code, sms=sms)
     link = address_of(message)
-    subject, text = _rendered(message, f"{message.event}.txt", link=link).split("\n\n", 1)
+    invited = message.invitation
+    admin = invited is not None and invited.role == Role.ADMIN
+    said = _rendered(message, f"{message.event}.txt", link=link, as_admin=admin)
+    subject, text = said.split("\n\n", 1)
     expires_at = (message.link or message.invitation).expires_at  # type: ignore[union-attr]  # one of both, by constraint
     stop = optional.address_to_stop(message)
     email = _rendered(
@@ -62,7 +66,7 @@ def render(message: Message) -> Words:
         stop=stop,
         until=timezone.localtime(expires_at),
         home=settings.PUBLIC_URL,
-        invited=message.invitation is not None,
+        invited=invited is not None,
     )
     # On a phone it ends with how to stop: WhatsApp approves no template that ends with a variable.
     text = _rendered(message, "phone.txt", text=text)

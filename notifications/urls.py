@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from notifications import staff_views, views, webhooks
+from notifications import invitation_views, staff_views, views, webhooks
 from notifications.setup import views as setup
 
 urlpatterns = [
@@ -20,5 +20,20 @@ urlpatterns = [
     path("twilio/inbound/", webhooks.inbound, name="twilio_inbound"),
     path("twilio/check/", webhooks.check, name="twilio_check"),
     path("messages/setup/", setup.page, name="message_setup"),
+    path("manage/invitations/", invitation_views.invitation_list, name="manage_invitations"),
+    path("manage/invitations/new/", invitation_views.invite, name="manage_invite"),
+    path(
+        "manage/invitations/<uuid:pk>/", invitation_views.invitation_page, name="manage_invitation"
+    ),
+    path(
+        "manage/invitations/<uuid:pk>/withdraw/",
+        invitation_views.withdraw,
+        name="manage_invitation_withdraw",
+    ),
+    path(
+        "manage/invitations/<uuid:pk>/again/",
+        invitation_views.again,
+        name="manage_invitation_again",
+    ),
     path("messages/setup/<str:kind>/", setup.check, name="message_setup_check"),
 ]

@@ -22,7 +22,8 @@ class Link:
 
 
 Pages = tuple[tuple[str | Promise, str], ...]
-BELOW = {"lesion_list": "case_list"}  # a case is about a mark
+# A case is about a mark, and an invitation about somebody.
+BELOW = {"lesion_list": "case_list", "manage_people": "manage_invitations"}
 
 PATIENT: Pages = (
     (_("My marks"), "lesion_list"),
@@ -36,8 +37,11 @@ DOCTOR: Pages = (
     (_("My numbers"), "worklist_numbers"),
 )
 ADMIN: Pages = (
-    (_("Admin"), "admin:index"),
+    (_("Overview"), "manage"),
+    (_("People"), "manage_people"),
+    (_("Clinics"), "manage_clinics"),
     (_("Messages"), "staff_messages"),
+    (_("Raw tables"), "admin:index"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, views
+from portal import health, overview, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
+    path("manage/", overview.overview, name="manage"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("styleguide/photo/<int:number>/", views.sample_photo, name="sample_photo"),
     path("accounts/", include("allauth.urls")),

@@ -30,7 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not user.is_authenticated:
         return render(request, "home.html", {"lesson": pack_for_reader(settings.PACK).lesson})
     if user.is_admin:
-        return redirect("admin:index")
+        return redirect("manage")
     if user.is_reading_doctor:
         return redirect("worklist")
     if user.is_patient:

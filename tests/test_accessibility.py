@@ -21,7 +21,7 @@ from diagnoses.conversation import steps
 from diagnoses.models import Case, Nudge, SecondReading
 from diagnoses.workflow import Answer
 from mlservice.packs import load_pack
-from notifications import ledger
+from notifications import invitations, ledger
 from notifications.ledger import Notice
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
@@ -100,7 +100,9 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *("/messages/", "/messages/?show=all", "/messages/?q=nobody"),
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
             f"/messages/{doubtful.pk}/again/",
+            "/messages/setup/",
         ],
+        cast.root: manage_pages(cast),
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
@@ -110,8 +112,23 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *("/worklist/again/", f"/worklist/again/{read.pk}/"),
             f"/worklist/again/{SecondReading.objects.get(share=waiting).pk}/",
         ],
-        cast.ada: ["/messages/setup/"],
     }
+
+
+def manage_pages(cast: Cast) -> list[str]:
+    """Of an admin of all clinics, who has every page there is."""
+    asked = invitations.invite(
+        name="Vera Novak", clinic=cast.north, invited_by=cast.root, email="vera@example.org"
+    )
+    people_of = [f"/manage/people/{who.pk}/" for who in (cast.ana, cast.uma, cast.root)]
+    asking = [f"/manage/people/{cast.ruth.pk}/{deed}/" for deed in ("suspend", "move", "unverify")]
+    invited = f"/manage/invitations/{asked.pk}/"
+    return [
+        *("/manage/", "/manage/people/", "/manage/people/?q=nobody", *people_of, *asking),
+        *("/manage/clinics/", "/manage/clinics/new/", f"/manage/clinics/{cast.north.pk}/"),
+        *("/manage/invitations/", "/manage/invitations/new/", invited),
+        *(f"{invited}again/", f"{invited}withdraw/"),
+    ]
 
 
 def messages_of(answered: Case) -> list[Message]:

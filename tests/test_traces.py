@@ -272,12 +272,12 @@ def invite(life: Life) -> None:
         ((planted.number("invited number"), ""), ("", planted.email("invited e-mail")))
     ):
         said = {
+            "role": "doctor",
             "name": planted.word(f"invited name {number}"),
-            "clinic": life.cast.north.pk,
             "number": e164,
             "email": email,
         }
-        address = reverse("admin:notifications_invitation_invite")
+        address = reverse("manage_invite")
         assert admin.post(address, said).status_code == 302
     for page in ("message", "invitation", "inbound"):
         admin.get(reverse(f"admin:notifications_{page}_changelist"))

@@ -23,8 +23,8 @@ class Clinic(models.Model):
     """A place whose doctors answer its patients' cases."""
 
     class Release(models.TextChoices):
-        AT_ONCE = "at_once", "As soon as it exists"
-        AFTER_REVIEW = "after_review", "With the doctor's answer"
+        AT_ONCE = "at_once", _("As soon as it exists")
+        AFTER_REVIEW = "after_review", _("With the doctor's answer")
 
     name = models.CharField(max_length=120, unique=True)
     release_policy = models.CharField(
@@ -147,10 +147,10 @@ class Relation(models.TextChoices):
 class SuspensionReason(models.TextChoices):
     """Codes, because the audit trail holds no free text about people."""
 
-    LEFT = "left", "Has left the clinic"
-    ASKED = "asked", "Asked for it"
-    SECURITY = "security", "Someone else may be using the account"
-    MISUSE = "misuse", "Misuse"
+    LEFT = "left", _("Has left the clinic")
+    ASKED = "asked", _("Asked for it")
+    SECURITY = "security", _("Someone else may be using the account")
+    MISUSE = "misuse", _("Misuse")
 
 
 class User(AbstractUser):
@@ -220,6 +220,11 @@ class User(AbstractUser):
                 & Q(role=Role.PATIENT, email__endswith=f"@{NO_LOGIN_DOMAIN}"),
                 name="user_looked_after_has_no_login",
             ),
+        ]
+        indexes: ClassVar = [
+            # The admins' list, of all clinics and of one.
+            models.Index(fields=["name", "id"], name="user_by_name"),
+            models.Index(fields=["clinic", "name", "id"], name="user_of_clinic_by_name"),
         ]
 
     def __str__(self) -> str:

@@ -21,10 +21,6 @@ def page_of(user: User) -> str:
     return reverse("admin:accounts_user_change", args=[user.pk])
 
 
-def act(action: str, *who: User, **more: str) -> dict[str, object]:
-    return {"action": action, "_selected_action": [user.pk for user in who], **more}
-
-
 # --- The door ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("who", ["ana", "bo", "ruth", "uma", "xu"])
 @pytest.mark.parametrize("url", [INDEX, PEOPLE, TRAIL, "/admin/login/", "/admin/no/such/"])
@@ -76,7 +72,8 @@ def test_nobody_edits_adds_or_deletes_a_person(cast: Cast, who: str) -> None:
     assert browser.post(url, {"name": "Dr Evil", "role": "admin"}).status_code == 403
     assert browser.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403
     assert browser.post(reverse("admin:accounts_user_add"), {"name": "X"}).status_code == 403
-    browser.post(PEOPLE, act("delete_selected", cast.uma, post="yes"))
+    deleting = {"action": "delete_selected", "_selected_action": [cast.uma.pk], "post": "yes"}
+    browser.post(PEOPLE, deleting)
     uma = User.objects.get(pk=cast.uma.pk)
     assert (uma.name, uma.role) == ("Uma Roy", "doctor")
 
@@ -112,88 +109,34 @@ def test_an_admin_of_a_clinic_sees_that_clinics_people(cast: Cast) -> None:
     assert "consent.withdrawn" not in ada.get(TRAIL).content.decode()
 
 
-# --- Actions -------------------------------------------------------------------------------------
-def test_confirming_a_doctor(cast: Cast) -> None:
-    browser = cast.client(cast.ada)
-    assert 'value="verify"' in browser.get(page_of(cast.uma)).content.decode()
-    page = browser.post(PEOPLE, act("verify", cast.uma), follow=True).content.decode()
-    assert "Confirmed: 1" in page
-    assert User.objects.get(pk=cast.uma.pk).verified_by == cast.ada
-    assert AuditEntry.objects.get(action="doctor.verified", about=f"user:{cast.uma.pk}").actor == (
-        cast.ada
-    )
-    assert 'value="verify"' not in browser.get(page_of(cast.uma)).content.decode()
-
-
-def test_what_cannot_be_done_is_said_and_stops_nothing_else(cast: Cast) -> None:
-    page = cast.client(cast.ada).post(PEOPLE, act("verify", cast.ana, cast.uma), follow=True)
-    assert "Ana Silva is not a doctor." in page.content.decode()
-    assert User.objects.get(pk=cast.uma.pk).is_reading_doctor
-
-
-def test_suspending_asks_for_the_reason_first(cast: Cast) -> None:
-    browser, theirs = cast.client(cast.ada), cast.client(cast.bo)
-    page = browser.post(PEOPLE, act("suspend", cast.bo)).content.decode()
-    assert "Suspend these people?" in page
-    assert "Bo Berg" in page
-    assert User.objects.get(pk=cast.bo.pk).is_active
-    browser.post(PEOPLE, act("suspend", cast.bo, answered="yes", reason="nonsense"))
-    assert User.objects.get(pk=cast.bo.pk).is_active
-    browser.post(PEOPLE, act("suspend", cast.bo, answered="yes", reason="left"))
-    assert not User.objects.get(pk=cast.bo.pk).is_active
-    assert theirs.get(reverse("account")).status_code == 302
-    assert AuditEntry.objects.get(action="person.suspended").detail == {"reason": "left"}
-    browser.post(PEOPLE, act("restore", cast.bo))
-    assert User.objects.get(pk=cast.bo.pk).is_active
-
-
-def test_an_admin_acts_on_nobody_outside_their_clinic(cast: Cast) -> None:
-    cast.client(cast.ada).post(PEOPLE, act("suspend", cast.xu, answered="yes", reason="left"))
-    assert User.objects.get(pk=cast.xu.pk).is_active
-    cast.client(cast.root).post(PEOPLE, act("suspend", cast.xu, answered="yes", reason="left"))
-    assert not User.objects.get(pk=cast.xu.pk).is_active
-
-
-@pytest.mark.parametrize("who", ["ana", "ruth"])
-def test_actions_are_for_admins(cast: Cast, who: str) -> None:
-    browser = cast.client(cast.everyone()[who])
-    assert browser.post(PEOPLE, act("verify", cast.uma)).status_code == 404
-    assert not User.objects.get(pk=cast.uma.pk).is_reading_doctor
-
-
-# --- Clinics -------------------------------------------------------------------------------------
-def test_a_clinics_rules_are_changed_by_its_admin_and_leave_a_line(cast: Cast) -> None:
-    rules = {
-        "name": "North",
-        "release_policy": "after_review",
-        "red_answer_hours": "12",
-        "amber_answer_hours": "48",
-        "green_answer_hours": "72",
-        "blind_reading": "on",
-        "double_reading_percent": "0",
-        "time_zone": "America/Lima",
-        "sun_month": "11",
+# --- To do something, elsewhere ------------------------------------------------------------------
+@pytest.mark.parametrize("action", ["verify", "suspend", "restore", "delete_selected"])
+def test_there_is_nothing_to_do_about_people_here(cast: Cast, action: str) -> None:
+    data = {
+        "action": action,
+        "_selected_action": [cast.uma.pk],
+        "answered": "yes",
+        "reason": "left",
     }
-    browser = cast.client(cast.ada)
-    for clinic in (cast.north, cast.south):
-        browser.post(reverse("admin:accounts_clinic_change", args=[clinic.pk]), rules)
-    assert Clinic.objects.get(name="North").release_policy == Clinic.Release.AFTER_REVIEW
-    assert Clinic.objects.get(name="South").release_policy == Clinic.Release.AT_ONCE
-    line = AuditEntry.objects.get(action="clinic.changed")
-    assert (line.actor, line.about) == (cast.ada, f"clinic:{cast.north.pk}")
-    assert line.detail == {
-        "release_policy": "after_review",
-        "red_answer_hours": 12,
-        "time_zone": "America/Lima",
-        "sun_month": 11,
-    }
-    refused = browser.post(
-        reverse("admin:accounts_clinic_change", args=[cast.north.pk]), rules | {"time_zone": "Lima"}
-    )
-    assert "There is no such time zone." in refused.content.decode()
+    before = AuditEntry.objects.count()
+    cast.client(cast.root).post(PEOPLE, data)
+    uma = User.objects.get(pk=cast.uma.pk)
+    assert (uma.is_active, uma.verified_at) == (True, None)
+    assert AuditEntry.objects.count() == before
+    page = cast.client(cast.root).get(page_of(cast.uma)).content.decode()
+    assert reverse("manage_person", args=[cast.uma.pk]) in page
 
 
-def test_only_an_admin_of_all_adds_a_clinic(cast: Cast) -> None:
-    url = reverse("admin:accounts_clinic_add")
-    assert cast.client(cast.ada).get(url).status_code == 403
-    assert cast.client(cast.root).get(url).status_code == 200
+def test_a_clinics_rules_are_read_here_and_changed_elsewhere(cast: Cast) -> None:
+    browser = cast.client(cast.root)
+    url = reverse("admin:accounts_clinic_change", args=[cast.north.pk])
+    assert "release_policy" in browser.get(url).content.decode()
+    assert browser.post(url, {"name": "West"}).status_code == 403
+    assert browser.get(reverse("admin:accounts_clinic_add")).status_code == 403
+    assert set(Clinic.objects.values_list("name", flat=True)) == {"North", "South"}
+
+
+def test_the_way_back_to_our_own_pages_stands_on_top(cast: Cast) -> None:
+    page = cast.client(cast.ada).get(INDEX).content.decode()
+    for name in ("manage", "manage_people", "manage_clinics", "staff_messages", "message_setup"):
+        assert f'href="{reverse(name)}"' in page, name

@@ -345,7 +345,7 @@ def test_everyone_is_led_to_the_page_they_came_for(cast: Cast) -> None:
 
     assert led(cast.ana) == "/lesions/"
     assert led(cast.ruth) == "/worklist/"
-    assert led(cast.root) == "/admin/"
+    assert led(cast.root) == "/manage/"
 
 
 def test_a_doctor_nobody_verified_is_told_to_wait(cast: Cast) -> None:
@@ -365,7 +365,9 @@ def test_the_header_leads_each_role_to_their_own_pages(cast: Cast) -> None:
     assert 'href="/worklist/"' not in links(cast.ana)
     assert 'href="/worklist/"' in links(cast.ruth)
     assert 'href="/lesions/"' not in links(cast.ruth)
+    assert 'href="/manage/"' in links(cast.root)
     assert 'href="/admin/"' in links(cast.root)
+    assert 'href="/manage/' not in links(cast.ruth)
 
 
 @pytest.mark.django_db

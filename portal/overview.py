@@ -1,0 +1,153 @@
+"""The admins' first page: what needs somebody, of whichever room, and the way to all the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from accounts import directory
+from accounts.access import admin_required, person
+from accounts.models import User
+from diagnoses.models import Case
+from diagnoses.states import Status
+from diagnoses.workflow.late import ADMINS_LIST
+from notifications import invited, staff
+
+Words = str | Promise
+# So many are named; the others are on their list.
+NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that waits for a person: how often, and where it is done."""
+
+    title: Words
+    words: Words
+    url: str
+    icon: str
+    tone: str
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the admins' pages."""
+
+    title: Words
+    words: Words
+    url: str
+
+
+def late(user: User) -> QuerySet[Case]:
+    """Open cases of an admin's clinic past their time."""
+    waiting = (Status.REGISTERED, Status.PARTIAL)
+    return Case.objects.visible_to(user).filter(status__in=waiting, answer_due_at__lt=Now())
+
+
+# What is asked for each: the rows, the words, where to go.
+NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, str], ...] = (
+    (
+        late,
+        _("Cases past their time"),
+        _("Doctors were told. Ask one of them to answer, or find out what holds them up."),
+        "late",
+        "clock",
+        "bad",
+    ),
+    (
+        lambda user: staff.needing_someone(staff.visible_to(user)),
+        _("Messages that need someone"),
+        _("Nobody could be told by machine: call them, or send it another way."),
+        "messages",
+        "phone",
+        "task",
+    ),
+    (
+        directory.waiting,
+        _("Doctors to be verified"),
+        _("They see no case until somebody has checked who they are."),
+        "verify",
+        "person",
+        "task",
+    ),
+    (
+        invited.ends_soon,
+        _("Invitations about to end"),
+        _("Nobody has answered. Send them again, or ask whether they arrived."),
+        "invitations",
+        "send",
+        "wait",
+    ),
+)
+
+
+@require_safe
+@admin_required
+def overview(request: HttpRequest) -> HttpResponse:
+    """What needs somebody now. The number of statements does not grow with what there is."""
+    user = person(request)
+    context = {
+        "needs": _needs(user),
+        "doctors": list(directory.waiting(user).select_related("clinic")[:NAMED]),
+        "areas": _areas(),
+    }
+    return render(request, "manage/home.html", context)
+
+
+def _needs(user: User) -> list[Need]:
+    addresses = {
+        "late": ADMINS_LIST,
+        "messages": reverse("staff_messages"),
+        "verify": f"{reverse('manage_people')}?state=waiting",
+        "invitations": reverse("manage_invitations"),
+    }
+    found = []
+    for rows, title, words, where, icon, tone in NEEDS:
+        if count := directory.counted(rows(user)):
+            found.append(Need(title, words, addresses[where], icon, tone, count))
+    return found
+
+
+def _areas() -> list[Area]:
+    return [
+        Area(
+            _("People"),
+            _("Find somebody, see what they can see, verify, suspend."),
+            reverse("manage_people"),
+        ),
+        Area(
+            _("Invitations"),
+            _("Invite a doctor or an admin; send again, take back."),
+            reverse("manage_invitations"),
+        ),
+        Area(
+            _("Clinics"),
+            _("How each works: what patients see when, how doctors read, how soon."),
+            reverse("manage_clinics"),
+        ),
+        Area(
+            _("Messages"),
+            _("What was said to whom, and whether it arrived."),
+            reverse("staff_messages"),
+        ),
+        Area(
+            _("Setting up messages"),
+            _("Whether WhatsApp, text messages and e-mail work here."),
+            reverse("message_setup"),
+        ),
+        Area(
+            _("Raw tables"),
+            _("The audit trail, cases, model versions and all the rest, row by row. In English."),
+            reverse("admin:index"),
+        ),
+    ]
