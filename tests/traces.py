@@ -155,7 +155,7 @@ class Overheard:
         }
         found = []
         for key in self._client.scan_iter():
-            kind = cast(bytes, self._client.type(key)).decode()
+            kind = cast("bytes", self._client.type(key)).decode()
             value = str(readers[kind](key))
             found += [str(key), value, *opened(value)]
         return found
