@@ -163,6 +163,12 @@ def test_an_admins_invitation_ends_with_who_sent_it(cast: Cast) -> None:
     assert Client().get(f"/invitations/{invitation.token}/").status_code == 410
     assert join(invitation.token, "noor@example.org")[0] == 410
     assert Client().get(f"/invitations/{doctors.token}/").status_code == 200
+    root = cast.client(cast.root)
+    assert "Its link does not work now" in text_of(root.get(at(invitation)))
+    age(invitation, hours=1)
+    shown = text_of(root.post(at(invitation, "again/"), follow=True))
+    assert "Its link does not work now" not in shown
+    assert join(invitation.token, "noor@example.org")[0] == 302
 
 
 @pytest.mark.parametrize(
