@@ -46,10 +46,9 @@ class ClinicForm(forms.Form):
     def __init__(self, person: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Sent twice, the second finds them there already: that is an answer, and no mistake.
-        shown = (
-            Clinic.objects.all() if self.is_bound else Clinic.objects.exclude(pk=person.clinic_id)
-        )
-        choices = [(str(pk), name) for pk, name in shown.values_list("pk", "name")]
+        here = 0 if self.is_bound else person.clinic_id or 0
+        shown = Clinic.objects.exclude(pk=here).values_list("pk", "name")
+        choices = [(str(pk), name) for pk, name in shown]
         if person.role == Role.ADMIN and (self.is_bound or person.clinic_id is not None):
             choices.append((ALL_CLINICS, _("All clinics")))
         field = self.fields["clinic"]

@@ -75,6 +75,7 @@ def invitation_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "line": invited.Line.of(found),
         "told": [staff.Line.of(message) for message in told],
         "waits": state in (State.OPEN, State.EXPIRED),
+        "orphaned": state is State.OPEN and not invitations.is_open(found),
     }
     return render(request, "manage/invitation.html", context)
 

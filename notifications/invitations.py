@@ -173,7 +173,7 @@ def _confirm_the_phone(invitation: Invitation, user: User) -> None:
 def send_again(invitation: Invitation, by: User) -> Message:
     """Send the same link once more, and let it live two weeks from now, also if it had expired.
 
-    Raises ``InvitationError`` if it was accepted or taken back, or was sent a moment ago.
+    It is ``by`` who answers for an admin from then on. Raises ``InvitationError`` if it was accepted or taken back, or was sent a moment ago.
     """
     with transaction.atomic():
         _must_be_admin(by, invitation.clinic)
@@ -184,7 +184,9 @@ def send_again(invitation: Invitation, by: User) -> Message:
             raise InvitationError(_("It was sent a moment ago. Wait ten minutes before another."))
         last = current.messages.aggregate(last=Max("resend"))["last"]
         current.expires_at = timezone.now() + LIFETIME
-        current.save(update_fields=["expires_at"])
+        if current.role == Role.ADMIN:
+            current.invited_by = by
+        current.save(update_fields=["expires_at", "invited_by"])
         withdraw(Event.INVITATION, _about(current))  # what has not left by now says no more
         message = tell_invited(current, resend=(last or 0) + 1)
         record("invitation.resent", actor=by, about=_about(current), as_=str(message.pk))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -145,11 +146,12 @@ def test_nobody_changes_what_they_themselves_may_do(cast: Cast, who: str) -> Non
 
 
 def test_the_last_admin_of_all_is_out_of_everybodys_reach(cast: Cast) -> None:
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: managing.suspend(cast.root, cast.ada, "misuse"),
         lambda: managing.change_role(cast.root, cast.ada, Role.DOCTOR),
         lambda: managing.move(cast.root, cast.ada, cast.north),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(PeopleError, match="not an admin for"):
             change()
 
@@ -209,8 +211,8 @@ def test_two_admins_who_suspend_each_other_leave_one() -> None:
         User.objects.filter(pk__in=[rex.pk, cast.root.pk]).update(is_active=True)
         one, other = now(rex), now(cast.root)
         said = at_once(
-            lambda one=one, other=other: managing.suspend(one, other, "security"),  # type: ignore[misc]
-            lambda one=one, other=other: managing.suspend(other, one, "security"),  # type: ignore[misc]
+            partial(managing.suspend, one, other, "security"),
+            partial(managing.suspend, other, one, "security"),
         )
         assert sorted(map(bool, said)) == [False, True], said
         assert User.objects.filter(pk__in=[rex.pk, cast.root.pk], is_active=True).count() == 1
@@ -234,9 +236,7 @@ def test_two_admins_who_take_each_others_role_leave_one() -> None:
 def test_verified_by_four_at_once_she_is_verified_once() -> None:
     cast = build_cast()
     admins = [cast.ada, cast.root, cast.ada, cast.root]
-    said = at_once(
-        *(lambda by=by: managing.verify_doctor(now(cast.uma), by) for by in admins)  # type: ignore[misc]
-    )
+    said = at_once(*(partial(managing.verify_doctor, now(cast.uma), by) for by in admins))
     assert said == [""] * 4
     assert trail(cast.uma).count("doctor.verified") == 1
 

@@ -48,7 +48,8 @@ def invite(cast: Cast, by: User | None = None, **others: Any) -> Invitation:
 
 
 def invite_admin(cast: Cast) -> Invitation:
-    return invite(cast, **ADMIN)
+    cast.client(cast.ada).post(NEW, ADMIN)
+    return Invitation.objects.get(role=Role.ADMIN)
 
 
 def join(token: str, email: str, name: str = "Noor Haddad") -> tuple[int, Client]:
@@ -162,6 +163,12 @@ def test_an_admins_invitation_ends_with_who_sent_it(cast: Cast) -> None:
     assert Client().get(f"/invitations/{invitation.token}/").status_code == 410
     assert join(invitation.token, "noor@example.org")[0] == 410
     assert Client().get(f"/invitations/{doctors.token}/").status_code == 200
+    root = cast.client(cast.root)
+    assert "Its link does not work now" in text_of(root.get(at(invitation)))
+    age(invitation, hours=1)
+    shown = text_of(root.post(at(invitation, "again/"), follow=True))
+    assert "Its link does not work now" not in shown
+    assert join(invitation.token, "noor@example.org")[0] == 302
 
 
 @pytest.mark.parametrize(
