@@ -58,7 +58,9 @@ class Sender:
 class Rig:
     """A context manager. ``with Rig() as rig: rig.stack.start("web", "inference")``."""
 
-    def __init__(self) -> None:
+    def __init__(self, **env: str) -> None:
+        """``env`` goes on top of the environment that every benchmark has."""
+        self._env = env
         self.folder = Path(tempfile.mkdtemp(prefix="lentigo-bench-"))
         self.logs = self.folder / "logs"
         self.postgres = Postgres(self.folder / "pg", self.logs)
@@ -99,6 +101,7 @@ class Rig:
             "TWILIO_AUTH_TOKEN": "0" * 32,
             "TWILIO_WHATSAPP_FROM": "+15005550006",
             "QUIET_HOURS": "",
+            **self._env,
         }
 
     def _prepare(self) -> None:

@@ -124,7 +124,8 @@ class Overheard:
     """Everything that is said to the Redis-protocol server, from now on, and what it holds."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url)
+        # Nobody may say anything for as long as the portal takes to start.
+        self._client = redis.Redis.from_url(url, socket_timeout=None)
         self.said: list[str] = []
         self._monitor: Any = self._client.monitor()  # type: ignore[no-untyped-call]
         self._monitor.__enter__()

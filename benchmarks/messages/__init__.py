@@ -12,10 +12,12 @@ import json
 import os
 import random
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Figure, Report, at, say
+from benchmarks.messages import mix
 from benchmarks.messages.mix import NOTES
 from benchmarks.rig import Rig
 
@@ -48,9 +50,22 @@ def run(options: argparse.Namespace) -> Report:
     total = SHORT if options.short else options.messages
     pace = SHORT_PACE if options.short else options.pace
     os.environ["MESSAGE_WAITS"] = str(pace)
-    with Rig() as rig:
+    with Rig(**senders(), QUIET_HOURS=night_far_away()) as rig:
         found, told = suffer(rig, total, pace, options)
     return report(found, told, pace, options)
+
+
+def senders() -> dict[str, str]:
+    """A sender of each kind, and how fast it may send."""
+    froms = {"TWILIO_WHATSAPP_FROM": mix.WHATSAPP_SENDER, "TWILIO_SMS_FROM": mix.SMS_SENDER}
+    return froms | {name: str(rate) for name, rate in mix.RATES.items()}
+
+
+def night_far_away() -> str:
+    """Quiet hours that it is in the middle of fourteen hours east of here, and day here for the
+    next four."""
+    there = datetime.now(UTC) + timedelta(hours=14)
+    return "-".join(f"{there + timedelta(hours=hours):%H:%M}" for hours in (-3, 6))
 
 
 def suffer(
@@ -109,6 +124,7 @@ def tell_everything(house: House, teller: Teller, mishap: Any) -> None:
             teller.tell_some(AT_ONCE)
         else:
             house.pause(0.1)
+        teller.rise()
         teller.resend_some()
         if len(teller.told) >= said + 500:
             said = len(teller.told)
@@ -126,6 +142,7 @@ def settle(house: House, teller: Teller, mishap: Any, pace: float) -> None:
     def quiet() -> bool:
         nonlocal called
         mishap(len(teller.told))
+        teller.rise()
         teller.resend_some()
         if pace < 1 and time.monotonic() > called + SWEEP * pace:
             called = time.monotonic()
@@ -164,6 +181,9 @@ def report(
         "forged and accepted": found.n["forged"],
         "states that disagree": found.n["rows_sent_by_twilio"],
         "sent after STOP": found.n["STOP"],
+        "accepted again without need": found.n["accepted"],
+        "sent at night": found.n["waited_for_morning"],
+        "faster than a sender may": found.n["accepted"],
     }
     zeros = {}
     for name, wrong in found.zeros.items():

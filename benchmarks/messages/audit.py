@@ -7,6 +7,7 @@ Import once Django is set up.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from benchmarks.messages import mix
 from benchmarks.messages.telling import Telling, Told
 from notifications.models import Channel, Event, Message
 
@@ -23,6 +25,9 @@ _ROW_IN_MAIL = re.compile(r"^Message-ID: <([0-9a-f-]{36})@", re.MULTILINE)
 ARRIVED, FAILED = {"delivered", "read"}, {"failed", "undelivered"}
 # A worker asks whether a phone said STOP, and then sends: this long may pass in between.
 SECONDS_TO_SEND = 5.0
+# So many messages are in workers' hands at most: their tokens may be older than their arrival.
+HANDS = 8
+PACE_SECONDS = 10.0
 State = Message.State
 
 
@@ -34,6 +39,9 @@ class Found:
     lost: list[str] = field(default_factory=list)
     disagree: list[str] = field(default_factory=list)
     after_stop: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    at_night: list[str] = field(default_factory=list)
+    too_fast: list[str] = field(default_factory=list)
     forged: list[str] = field(default_factory=list)
     n: Counter[str] = field(default_factory=Counter)
     proof: Counter[str] = field(default_factory=Counter)
@@ -48,6 +56,9 @@ class Found:
             "forged and accepted": self.forged,
             "states that disagree": self.disagree,
             "sent after STOP": self.after_stop,
+            "accepted again without need": self.again,
+            "sent at night": self.at_night,
+            "faster than a sender may": self.too_fast,
         }
 
 
@@ -56,6 +67,8 @@ class Sent:
     """One message the stand-in accepted."""
 
     row: UUID
+    attempt: int
+    sender: str
     number: str
     status: str
     at: float
@@ -79,6 +92,9 @@ def audit(
     _states(rows.values(), by_row, found)
     _forgeries(notes, found)
     _stops(notes, sent, found)
+    _again(by_row, found)
+    _nights(told, rows, sent, found)
+    _paces(sent, found)
     _proof(notes, sent, mails, found)
     return found
 
@@ -88,7 +104,7 @@ def _sent(one: dict[str, Any]) -> Sent | None:
     if match is None:
         return None
     at = datetime.fromisoformat(one["at"]).timestamp()
-    return Sent(UUID(match[1]), one["number"], one["status"], at)
+    return Sent(UUID(match[1]), int(match[2]), one["sender"], one["number"], one["status"], at)
 
 
 def _mailed(folder: Path) -> list[UUID]:
@@ -200,7 +216,10 @@ def _stops(notes: list[dict[str, Any]], sent: list[Sent], found: Found) -> None:
         if note.get("written") in ("STOP", "START"):
             words[note["number"]].append(note)
             found.n[note["written"]] += 1
-            if note["answers"] == [200, 200] and note["said"] != [1, 0]:
+            found.proof[f"{note['written']} by {'SMS' if note['by_sms'] else 'WhatsApp'}"] += 1
+            # In text messages Twilio answers by itself.
+            wanted = [0, 0] if note["by_sms"] else [1, 0]
+            if note["answers"] == [200, 200] and note["said"] != wanted:
                 found.disagree.append(f"a {note['written']} twice was answered {note['said']}")
     for one in sent:
         before = [note for note in words.get(one.number, ()) if note["ended"] < one.at]
@@ -211,6 +230,38 @@ def _stops(notes: list[dict[str, Any]], sent: list[Sent], found: Found) -> None:
         starting = any(note["began"] <= one.at <= note["ended"] for note in starts)
         if one.at > last["ended"] + SECONDS_TO_SEND and not starting:
             found.after_stop.append(f"{one.row} {one.at - last['ended']:.1f} s after STOP")
+
+
+def _again(by_row: dict[UUID, list[Sent]], found: Found) -> None:
+    """Accepted once per row; once more only after it was reported to have failed."""
+    for row, its in by_row.items():
+        tries = Counter(one.attempt for one in its)
+        found.again += [f"try {n} of {row} was accepted twice" for n in tries if tries[n] > 1]
+        if sum(one.status not in FAILED for one in its) > 1:
+            found.again.append(f"{row} was accepted {len(its)} times: {[o.status for o in its]}")
+        found.proof["accepted_after_it_failed"] += len(its) > 1
+
+
+def _nights(told: Told, rows: dict[UUID, Message], sent: list[Sent], found: Found) -> None:
+    """No phone rang where it was night, but for what is urgent."""
+    found.n["waited_for_morning"] = told.waited
+    for one in sent:
+        row = rows.get(one.row)
+        if row and not row.urgent and one.number in told.abroad and one.at < told.morning:
+            found.at_night.append(f"{row} {told.morning - one.at:.0f} s before morning")
+
+
+def _paces(sent: list[Sent], found: Found) -> None:
+    """In no ten seconds a sender sent more than its bucket lets through."""
+    rates = {mix.SMS_SENDER: mix.RATES["TWILIO_SMS_RATE"]}
+    for sender in {one.sender for one in sent}:
+        rate = rates.get(sender, mix.RATES["TWILIO_WHATSAPP_RATE"])
+        times = sorted(one.at for one in sent if one.sender == sender)
+        for first, began in enumerate(times):
+            count = bisect_left(times, began + PACE_SECONDS) - first
+            if count > rate * PACE_SECONDS + max(1.0, rate / 10) + HANDS:
+                found.too_fast.append(f"{sender}: {count} in {PACE_SECONDS:.0f} s")
+        found.n["sms" if sender in rates else "whatsapp"] += len(times)
 
 
 def _proof(

@@ -91,6 +91,7 @@ class Mischief(Portal):
         self._fates, self._reports = Deck(mix.FATES, dice), Deck(mix.REPORTS, dice)
         self._fates_of_invitations = Deck(mix.INVITED, dice)
         self._forgeries, self._answers = Deck(mix.FORGED, dice), Deck(mix.WRITTEN, dice)
+        self._texted = Deck(mix.TEXTED, dice)
         self._hands = ThreadPoolExecutor(HANDS)
 
     def follow(self, message: Message) -> None:
@@ -112,6 +113,9 @@ class Mischief(Portal):
 
     def _fate(self, message: Message) -> tuple[int | None, Sequence[tuple[str, float]]]:
         invited = "/invitations/" in message.body
+        if message.by_whatsapp and message.number.endswith(mix.WITHOUT_WHATSAPP):
+            self._notes.write(fate="not_on_whatsapp")
+            return self._dice.choice(mix.NOT_ON_WHATSAPP), DEAD_END
         fate = (self._fates_of_invitations if invited else self._fates).draw()
         self._notes.write(fate=fate)
         if fate == "arrives":
@@ -162,7 +166,7 @@ class Mischief(Portal):
 
     # --- What people write back -------------------------------------------------------------------
     def _write_back(self, message: Message) -> None:
-        written = self._answers.draw()
+        written = (self._answers if message.by_whatsapp else self._texted).draw()
         after = self._dice.uniform(1.5, 4) * self._pace
         for word in written.split(", then ") if written else ():
             self._later(after, partial(self._write, message.number, word, message.sender))
@@ -178,6 +182,7 @@ class Mischief(Portal):
         answers = [answer for _ in range(2) if (answer := self._post(url, fields)) is not None]
         self._notes.write(
             written=word,
+            by_sms=not said.by_whatsapp,
             number=number,
             began=began,
             ended=time.time(),
@@ -214,6 +219,7 @@ def main() -> None:
         os.environ["TWILIO_ACCOUNT_SID"],
         os.environ["TWILIO_AUTH_TOKEN"],
         os.environ["TWILIO_WHATSAPP_FROM"],
+        os.environ["TWILIO_SMS_FROM"],
     )
     portal = os.environ["PUBLIC_URL"]
     dice, notes = random.Random(options.seed), Notes(options.folder / NOTES)  # noqa: S311 - dice

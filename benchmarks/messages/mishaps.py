@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from benchmarks.faults.house import House
+from notifications.delivery import TURN
 from notifications.models import Message
 from notifications.waits import LEASE
 
@@ -33,6 +34,8 @@ class Mishaps:
 
     def turn(self, told: int) -> None:
         self._count_orphans()
+        if not self.proof["waited_their_turn"]:
+            self.proof["waited_their_turn"] += Message.objects.filter(error_code=TURN).count()
         if self._kills and told >= self._kills[0] and _in_hand().exists():
             self._kills.pop(0)
             self._kill()

@@ -7,17 +7,21 @@ Django is set up.
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from accounts import people
 from accounts.models import Clinic, Consent, ContactNumber, User
 from benchmarks.messages import mix
 from benchmarks.messages.mix import Deck
 from notifications import again, invitations, ledger, verification
+from notifications.delivery import NIGHT
+from notifications.errors import DAILY_LIMIT
 from notifications.ledger import Notice
 from notifications.models import Event, Message
 
@@ -31,6 +35,8 @@ TO_PATIENTS = (
 )
 TO_DOCTORS = (Event.CASE_TO_READ, Event.PATIENT_WROTE)
 PATIENTS_SHARE, DOCTORS_SHARE = 10, 50  # one of so many messages
+# Where it is fourteen hours later than here, and where it is as late.
+FAR_AWAY, HERE = "Pacific/Kiritimati", "UTC"
 State = Message.State
 Telling = tuple[str, str, int | None]  # event, about, recipient
 
@@ -42,6 +48,9 @@ class Told:
     tellings: set[Telling] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)  # numbers
     resent: Counter[str] = field(default_factory=Counter)
+    abroad: set[str] = field(default_factory=set)  # numbers of who lives where it is night
+    waited: int = 0  # messages that waited for the morning there
+    morning: float = 0.0  # when it came, in seconds since 1970
 
     def __len__(self) -> int:
         return len(self.tellings) + len(self.codes)
@@ -59,7 +68,11 @@ class Teller:
         self._tried: set[uuid.UUID] = set()
         self.clinic = people.default_clinic()
         self.admin = User.objects.create_superuser("admin@bench.lentigo")
-        self.patients = [self._person() for _ in range(max(8, total // PATIENTS_SHARE))]
+        self.far = Clinic.objects.create(name="Far away", time_zone=FAR_AWAY)
+        self.patients = [
+            self._person(self.far if number % mix.ABROAD == 0 else None)
+            for number in range(max(8, total // PATIENTS_SHARE))
+        ]
         self.doctors = [self._doctor() for _ in range(max(4, total // DOCTORS_SHARE))]
 
     @property
@@ -77,6 +90,8 @@ class Teller:
             f"p{number.lstrip('+')}@bench.lentigo", clinic=clinic or self.clinic, language=language
         )
         people.give_consent(person, Consent.Kind.MESSAGES)
+        if clinic == self.far:
+            self.told.abroad.add(number)
         if confirmed:
             phone = people.add_number(person, number, opt_in=True)
             people.confirm_number(person, phone, ContactNumber.Proof.CODE)
@@ -129,6 +144,19 @@ class Teller:
         if not awaited:
             verification.send(person, number)
         self.told.codes.add(e164)
+
+    # --- Hours that go by -------------------------------------------------------------------------
+    def rise(self) -> None:
+        """Once half is told it becomes day far away, and a new one for who may send no more today:
+        what waited for that is due."""
+        if len(self.told) < self.total / 2:
+            return
+        waiting = Message.objects.unclaimed().filter(run_after__gt=Now())
+        if not self.told.morning:
+            self.told.waited = waiting.filter(error_code=NIGHT).count()
+            self.told.morning = time.time()
+            Clinic.objects.filter(pk=self.far.pk).update(time_zone=HERE)
+        waiting.filter(error_code__in=(NIGHT, DAILY_LIMIT)).update(run_after=Now())
 
     # --- Telling again ----------------------------------------------------------------------------
     def resend_some(self) -> None:

@@ -24,6 +24,9 @@ MUST_BE_EMPTY = (
     "forged and accepted",
     "states that disagree",
     "sent after STOP",
+    "accepted again without need",
+    "sent at night",
+    "faster than a sender may",
 )
 # What must have been seen, or the faults did not happen as their names say.
 PROOF = [
@@ -39,6 +42,12 @@ PROOF = [
     "refused",
     "by_email",
     "codes_arrived",
+    "fate_not_on_whatsapp",
+    "waited_their_turn",
+    "STOP by SMS",
+    "START by SMS",
+    "STOP by WhatsApp",
+    "accepted_after_it_failed",
 ]
 
 
