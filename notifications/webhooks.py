@@ -19,6 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
@@ -27,6 +28,7 @@ from twilio.request_validator import RequestValidator
 from twilio.twiml.messaging_response import MessagingResponse
 
 from accounts import people
+from accounts.agreements import agreed_to_messages
 from accounts.languages import language_of
 from accounts.models import ContactNumber
 from notifications import settling
@@ -54,6 +56,8 @@ REPLIES = {
     ),
     Inbound.Word.START: _("You will get messages here again. To end them, write STOP."),
 }
+# START is for the phone; what may be sent to it is agreed to by whoever it is.
+ALSO_AGREE = _("Thank you. To get messages here, please also agree to them on your account page.")
 
 
 def from_twilio(view: View[P]) -> View[P]:
@@ -133,7 +137,7 @@ def inbound(request: HttpRequest) -> HttpResponse:
             people.opt_in(sender)
     if new and word in REPLIES and not twilio_answers:
         with override(_language_of(sender)):
-            answer.message(str(REPLIES[word]))
+            answer.message(str(_reply(word, sender)))
     return HttpResponse(str(answer), content_type="text/xml")
 
 
@@ -141,6 +145,13 @@ def inbound(request: HttpRequest) -> HttpResponse:
 def check(request: HttpRequest) -> HttpResponse:
     """The set-up page tries whether what Twilio sends arrives: answer as only we can."""
     return HttpResponse(echo_of(request.POST.get("Nonce", "")[:64]), content_type="text/plain")
+
+
+def _reply(word: Inbound.Word, e164: str) -> str | Promise:
+    whose = list(ContactNumber.objects.filter(e164=e164).values_list("user", flat=True))
+    if word == Inbound.Word.START and whose and not agreed_to_messages(whose):
+        return ALSO_AGREE
+    return REPLIES[word]
 
 
 def _language_of(e164: str) -> str:

@@ -19,7 +19,8 @@ from pytest_django import Settings
 from twilio import request_validator
 from twilio.request_validator import RequestValidator
 
-from accounts import languages
+from accounts import languages, people
+from accounts.models import Consent
 from accounts.people import reachable_number
 from notifications import delivery
 from notifications.models import Channel, Inbound, Message
@@ -408,6 +409,15 @@ def test_the_phones_owner_is_answered_in_their_language(cast: Cast) -> None:
     languages.choose(cast.ana, "es")
     assert "No recibirá más mensajes aquí." in write("STOP").content
     assert "Volverá a recibir mensajes aquí." in write("START", "SMin2").content
+
+
+def test_a_start_of_who_took_the_consent_back_promises_nothing(cast: Cast) -> None:
+    people.withdraw_consent(cast.ana, Consent.Kind.MESSAGES)
+    assert "please also agree to them on your account page" in write("START").content
+    assert tell(cast.ana).channel == Channel.EMAIL
+    people.give_consent(cast.ana, Consent.Kind.MESSAGES)
+    assert "messages here again" in write("START", "SMin2").content
+    assert tell(cast.ana, "case:2").channel == Channel.WHATSAPP
 
 
 def test_a_replayed_stop_does_not_undo_a_later_start(cast: Cast) -> None:
