@@ -173,7 +173,8 @@ def _confirm_the_phone(invitation: Invitation, user: User) -> None:
 def send_again(invitation: Invitation, by: User) -> Message:
     """Send the same link once more, and let it live two weeks from now, also if it had expired.
 
-    It is ``by`` who answers for an admin from then on. Raises ``InvitationError`` if it was accepted or taken back, or was sent a moment ago.
+    It is ``by`` who answers for an admin from then on. Raises ``InvitationError`` if it was
+    accepted or taken back, or was sent a moment ago.
     """
     with transaction.atomic():
         _must_be_admin(by, invitation.clinic)

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from benchmarks.faults.house import House
-from notifications.delivery import TURN
+from notifications.errors import TURN
 from notifications.models import Message
 from notifications.waits import LEASE
 

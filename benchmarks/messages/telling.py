@@ -20,8 +20,7 @@ from accounts.models import Clinic, Consent, ContactNumber, User
 from benchmarks.messages import mix
 from benchmarks.messages.mix import Deck
 from notifications import again, invitations, ledger, verification
-from notifications.delivery import NIGHT
-from notifications.errors import DAILY_LIMIT
+from notifications.errors import DAILY_LIMIT, NIGHT
 from notifications.ledger import Notice
 from notifications.models import Event, Message
 

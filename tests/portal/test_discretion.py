@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -21,11 +22,11 @@ def logged(error: BaseException) -> str:
 
 
 def test_every_log_line_of_the_portal_is_written_so() -> None:
-    formatters = settings.LOGGING["formatters"]
-    assert {name: one["class"] for name, one in formatters.items()} == {
+    logging_: Any = settings.LOGGING
+    assert {name: one["class"] for name, one in logging_["formatters"].items()} == {
         "line": "portal.discretion.Discreet"
     }
-    assert {one["formatter"] for one in settings.LOGGING["handlers"].values()} == {"line"}
+    assert {one["formatter"] for one in logging_["handlers"].values()} == {"line"}
 
 
 def test_a_row_that_postgresql_refuses_is_not_quoted(cast: Cast) -> None:
