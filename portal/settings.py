@@ -262,7 +262,6 @@ FAILPOINT = env.str("FAILPOINT", default="")
 UNDO_SIGNATURE = timedelta(seconds=10)
 # The disease area new cases are asked in; the ones there are, are the folders of mlservice/packs.
 PACK = env.str("PACK", default="skin")
-
 # Whether patients are reminded of anything; each can stop it for themselves.
 REMINDERS = env.bool("REMINDERS", default=True)
 
@@ -307,8 +306,7 @@ SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
 # Asked from inside the machine, past the proxy that speaks TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
-SECURE_HSTS_PRELOAD = SECURE
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
