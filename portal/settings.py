@@ -278,8 +278,7 @@ TWILIO_SMS_RATE = env.float("TWILIO_SMS_RATE", default=1.0)
 QUIET_HOURS = env.str("QUIET_HOURS", default="21-8")
 # Empty means Twilio's own servers; the demo and the tests put their local stand-in here.
 TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="")
-# Approved template per message, e.g. {"case_checked": "HX…"}; see docs/configuration.md.
-TWILIO_CONTENT_SIDS = env.json("TWILIO_CONTENT_SIDS", default={})
+TWILIO_CONTENT_SIDS = env.json("TWILIO_CONTENT_SIDS", default={})  # approved template per message
 # All waits of messages times this, where somebody measures: notifications/waits.py.
 MESSAGE_WAITS = env.float("MESSAGE_WAITS", default=1.0)
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

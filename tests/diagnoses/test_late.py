@@ -26,7 +26,7 @@ from tests.cast import Cast
 
 pytestmark = pytest.mark.usefixtures("media")
 
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+HOUR, MOMENT = timedelta(hours=1), timedelta(seconds=30)
 Step = Escalation.Step
 CALM = Answer("nv", "reassure", "Harmless.")
 
@@ -87,10 +87,10 @@ def sign(case: Case, doctor: User) -> None:
 
 # --- Urgent ones, before their time --------------------------------------------------------------
 def test_an_urgent_case_is_told_of_four_hours_before_its_time(cast: Cast) -> None:
-    case = waiting(cast.bo, "red", 4 * HOUR + SECOND)
+    case = waiting(cast.bo, "red", 4 * HOUR + MOMENT)
     workflow.escalate()
     assert told(Event.CASE_DUE) == []
-    Case.objects.update(answer_due_at=Now() + 4 * HOUR - SECOND)
+    Case.objects.update(answer_due_at=Now() + 4 * HOUR - MOMENT)
     workflow.escalate()
     assert told(Event.CASE_DUE) == ["ruth", "sam"]
     assert taken(case) == [Step.DUE]
@@ -147,10 +147,10 @@ def test_many_urgent_cases_at_once_are_one_message_to_each_doctor(cast: Cast) ->
 
 # --- Past their time -----------------------------------------------------------------------------
 def test_the_doctors_are_told_once_when_a_case_is_past_its_time(cast: Cast) -> None:
-    case = waiting(cast.bo, "green", SECOND)
+    case = waiting(cast.bo, "green", MOMENT)
     workflow.escalate()
     assert told(Event.CASE_LATE) == []
-    Case.objects.update(answer_due_at=Now() - SECOND)
+    Case.objects.update(answer_due_at=Now() - MOMENT)
     workflow.escalate()
     assert told(Event.CASE_LATE) == ["ruth", "sam"]
     assert taken(case) == [Step.LATE]
@@ -160,12 +160,12 @@ def test_the_doctors_are_told_once_when_a_case_is_past_its_time(cast: Cast) -> N
 
 
 def test_after_a_further_day_the_clinics_admins_are_told(cast: Cast) -> None:
-    case = waiting(cast.bo, "amber", -SECOND)
+    case = waiting(cast.bo, "amber", -MOMENT)
     workflow.escalate()
-    hours_go_by(24 - 1 / 3600)
+    hours_go_by(24 - 1 / 60)
     workflow.escalate()
     assert taken(case) == [Step.LATE]
-    hours_go_by(2 / 3600)
+    hours_go_by(2 / 60)
     workflow.escalate()
     assert taken(case) == [Step.ADMINS, Step.LATE]
     assert told(Event.CASE_LATE) == ["ada", "ruth", "sam"]
@@ -175,7 +175,7 @@ def test_after_a_further_day_the_clinics_admins_are_told(cast: Cast) -> None:
 
 
 def test_of_an_urgent_case_the_admins_are_told_after_four_hours(cast: Cast) -> None:
-    case = waiting(cast.bo, "red", -SECOND)
+    case = waiting(cast.bo, "red", -MOMENT)
     workflow.escalate()
     hours_go_by(3.99)
     workflow.escalate()
@@ -195,13 +195,13 @@ def test_the_admins_link_leads_to_the_cases_past_their_time(cast: Cast) -> None:
 
 def test_a_clinic_without_doctors_or_admins_of_its_own_still_finds_somebody(cast: Cast) -> None:
     User.objects.filter(pk__in=[cast.ruth.pk, cast.sam.pk, cast.ada.pk]).update(is_active=False)
-    waiting(cast.bo, "amber", -SECOND)
+    waiting(cast.bo, "amber", -MOMENT)
     workflow.escalate()
     assert told(Event.CASE_LATE) == ["root"]
 
 
 def test_another_clinics_people_hear_nothing(cast: Cast) -> None:
-    waiting(cast.bo, "red", -SECOND)
+    waiting(cast.bo, "red", -MOMENT)
     workflow.escalate()
     hours_go_by(30)
     workflow.escalate()
@@ -210,10 +210,10 @@ def test_another_clinics_people_hear_nothing(cast: Cast) -> None:
 
 def test_what_becomes_late_after_the_days_message_waits_for_the_next_day(cast: Cast) -> None:
     noon = timezone.localtime().replace(hour=12)
-    waiting(cast.bo, "amber", -SECOND)
+    waiting(cast.bo, "amber", -MOMENT)
     assert late.tell_of_late(cast.north, noon) == 1
     Message.objects.update(created_at=noon)
-    second = waiting(cast.ana, "amber", -SECOND)
+    second = waiting(cast.ana, "amber", -MOMENT)
     assert late.tell_of_late(cast.north, noon + 11 * HOUR) == 0
     assert taken(second) == []
     assert late.tell_of_late(cast.north, noon + 13 * HOUR) == 1
@@ -222,9 +222,9 @@ def test_what_becomes_late_after_the_days_message_waits_for_the_next_day(cast: C
 
 def test_each_doctor_has_their_own_day(cast: Cast) -> None:
     """Ruth was told this morning; the case asked of Sam is told to Sam all the same."""
-    waiting(cast.bo, "amber", -SECOND, doctor=cast.ruth)
+    waiting(cast.bo, "amber", -MOMENT, doctor=cast.ruth)
     workflow.escalate()
-    waiting(cast.bo, "amber", -SECOND, doctor=cast.sam)
+    waiting(cast.bo, "amber", -MOMENT, doctor=cast.sam)
     workflow.escalate()
     assert told(Event.CASE_LATE) == ["ruth", "sam"]
 
@@ -232,10 +232,10 @@ def test_each_doctor_has_their_own_day(cast: Cast) -> None:
 def test_an_urgent_case_waits_neither_for_the_next_day_nor_for_the_morning(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting(cast.bo, "amber", -SECOND)
+    waiting(cast.bo, "amber", -MOMENT)
     workflow.escalate()
     monkeypatch.setattr(reminding, "DAY_ENDS", time.min)
-    red, calm = waiting(cast.ana, "red", -SECOND), waiting(cast.ana, "green", -SECOND)
+    red, calm = waiting(cast.ana, "red", -MOMENT), waiting(cast.ana, "green", -MOMENT)
     workflow.escalate()
     assert taken(red) == [Step.LATE]
     assert taken(calm) == [Step.LATE], "told with it: the same message leads to both"
@@ -249,10 +249,10 @@ def test_at_night_what_is_not_urgent_waits_for_the_morning_where_the_clinic_is(
     monkeypatch.setattr(reminding, "DAY_ENDS", time(19))
     Clinic.objects.filter(pk=cast.north.pk).update(time_zone="Europe/Madrid")
     cast.north.refresh_from_db()
-    case = waiting(cast.bo, "amber", -SECOND)
+    case = waiting(cast.bo, "amber", -MOMENT)
     night = datetime(2027, 1, 5, 7, 59, 59, tzinfo=timezone.get_fixed_timezone(0))
     assert late.tell_of_late(cast.north, night) == 0
-    assert late.tell_of_late(cast.north, night + SECOND) == 1, "nine o'clock in Madrid"
+    assert late.tell_of_late(cast.north, night + MOMENT) == 1, "nine o'clock in Madrid"
     assert taken(case) == [Step.LATE]
 
 
@@ -323,7 +323,7 @@ def test_what_has_not_left_yet_stays_here_when_the_case_is_signed(cast: Cast) ->
 
 
 def test_the_message_of_many_is_withdrawn_with_the_last_of_them(cast: Cast) -> None:
-    first, last = waiting(cast.bo, "amber", -SECOND), waiting(cast.ana, "amber", -SECOND)
+    first, last = waiting(cast.bo, "amber", -MOMENT), waiting(cast.ana, "amber", -MOMENT)
     workflow.escalate()
     workflow.withdraw(first, cast.bo)
     assert told(Event.CASE_LATE) == ["ruth", "sam"]
@@ -356,7 +356,7 @@ def test_a_signature_taken_back_repeats_nothing_that_had_left(
 
 # --- The rows, the page, the sweep ---------------------------------------------------------------
 def test_a_step_is_taken_once_whatever_runs(cast: Cast) -> None:
-    case = waiting(cast.bo, "amber", -SECOND)
+    case = waiting(cast.bo, "amber", -MOMENT)
     workflow.escalate()
     with pytest.raises(IntegrityError), transaction.atomic():
         Escalation.objects.create(clinic=cast.north, case=case, step=Step.LATE, about="again")
@@ -367,10 +367,10 @@ def test_one_clinics_trouble_keeps_no_other_waiting(
 ) -> None:
     from diagnoses.workflow import escalating
 
-    waiting(cast.bo, "amber", -SECOND)
+    waiting(cast.bo, "amber", -MOMENT)
     User.objects.filter(pk=cast.bo.pk).update(clinic=cast.south)
     cast.bo.refresh_from_db()
-    waiting(cast.bo, "amber", -SECOND)
+    waiting(cast.bo, "amber", -MOMENT)
     real = late.tell_of_late
 
     def fails_in_the_north(clinic: Clinic, now: datetime) -> int:
@@ -385,7 +385,7 @@ def test_one_clinics_trouble_keeps_no_other_waiting(
 
 
 def test_the_link_leads_a_doctor_to_the_late_list(cast: Cast) -> None:
-    case = waiting(cast.bo, "amber", -SECOND)
+    case = waiting(cast.bo, "amber", -MOMENT)
     workflow.escalate()
     message = Message.objects.get(event=Event.CASE_LATE, recipient=cast.ruth)
     assert message.link is not None

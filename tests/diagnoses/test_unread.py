@@ -76,31 +76,44 @@ def steps(case: Case) -> list[str]:
 
 
 # --- The steps -----------------------------------------------------------------------------------
-def test_after_a_day_the_patient_is_told_again_by_the_next_way(cast: Cast) -> None:
+@pytest.mark.parametrize(
+    ("sender", "next_way"), [("+15005550007", Channel.SMS), ("", Channel.EMAIL)]
+)
+def test_after_a_day_the_patient_is_told_again_by_the_next_way(
+    cast: Cast, settings: Settings, sender: str, next_way: Channel
+) -> None:
+    settings.TWILIO_SMS_FROM = sender
     case = answered(cast.ana, cast.ruth)
     delivered(Event.CASE_SIGNED)
     assert ways(Event.CASE_SIGNED) == [("ana", "whatsapp")]
-    hours_go_by(24 - 1 / 3600)
+    hours_go_by(24 - 1 / 60)
     workflow.escalate()
     assert steps(case) == []
-    hours_go_by(2 / 3600)
+    hours_go_by(2 / 60)
     workflow.escalate()
     assert steps(case) == [Step.AGAIN]
-    [(who, way)] = ways(Event.URGENT_UNREAD)
-    assert who == "ana"
-    assert way == again.FALLBACK[Channel.WHATSAPP]
+    assert ways(Event.URGENT_UNREAD) == [("ana", next_way)]
     workflow.escalate()
     assert len(ways(Event.URGENT_UNREAD)) == 1, "and never again"
+
+
+def test_after_a_text_message_the_next_way_is_an_e_mail(cast: Cast, settings: Settings) -> None:
+    settings.TWILIO_SMS_FROM = "+15005550007"
+    answered(cast.ana, cast.ruth)
+    again.fall_back(Message.objects.get(event=Event.CASE_SIGNED), "63003")
+    hours_go_by(25)
+    workflow.escalate()
+    assert ways(Event.URGENT_UNREAD) == [("ana", "email")]
 
 
 def test_a_day_later_the_signer_is_told_and_staff_are_asked_to_call(cast: Cast) -> None:
     case = answered(cast.ana, cast.ruth)
     hours_go_by(25)
     workflow.escalate()
-    hours_go_by(24 - 1 / 3600)
+    hours_go_by(24 - 1 / 60)
     workflow.escalate()
     assert steps(case) == [Step.AGAIN]
-    hours_go_by(2 / 3600)
+    hours_go_by(2 / 60)
     workflow.escalate()
     assert steps(case) == [Step.AGAIN, Step.CALL]
     assert [who for who, _way in ways(Event.ANSWER_UNREAD)] == ["ruth"]

@@ -36,17 +36,17 @@ def wants(cast: Cast) -> bool:
 
 
 # --- Words ---------------------------------------------------------------------------------------
-@pytest.mark.parametrize("word", [*sorted(keywords.STOP), "PARAR", "Baja", "alto", "¡Cancelar!"])
-def test_a_stop_by_sms_or_whatsapp_stops_both(cast: Cast, sms: None, word: str) -> None:
-    text(word)
-    assert not wants(cast)
-    assert tell(cast.ana).channel == Channel.EMAIL
-    write("INICIAR", "SMt2")
-    assert wants(cast)
-    write(word, "SMt3")
-    assert not wants(cast)
-    text("ALTA", "SMt4")
-    assert wants(cast)
+def test_a_stop_by_sms_or_whatsapp_stops_both(cast: Cast, sms: None) -> None:
+    for word in [*sorted(keywords.STOP), "PARAR", "Baja", "alto", "¡Cancelar!"]:
+        text(word, f"SMt1 {word}")
+        assert not wants(cast), word
+        assert tell(cast.ana, f"case:{word}").channel == Channel.EMAIL, word
+        write("INICIAR", f"SMt2 {word}")
+        assert wants(cast), word
+        write(word, f"SMt3 {word}")
+        assert not wants(cast), word
+        text("ALTA", f"SMt4 {word}")
+        assert wants(cast), word
 
 
 @pytest.mark.parametrize("word", ["no alto", "STOP PLEASE", "bajar", "parada", "yes", "sí"])

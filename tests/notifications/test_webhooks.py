@@ -305,14 +305,15 @@ def test_other_methods_and_unknown_messages_find_nothing(sent: Message) -> None:
 
 
 # --- Only forward ---------------------------------------------------------------------------------
-@pytest.mark.parametrize("order", list(permutations(["queued", "sent", "delivered", "read"])))
-def test_in_any_order_and_twice_it_ends_read(sent: Message, order: tuple[str, ...]) -> None:
-    seen = []
-    for status in order + order:
-        assert report(sent, status, sent.provider_id) == 204
-        seen.append([State.SENT, State.DELIVERED, State.READ].index(State(now(sent).state)))
-    assert seen == sorted(seen)
-    assert now(sent).state == State.READ
+def test_in_any_order_and_twice_it_ends_read(sent: Message) -> None:
+    for order in permutations(["queued", "sent", "delivered", "read"]):
+        Message.objects.filter(pk=sent.pk).update(state=State.SENT, settled_at=None)
+        seen = []
+        for status in order + order:
+            assert report(sent, status, sent.provider_id) == 204
+            seen.append([State.SENT, State.DELIVERED, State.READ].index(State(now(sent).state)))
+        assert seen == sorted(seen), order
+        assert now(sent).state == State.READ, order
 
 
 def test_a_report_faster_than_the_answer_to_our_own_request(cast: Cast, twilio: StandIn) -> None:
@@ -382,27 +383,27 @@ def write(body: str, sid: str = "SMin1", sender: str = ANAS_NUMBER) -> Answer:
     return signed(reverse("twilio_inbound"), fields)
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "STOP",
-        " stop ",
-        "Stop.",
-        "STOPALL",
-        "UNSUBSCRIBE",
-        "CANCEL",
-        "END",
-        "QUIT",
-        "REVOKE",
-        "OPTOUT",
-    ],
-)
-def test_stop_ends_messages_and_start_brings_them_back(cast: Cast, word: str) -> None:
-    assert "no more messages" in write(word).content
-    assert reachable_number(cast.ana) is None
-    assert tell(cast.ana).channel == Channel.EMAIL
-    assert "messages here again" in write("start", "SMin2").content
-    assert reachable_number(cast.ana) is not None
+WORDS = [
+    " stop ",
+    "Stop.",
+    "STOP",
+    "STOPALL",
+    "UNSUBSCRIBE",
+    "CANCEL",
+    "END",
+    "QUIT",
+    "REVOKE",
+    "OPTOUT",
+]
+
+
+def test_stop_ends_messages_and_start_brings_them_back(cast: Cast) -> None:
+    for word in WORDS:
+        assert "no more messages" in write(word, f"SMin1 {word}").content, word
+        assert reachable_number(cast.ana) is None, word
+        assert tell(cast.ana, f"case:{word}").channel == Channel.EMAIL, word
+        assert "messages here again" in write("start", f"SMin2 {word}").content, word
+        assert reachable_number(cast.ana) is not None, word
 
 
 def test_the_phones_owner_is_answered_in_their_language(cast: Cast) -> None:
