@@ -23,8 +23,8 @@ REQUESTS = {
 }
 # … of a hundred that were accepted …
 FATES = {"arrives": 94, "fails_for_now": 3, "fails_for_good": 3}
-# (an invitation has no other way: staff send it again)
-INVITED = {"arrives": 2, "fails_for_good": 1}
+# (an invitation to a number has two ways; after both of them staff send it again)
+INVITED = {"arrives": 1, "fails_for_good": 1}
 REPORTS = {"in_order": 40, "never": 12, "twice": 12, "shuffled": 12, "backwards": 12, "late": 12}
 # … and beside them: callbacks that somebody else makes up, and what people write back.
 FORGED = {
