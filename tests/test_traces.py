@@ -147,7 +147,10 @@ def assert_one_holds_the_answer(life: Life, found: set[tuple[str, str]]) -> None
     assert f"/{message.pk}/" in carrier["callback"]
     assert carrier["sender"].startswith("whatsapp:")
     assert carrier["number"] == life.planted.number("patient's number")
-    assert f" Z.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
+    initial = life.planted.word("patient's name")[0]
+    assert (
+        f" {initial}.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
+    )
     assert message.words == ""
 
 
