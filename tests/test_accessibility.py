@@ -7,10 +7,12 @@ gone by keyboard alone in tests/test_whole_way.py.
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
@@ -21,7 +23,7 @@ from diagnoses.conversation import steps
 from diagnoses.models import Case, Nudge, SecondReading
 from diagnoses.workflow import Answer
 from mlservice.packs import load_pack
-from notifications import invitations, ledger
+from notifications import invitations, ledger, links, optional
 from notifications.ledger import Notice
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
@@ -89,8 +91,8 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     mine += ["/account/people/", f"/account/people/{child.pk}/", "/cases/new/?start"]
     mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]
     return {
-        None: OPEN_PAGES,
-        cast.ana: [*own, *mine, *cases, *of_a_case, *screens],
+        None: [*OPEN_PAGES, *by_message(cast)],
+        cast.ana: [*own, *mine, *cases, *of_a_case, *screens, ended_link(cast.ana)],
         cast.ruth: [
             *("/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"),
             *("/worklist/again/", f"/worklist/again/{asked.pk}/"),
@@ -99,8 +101,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
         cast.ada: [
             *("/messages/", "/messages/?show=all", "/messages/?q=nobody"),
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
-            f"/messages/{doubtful.pk}/again/",
-            "/messages/setup/",
+            *(f"/messages/{doubtful.pk}/again/", "/messages/setup/"),
         ],
         cast.root: manage_pages(cast),
         cast.sam: [
@@ -129,6 +130,26 @@ def manage_pages(cast: Cast) -> list[str]:
         *("/manage/invitations/", "/manage/invitations/new/", invited),
         *(f"{invited}again/", f"{invited}withdraw/"),
     ]
+
+
+def by_message(cast: Cast) -> list[str]:
+    """What a message leads to without a login."""
+    reminder = Message(event=Event.REMIND_RECHECK, recipient=cast.ana)
+    invited = invitations.invite(
+        name="Dr New", clinic=cast.north, invited_by=cast.ada, e164="+447700900778"
+    )
+    return [
+        urlsplit(optional.address_to_stop(reminder)).path,
+        reverse("invitation", args=[invited.token]),
+        reverse("invitation", args=["no-such-invitation"]),
+    ]
+
+
+def ended_link(person: User) -> str:
+    link = links.make(person, "/cases/")
+    address = urlsplit(links.address(link)).path
+    links.revoke([link.pk])
+    return address
 
 
 def messages_of(answered: Case) -> list[Message]:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 from celery import current_app
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -146,7 +147,10 @@ def assert_one_holds_the_answer(life: Life, found: set[tuple[str, str]]) -> None
     assert f"/{message.pk}/" in carrier["callback"]
     assert carrier["sender"].startswith("whatsapp:")
     assert carrier["number"] == life.planted.number("patient's number")
-    assert f" Z.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
+    initial = life.planted.word("patient's name")[0]
+    assert (
+        f" {initial}.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
+    )
     assert message.words == ""
 
 
@@ -329,14 +333,14 @@ def wait_too_long(life: Life) -> None:
     planted, cast = life.planted, life.cast
     day = timedelta(days=1)
     waiting, unread = submitted(cast.bo), submitted(cast.ana)
-    both = Case.objects.filter(pk__in=(waiting.pk, unread.pk))
-    eventually(lambda: all(case.prediction for case in both.all()), 60, "the computer's views")
+    seen = Case.objects.filter(pk=unread.pk)
+    eventually(lambda: seen.get().prediction is not None, 60, "the computer's view")
     rows = Case.objects.filter(pk=waiting.pk)
     rows.update(tier_rank=0, submitted_at=Now() - day, answer_due_at=Now() + timedelta(minutes=30))
     workflow.read_first(unread, cast.ruth, diagnosis="mel", confidence="sure", plan="refer_urgent")
     words = planted.sentence("urgent answer")
     review = workflow.sign(unread, cast.ruth, Answer("mel", "refer_urgent", words))
-    Review.objects.filter(pk=review.pk).update(effective_at=Now() - day)
+    a_day_goes_by(review)
     swept(Event.CASE_DUE)
     rows.update(answer_due_at=Now() - timedelta(minutes=1))
     swept(Event.CASE_LATE)
@@ -348,6 +352,14 @@ def wait_too_long(life: Life) -> None:
     for path in ("", "?show=all", f"{call.pk}/"):
         assert admin.get(f"{reverse('staff_messages')}{path}").status_code == 200
     assert admin.post(reverse("staff_told", args=[call.pk])).status_code == 302
+
+
+def a_day_goes_by(review: Review) -> None:
+    """Answers are written once, but for the test's owner."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE diagnoses_review DISABLE TRIGGER USER")
+        Review.objects.filter(pk=review.pk).update(effective_at=Now() - timedelta(days=1))
+        cursor.execute("ALTER TABLE diagnoses_review ENABLE TRIGGER USER")
 
 
 def swept(event: Event) -> None:

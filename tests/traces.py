@@ -9,6 +9,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable
+from string import ascii_lowercase
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -32,7 +33,10 @@ class Planted:
         self._numbers = iter(secrets.SystemRandom().sample(range(100, 999), 20))
 
     def word(self, where: str) -> str:
-        return self.words.setdefault(where, f"Zq{secrets.token_hex(5)}")
+        """Letters only, and no two begin alike: a part of a name in an answer keeps it from being
+        sent whole."""
+        drawn = "".join(secrets.choice(ascii_lowercase) for _ in range(12))
+        return self.words.setdefault(where, drawn.capitalize())
 
     def sentence(self, where: str) -> str:
         return f"It {self.word(where)} since May."

@@ -50,15 +50,16 @@ def run(options: argparse.Namespace) -> Report:
     total = SHORT if options.short else options.messages
     pace = SHORT_PACE if options.short else options.pace
     os.environ["MESSAGE_WAITS"] = str(pace)
-    with Rig(**senders(), QUIET_HOURS=night_far_away()) as rig:
+    with Rig(**senders(few=options.short), QUIET_HOURS=night_far_away()) as rig:
         found, told = suffer(rig, total, pace, options)
     return report(found, told, pace, options)
 
 
-def senders() -> dict[str, str]:
+def senders(*, few: bool) -> dict[str, str]:
     """A sender of each kind, and how fast it may send."""
     froms = {"TWILIO_WHATSAPP_FROM": mix.WHATSAPP_SENDER, "TWILIO_SMS_FROM": mix.SMS_SENDER}
-    return froms | {name: str(rate) for name, rate in mix.RATES.items()}
+    rates = mix.RATES_OF_FEW if few else mix.RATES
+    return froms | {name: str(rate) for name, rate in rates.items()}
 
 
 def night_far_away() -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks.messages import mix
+from django.conf import settings
+
 from benchmarks.messages.telling import Telling, Told
 from notifications.models import Channel, Event, Message
 
@@ -253,15 +254,15 @@ def _nights(told: Told, rows: dict[UUID, Message], sent: list[Sent], found: Foun
 
 def _paces(sent: list[Sent], found: Found) -> None:
     """In no ten seconds a sender sent more than its bucket lets through."""
-    rates = {mix.SMS_SENDER: mix.RATES["TWILIO_SMS_RATE"]}
     for sender in {one.sender for one in sent}:
-        rate = rates.get(sender, mix.RATES["TWILIO_WHATSAPP_RATE"])
+        by_sms = sender == settings.TWILIO_SMS_FROM
+        rate = settings.TWILIO_SMS_RATE if by_sms else settings.TWILIO_WHATSAPP_RATE
         times = sorted(one.at for one in sent if one.sender == sender)
         for first, began in enumerate(times):
             count = bisect_left(times, began + PACE_SECONDS) - first
             if count > rate * PACE_SECONDS + max(1.0, rate / 10) + HANDS:
                 found.too_fast.append(f"{sender}: {count} in {PACE_SECONDS:.0f} s")
-        found.n["sms" if sender in rates else "whatsapp"] += len(times)
+        found.n["sms" if by_sms else "whatsapp"] += len(times)
 
 
 def _proof(

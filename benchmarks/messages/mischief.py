@@ -89,7 +89,7 @@ class Mischief(Portal):
     def prepare(self, dice: random.Random, pace: float, notes: Notes) -> None:
         self._dice, self._pace, self._notes = dice, pace, notes
         self._fates, self._reports = Deck(mix.FATES, dice), Deck(mix.REPORTS, dice)
-        self._fates_of_invitations = Deck(mix.INVITED, dice)
+        self._fates_of_invitations = {way: Deck(mix.INVITED, dice) for way in (True, False)}
         self._forgeries, self._answers = Deck(mix.FORGED, dice), Deck(mix.WRITTEN, dice)
         self._texted = Deck(mix.TEXTED, dice)
         self._hands = ThreadPoolExecutor(HANDS)
@@ -116,7 +116,8 @@ class Mischief(Portal):
         if message.by_whatsapp and message.number.endswith(mix.WITHOUT_WHATSAPP):
             self._notes.write(fate="not_on_whatsapp")
             return self._dice.choice(mix.NOT_ON_WHATSAPP), DEAD_END
-        fate = (self._fates_of_invitations if invited else self._fates).draw()
+        deck = self._fates_of_invitations[message.by_whatsapp] if invited else self._fates
+        fate = deck.draw()
         self._notes.write(fate=fate)
         if fate == "arrives":
             return None, JOURNEY

@@ -23,8 +23,8 @@ REQUESTS = {
 }
 # … of a hundred that were accepted …
 FATES = {"arrives": 94, "fails_for_now": 3, "fails_for_good": 3}
-# (an invitation has no other way: staff send it again)
-INVITED = {"arrives": 2, "fails_for_good": 1}
+# (an invitation to a number has two ways; after both of them staff send it again)
+INVITED = {"arrives": 1, "fails_for_good": 1}
 REPORTS = {"in_order": 40, "never": 12, "twice": 12, "shuffled": 12, "backwards": 12, "late": 12}
 # … and beside them: callbacks that somebody else makes up, and what people write back.
 FORGED = {
@@ -45,9 +45,10 @@ TOLD = {"news": 78, "twice": 10, "invitation": 5, "code_awaited": 4, "code_asked
 WITHOUT_WHATSAPP = "7"
 NOT_ON_WHATSAPP = (63003, 63024)
 # Of the patients, one of so many lives where it is night while the first half is told.
-ABROAD = 8
+ABROAD = 4
 # What each sender may send in a second: little enough that it is often at its limit.
-RATES = {"TWILIO_WHATSAPP_RATE": 30.0, "TWILIO_SMS_RATE": 10.0}
+RATES = {"TWILIO_WHATSAPP_RATE": 30, "TWILIO_SMS_RATE": 10}
+RATES_OF_FEW = {"TWILIO_WHATSAPP_RATE": 10, "TWILIO_SMS_RATE": 5}
 WHATSAPP_SENDER, SMS_SENDER = "+15005550006", "+15005550007"
 
 REFUSED_FOR_GOOD = (21211, 21614, 63003)
