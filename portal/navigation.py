@@ -42,7 +42,6 @@ ADMIN: Pages = (
     (_("Clinics"), "manage_clinics"),
     (_("Messages"), "staff_messages"),
     (_("Setting up messages"), "message_setup"),
-    (_("Raw tables"), "admin:index"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),
