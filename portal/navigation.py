@@ -41,7 +41,6 @@ ADMIN: Pages = (
     (_("People"), "manage_people"),
     (_("Clinics"), "manage_clinics"),
     (_("Messages"), "staff_messages"),
-    (_("Raw tables"), "admin:index"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -61,7 +62,7 @@ def test_from_the_invitation_to_the_end_of_the_last_session(
     assert not scripts or fits(ada)
 
     # She joins, and sees nothing.
-    vera = open_browser(PHONE)
+    vera = open_browser(DESKTOP)
     vera.goto(live_stack.url + link_in(mailoutbox))
     expect(vera.get_by_role("heading", name="North asks you to join as a doctor")).to_be_visible()
     vera.locator("input[name=password]").fill(PASSWORD)
@@ -121,3 +122,5 @@ def test_the_admins_pages_fit_a_small_phone_in_spanish(
     ):
         page.goto(f"{live_stack.url}/manage/{path}")
         assert fits(page), path
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{path.replace('/', '-')}es.png", full_page=True)

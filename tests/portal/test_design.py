@@ -366,7 +366,6 @@ def test_the_header_leads_each_role_to_their_own_pages(cast: Cast) -> None:
     assert 'href="/worklist/"' in links(cast.ruth)
     assert 'href="/lesions/"' not in links(cast.ruth)
     assert 'href="/manage/"' in links(cast.root)
-    assert 'href="/admin/"' in links(cast.root)
     assert 'href="/manage/' not in links(cast.ruth)
 
 

@@ -90,5 +90,6 @@ def test_every_way_it_leads_is_there(cast: Cast) -> None:
     ways = set(re.findall(r'href="(/[^"]+)"', page))
     for name in ("manage_people", "manage_clinics", "manage_invitations", "staff_messages"):
         assert reverse(name) in ways
+    assert reverse("admin:index") in ways
     for way in ways:
         assert client.get(way.replace("&amp;", "&")).status_code == 200, way
