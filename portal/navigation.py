@@ -39,6 +39,7 @@ ADMIN: Pages = (
     (_("Admin"), "admin:index"),
     (_("Messages"), "staff_messages"),
     (_("Setting up messages"), "message_setup"),
+    (_("Models"), "models"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

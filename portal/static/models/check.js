@@ -1,0 +1,2 @@
+// While a bundle waits for its golden pictures the page looks again by itself.
+setTimeout(() => location.reload(), 2000);
