@@ -58,7 +58,7 @@ def model_version(request: HttpRequest, pk: int) -> HttpResponse:
         "card": _card(version, manifest),
         "gate": gate_shown(version, current),
         "current": current,
-        "others": ModelVersion.objects.filter(pack=version.pack).exclude(pk=version.pk),
+        "beside": _beside(version, current),
         "history": version.activations.select_related("by", "agreed_by", "replaced"),
         "past": version.overrides.exclude(outcome="").select_related("asked_by", "decided_by"),
         "decides": deciding.may_decide(person(request)),
@@ -103,6 +103,13 @@ def model_compare(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest, name: str, versions: list[ModelVersion]) -> ModelVersion | None:
     wanted = request.GET.get(name, "")
     return next((version for version in versions if str(version.pk) == wanted), None)
+
+
+def _beside(version: ModelVersion, current: ModelVersion | None) -> ModelVersion | None:
+    """What it is first compared with: the one in service, or for that one the newest other."""
+    if current is not None and current != version:
+        return current
+    return ModelVersion.objects.filter(pack=version.pack).exclude(pk=version.pk).first()
 
 
 def gate_shown(version: ModelVersion, current: ModelVersion | None) -> dict[str, object]:
