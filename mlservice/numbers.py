@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.formats import number_format
@@ -267,7 +268,7 @@ def _number(
     interval = ""
     if raw is not None and limits is not None:
         places = 1 if count else 3
-        interval = "–".join(number_format(end, places) for end in limits)
+        interval = "–".join(_written(end, places) for end in limits)
     span = None
     scale = float(of or 0) if count else 1.0
     if raw is not None and scale:
@@ -283,7 +284,12 @@ def _share(value: float) -> float:
 def _plain(value: float | None, *, count: bool) -> str:
     if value is None:
         return NOTHING
-    return number_format(value, 0 if count else 3)
+    return _written(value, 0 if count else 3)
+
+
+def _written(value: float, places: int) -> str:
+    """Rounded as the card rounds it; Django alone would cut it off."""
+    return number_format(Decimal(f"{value:.{places}f}"), places)
 
 
 def _of(metrics: Numbers, name: str) -> int | None:
