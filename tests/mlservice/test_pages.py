@@ -130,7 +130,7 @@ def test_a_versions_page_shows_its_numbers_with_n_and_intervals(root: Client) ->
     assert "Balanced accuracy 0.755 (0.684–0.820) n = 1004" in said
     assert "Melanoma in RED 0.930 (0.869–0.981) n = 115" in said
     assert "Harmful pictures ending GREEN 3 (0.2–12.7) n = 202" in said
-    assert "Basal cell carcinoma bcc , harmful 52 0.846 (0.732–0.938) 0.710 0.772" in said
+    assert "Basal cell carcinoma bcc, harmful 52 0.846 (0.732–0.938) 0.710 0.772" in said
     assert "nv 74 11 7 503 36 12 20" in said, "the confusion matrix, in the labels' order"
     assert version.weights_hash in said
     assert "No test picture was trained on" in said, "the card"
