@@ -246,7 +246,7 @@ def _difference(one: Number, other: Number, name: str) -> tuple[str, str]:
 def real(value: object) -> float | None:
     """``value`` if it is a number, else ``None``."""
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and abs(value) < float("inf") else None  # type: ignore[operator,arg-type]
+    return float(value) if known and abs(value) < float("inf") else None  # type: ignore[arg-type]
 
 
 def between(value: object) -> tuple[float, float] | None:

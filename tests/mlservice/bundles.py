@@ -18,7 +18,7 @@ from mlservice.models import BundleCheck, ModelVersion
 SECOND = registry.BUNDLES / "skin-1.1"
 
 
-def variant(home: Path, version: str = "3", **metrics: Any) -> Path:
+def variant(home: Path, version: str = "3", /, **metrics: Any) -> Path:
     """A whole bundle that differs from the shipped one in its name and in these numbers.
 
     Its large files are the shipped ones': take care to replace a file, never to write into one.
@@ -43,7 +43,7 @@ def resign(folder: Path, **entries: Any) -> None:
     replace(folder / MANIFEST, json.dumps(manifest).encode())
 
 
-def zipped(folder: Path, top: str = "", **extra: bytes) -> io.BytesIO:
+def zipped(folder: Path, top: str = "", /, **extra: bytes) -> io.BytesIO:
     """The folder as a .zip, as a browser would send it."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:
