@@ -77,7 +77,9 @@ def _table(lines: list[str]) -> SafeString:
     head = format_html_join("", '<th scope="col">{}</th>', _each(header))
     body = format_html_join("", "<tr>{}</tr>", ((_row(row, header),) for row in rows))
     return format_html(
-        '<table class="table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, body
+        '<table class="table measures"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        head,
+        body,
     )
 
 

@@ -289,7 +289,7 @@ def _plain(value: float | None, *, count: bool) -> str:
 
 def _written(value: float, places: int) -> str:
     """Rounded as the card rounds it; Django alone would cut it off."""
-    return number_format(Decimal(f"{value:.{places}f}"), places)
+    return number_format(Decimal(f"{value:.{places}f}"), places).replace("-", "−")
 
 
 def _of(metrics: Numbers, name: str) -> int | None:
