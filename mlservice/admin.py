@@ -17,7 +17,7 @@ from accounts.admin_base import ReadOnlyAdmin, answered
 from mlservice import registry
 from mlservice.deciding import may_decide
 from mlservice.engine import BundleError
-from mlservice.models import ModelVersion
+from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
 
 
 class ReasonForm(forms.Form):
@@ -98,3 +98,6 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "Changed",
         )
         return None
+
+
+admin.site.register([Activation, Override, Pause, BundleCheck], ReadOnlyAdmin)

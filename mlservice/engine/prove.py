@@ -7,13 +7,16 @@ one line of JSON: ``{"refused": ""}`` when the golden pictures came out right, e
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
+import signal
 import sys
 from pathlib import Path
 
 MEMORY = 4 << 30  # bytes of address space
 CPU_SECONDS = 120
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main(folder: Path) -> str:
@@ -31,8 +34,12 @@ def main(folder: Path) -> str:
 
 
 def _bounded() -> None:
-    for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_SECONDS)):
-        resource.setrlimit(kind, (limit, limit))
+    """An end to memory (where the system keeps one) and time, and no life after the worker's."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
