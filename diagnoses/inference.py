@@ -128,6 +128,7 @@ def claim(
         due = (
             Scoring.objects.due()
             .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
+            .not_paused()
             .select_related("case", "model_version")
             .prefetch_related("case__photos")
             .select_for_update(skip_locked=True, of=("self",))

@@ -31,6 +31,7 @@ def sweep() -> None:
     worker.free_rows_of_the_dead()
     inference.give_up_exhausted()
     workflow.pass_on_the_late()
+    workflow.pass_on_the_paused()
     claims.sweep()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")

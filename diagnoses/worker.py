@@ -34,6 +34,7 @@ from diagnoses import inference, workflow
 from diagnoses.inference import Batch, Outcome
 from diagnoses.models import Scoring
 from mlservice import registry, reports
+from mlservice.checks import Prover
 from mlservice.engine.decoders import Decoders
 from mlservice.packs import available_packs
 from mlservice.serving import Shelf
@@ -120,6 +121,7 @@ class InferenceWorker(threading.Thread):
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._network = Network(self._woken.set)
+        self._prover = Prover()
         self._unfiled: list[tuple[Batch, Outcome]] = []
         self._chores_at = self._report_at = self._late_at = 0.0  # monotonic: when due again
 
@@ -196,7 +198,9 @@ class InferenceWorker(threading.Thread):
         self._lock.hold()
         free_rows_of_the_dead()
         inference.give_up_exhausted()
+        workflow.pass_on_the_paused()
         self._load_versions()
+        self._prover.turn()
         now = time.monotonic()
         if now >= self._report_at:
             reports.report(self.holder, self.shelf)
@@ -221,6 +225,7 @@ class InferenceWorker(threading.Thread):
             self._woken.wait(POLL)
             self._woken.clear()
         self._file_what_is_done()
+        self._prover.leave()
         reports.leave(self.holder)
         self._lock.drop()
 

@@ -1,4 +1,4 @@
-"""The registry of model versions."""
+"""The registry of model versions, and everything that was decided about them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class ModelVersion(models.Model):
     """A registered bundle of a pack. Weights and cuts never change: the hash names them."""
 
     class State(models.TextChoices):
-        REGISTERED = "registered", "Registered"
-        ACTIVE = "active", "Active"
-        RETIRED = "retired", "Retired"
+        REGISTERED = "registered", _("Registered")
+        ACTIVE = "active", _("Active")
+        RETIRED = "retired", _("Retired")
 
     pack = models.CharField(max_length=40)
     version = models.CharField(max_length=60)
@@ -33,6 +34,8 @@ class ModelVersion(models.Model):
     r95 = models.FloatField()
     r99 = models.FloatField()
     metrics = models.JSONField(default=dict)
+    # Names the pictures the metrics are of: mlservice.engine.gate.frozen_set; "" for unknown.
+    frozen_set = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
     registered_at = models.DateTimeField(db_default=Now(), editable=False)
     registered_by = models.ForeignKey(
@@ -57,6 +60,148 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pack} {self.version}"
+
+
+class Activation(models.Model):
+    """A version was put into service: when, by whom, in whose place. Never edited."""
+
+    class How(models.TextChoices):
+        GATE = "gate", _("Passed the gate")
+        OVERRIDE = "override", _("Past the gate, by two admins")
+        BACK = "back", _("Rolled back")
+        COMMAND = "command", _("Set from the command line")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="activations")
+    replaced = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    how = models.CharField(max_length=10, choices=How.choices)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    # The second admin, where it took two.
+    agreed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(how="override")
+                | Q(agreed_by__isnull=False, by__isnull=False)
+                & ~Q(reason="")
+                & ~Q(agreed_by=models.F("by")),
+                name="activation_past_the_gate_took_two",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} in service"
+
+
+class Override(models.Model):
+    """An admin wants a version in service that the gate refused; a second one says yes or no."""
+
+    class Outcome(models.TextChoices):
+        AGREED = "agreed", _("Agreed")
+        REFUSED = "refused", _("Refused")
+        TAKEN_BACK = "taken_back", _("Taken back")
+        OVERTAKEN = "overtaken", _("Another version was put into service first")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="overrides")
+    instead_of = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=300)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)  # "": open
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(outcome=""), name="override_asked_once"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="override_has_a_reason"),
+            models.CheckConstraint(
+                condition=~Q(outcome__in=["agreed", "refused"])
+                | Q(decided_by__isnull=False) & ~Q(decided_by=models.F("asked_by")),
+                name="override_decided_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"override for {self.version}"
+
+
+class Pause(models.Model):
+    """From ``at`` to ``ended_at`` the computer looks at no case of the pack."""
+
+    pack = models.CharField(max_length=40)
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["pack"], condition=Q(ended_at=None), name="pause_once_per_pack"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pack} paused"
+
+
+class BundleCheck(models.Model):
+    """A bundle on its way into the registry: its golden pictures are to come out right first.
+
+    A row is the queue, as with cases: a worker leases it, and a worker that dies gives it back.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        PASSED = "passed", _("Registered")
+        REFUSED = "refused", _("Refused")
+
+    name = models.CharField(max_length=120)  # as the bundle calls itself: "skin-2"
+    folder = models.CharField(max_length=400)  # as in ModelVersion
+    uploaded = models.BooleanField()  # the folder is ours, and goes when the bundle is refused
+    manifest_hash = models.CharField(max_length=64)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    refusal = models.TextField(blank=True)  # a sentence
+    version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["manifest_hash"],
+                condition=Q(state="waiting"),
+                name="bundle_checked_once_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", version=None, refusal="", settled_at=None)
+                | Q(state="passed", version__isnull=False, refusal="", settled_at__isnull=False)
+                | Q(state="refused", version=None, settled_at__isnull=False) & ~Q(refusal=""),
+                name="bundle_check_has_one_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"check of {self.name}"
 
 
 class WorkerReport(models.Model):

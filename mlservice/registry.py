@@ -1,17 +1,21 @@
-"""Model versions: registered, activated, retired; every step audited."""
+"""Model versions: registered, activated, retired; every step audited.
+
+Who may put which version into service is :mod:`mlservice.deciding`'s; this only does it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.models import User
 from mlservice.engine import Bundle, BundleError
-from mlservice.engine.bundle import MANIFEST, file_sha256
-from mlservice.models import ModelVersion
+from mlservice.engine.bundle import MANIFEST, Manifest, file_sha256
+from mlservice.engine.gate import frozen_set
+from mlservice.models import Activation, ModelVersion, Override, Pause
 from mlservice.packs import PackError, load_pack
 
 BUNDLES = Path(__file__).parent / "bundles"
@@ -25,11 +29,11 @@ def bundle_folder(version: ModelVersion) -> Path:
 def register(folder: Path, by: User | None = None) -> ModelVersion:
     """Enter a verified bundle; the same bundle again gives the version already there.
 
-    Raises :class:`BundleError` when the bundle is damaged or does not fit its pack.
+    Raises :class:`BundleError` when the bundle is damaged, has no card or no numbers, or does not
+    fit its pack. The network is not run: an admin's bundle comes through :mod:`mlservice.checks`,
+    and every worker proves what it loads.
     """
-    bundle = Bundle.load(folder)
-    _check_against_pack(bundle)
-    inside = folder.resolve().parent == BUNDLES.resolve()
+    bundle = checked(folder)
     with transaction.atomic():
         version, created = ModelVersion.objects.get_or_create(
             pack=bundle.manifest.pack,
@@ -37,19 +41,52 @@ def register(folder: Path, by: User | None = None) -> ModelVersion:
             defaults={
                 "weights_hash": bundle.weights_hash,
                 "version": bundle.version,
-                "folder": folder.name if inside else str(folder.resolve()),
+                "folder": folder_name(folder),
                 "preprocess_hash": bundle.manifest.preprocess_hash,
                 "temperature": bundle.temperature,
                 "threshold": bundle.threshold,
                 "r95": bundle.r95,
                 "r99": bundle.r99,
                 "metrics": bundle.metrics,
+                "frozen_set": frozen_set(bundle.manifest.training, bundle.metrics),
                 "registered_by": by,
             },
         )
         if created:
-            audit.record("model.registered", actor=by, about=_about(version))
+            audit.record("model.registered", actor=by, about=about(version))
+        elif not is_there(version):  # its files are back, in another place
+            version.folder = folder_name(folder)
+            ModelVersion.objects.filter(pk=version.pk).update(folder=version.folder)
+            audit.record("model.found_again", actor=by, about=about(version))
     return version
+
+
+def folder_name(folder: Path) -> str:
+    """How a folder is written down: a shipped one by name, any other by its absolute path."""
+    inside = folder.resolve().parent == BUNDLES.resolve()
+    return folder.name if inside else str(folder.resolve())
+
+
+def checked(folder: Path) -> Bundle:
+    """The bundle in ``folder``, if it may be registered; else :class:`BundleError`."""
+    bundle = Bundle.load(folder)
+    _check_against_pack(bundle)
+    files = bundle.manifest.files
+    for name, what in ((files.card, "model card"), (files.metrics, "file of metrics")):
+        if name not in bundle.manifest.sha256:
+            raise BundleError(f"The bundle has no {what}, or gives no hash for it.")
+    try:
+        if not bundle.card_path.read_text(encoding="utf-8").strip():
+            raise BundleError("The model card is empty.")
+        if not isinstance(bundle.metrics, dict) or not bundle.metrics:
+            raise BundleError("The file of metrics holds no numbers.")
+        if not 0 < bundle.threshold < 1:
+            raise BundleError(f"The threshold {bundle.threshold} is not between 0 and 1.")
+        if not bundle.golden_images:
+            raise BundleError("The bundle has no golden pictures to check it by.")
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise BundleError(f"The bundle's card or numbers are not readable: {error}.") from error
+    return bundle
 
 
 def _check_against_pack(bundle: Bundle) -> None:
@@ -73,6 +110,14 @@ def verified(version: ModelVersion) -> Bundle:
     return bundle
 
 
+def manifest(version: ModelVersion) -> Manifest | None:
+    """The registered manifest, if it is still on the disk; its other files are not looked at."""
+    try:
+        return Manifest.read(bundle_folder(version) / MANIFEST) if is_there(version) else None
+    except BundleError:
+        return None
+
+
 def is_there(version: ModelVersion) -> bool:
     """Whether the registered manifest is still on the disk: a cheap look, for health checks."""
     try:
@@ -82,23 +127,70 @@ def is_there(version: ModelVersion) -> bool:
 
 
 def active(pack_name: str) -> ModelVersion | None:
-    """The version that scores new cases of the pack, if there is one."""
+    """The version in service for the pack, if there is one, paused or not."""
     return ModelVersion.objects.filter(pack=pack_name, state=ModelVersion.State.ACTIVE).first()
+
+
+def scoring(pack_name: str) -> ModelVersion | None:
+    """The version that scores new cases of the pack: none while the computer is paused."""
+    return None if pack_name in paused_packs() else active(pack_name)
+
+
+def paused_packs() -> set[str]:
+    """The packs for which the computer looks at nothing."""
+    return set(Pause.objects.filter(ended_at=None).values_list("pack", flat=True))
 
 
 def activate(version: ModelVersion, by: User | None, reason: str = "") -> None:
     """Make ``version`` the one that scores new cases; the one before is retired, not forgotten.
 
-    Raises :class:`BundleError` when its files are no longer what was registered.
+    For the command line and the installation: no gate. Raises :class:`BundleError` when its files
+    are no longer what was registered.
     """
     verified(version)
     with transaction.atomic():
-        State = ModelVersion.State  # noqa: N806 - a class
-        others = ModelVersion.objects.select_for_update().filter(pack=version.pack)
-        others.filter(state=State.ACTIVE).exclude(pk=version.pk).update(state=State.RETIRED)
-        others.filter(pk=version.pk).update(state=State.ACTIVE, activated_at=timezone.now())
-        audit.record("model.activated", actor=by, about=_about(version), reason=reason)
+        current = lock(version.pack)
+        if current != version:
+            how = Activation.How.COMMAND
+            put_into_service(version, current, Activation(how=how, by=by, reason=reason))
     version.refresh_from_db()
+
+
+def lock(pack_name: str) -> ModelVersion | None:
+    """Hold the pack's versions till the end of the transaction; the one in service now.
+
+    Whoever decides about a pack goes through here, so that they come in turn.
+    """
+    rows = ModelVersion.objects.select_for_update().filter(pack=pack_name).order_by("pk")
+    return next((row for row in rows if row.state == ModelVersion.State.ACTIVE), None)
+
+
+def put_into_service(
+    version: ModelVersion, current: ModelVersion | None, activation: Activation
+) -> Activation:
+    """``version`` in the place of ``current``, as ``activation`` says; the caller has the lock.
+
+    What was still asked about the pack's versions is overtaken: it was about another to replace.
+    """
+    State = ModelVersion.State  # noqa: N806 - a class
+    if current is not None:
+        ModelVersion.objects.filter(pk=current.pk).update(state=State.RETIRED)
+    ModelVersion.objects.filter(pk=version.pk).update(state=State.ACTIVE, activated_at=Now())
+    Override.objects.filter(version__pack=version.pack, outcome="").update(
+        outcome=Override.Outcome.OVERTAKEN, decided_at=Now()
+    )
+    activation.version, activation.replaced = version, current
+    activation.save()
+    audit.record(
+        "model.activated",
+        actor=activation.by,
+        about=about(version),
+        how=activation.how,
+        instead_of=current.pk if current else None,
+        reason=activation.reason,
+        **({"agreed_by": activation.agreed_by_id} if activation.agreed_by_id else {}),
+    )
+    return activation
 
 
 def set_threshold(version: ModelVersion, value: float, by: User, reason: str) -> None:
@@ -113,12 +205,12 @@ def set_threshold(version: ModelVersion, value: float, by: User, reason: str) ->
         audit.record(
             "model.threshold",
             actor=by,
-            about=_about(version),
+            about=about(version),
             before=before,
             after=value,
             reason=reason,
         )
 
 
-def _about(version: ModelVersion) -> str:
+def about(version: ModelVersion) -> str:
     return f"model:{version.pk}"

@@ -31,7 +31,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
     A dead broker is told, and is no reason: cases are rows, and the workers look for themselves.
     Nor is it one that no inference worker is there: cases are taken, and go to the doctors
-    unscored when they have waited too long.
+    unscored when they have waited too long. Nor that an admin has paused the computer.
     """
     reasons = _database_reasons()
     body: dict[str, Any] = {
@@ -40,6 +40,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "broker": "answers" if _broker_answers() else "does not answer",
         "inference_workers": _workers(),
     }
+    if not reasons and (paused := registry.paused_packs()):
+        body["paused"] = sorted(paused)
     if reasons:
         response = JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = "5"

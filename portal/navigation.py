@@ -41,6 +41,7 @@ ADMIN: Pages = (
     (_("People"), "manage_people"),
     (_("Clinics"), "manage_clinics"),
     (_("Messages"), "staff_messages"),
+    (_("Models"), "models"),
 )
 ACCOUNT: Pages = (
     (_("Your account"), "account"),

@@ -18,6 +18,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
+    path("", include("mlservice.urls")),
     path("", include("diagnoses.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -22,6 +22,8 @@ from diagnoses import workflow
 from diagnoses.conversation import steps
 from diagnoses.models import Case, Nudge, SecondReading
 from diagnoses.workflow import Answer
+from mlservice import deciding, registry
+from mlservice.models import BundleCheck
 from mlservice.packs import load_pack
 from notifications import invitations, ledger, links, optional
 from notifications.ledger import Notice
@@ -30,6 +32,7 @@ from portal.machine.stack import Stack
 from tests.browser import DESKTOP, Opened, log_in
 from tests.cases import NOT_SURE, RED, scored, submitted
 from tests.cast import PASSWORD, Cast, build_cast
+from tests.mlservice.bundles import SECOND
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -103,7 +106,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
             *(f"/messages/{doubtful.pk}/again/", "/messages/setup/"),
         ],
-        cast.root: manage_pages(cast),
+        cast.root: [*manage_pages(cast), *pages_of_models(cast)],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
@@ -150,6 +153,28 @@ def ended_link(person: User) -> str:
     address = urlsplit(links.address(link)).path
     links.revoke([link.pk])
     return address
+
+
+def pages_of_models(cast: Cast) -> list[str]:
+    """Two versions, one of them in service and paused; something asked, refused and waiting."""
+    active = registry.active("skin")
+    assert active is not None
+    other = registry.register(SECOND)
+    asked = deciding.ask_override(other, cast.root, active.pk, "It sorts our photos better.")
+    deciding.pause("skin", cast.root, "It is looked into.")
+    fields = {"uploaded": False, "asked_by": cast.root, "manifest_hash": "0" * 64}
+    waits = BundleCheck.objects.create(name="skin-9", folder="nowhere", **fields)
+    refused = BundleCheck.objects.create(
+        name="skin-8", folder="nowhere", state="refused", refusal="It is not whole.",
+        settled_at=timezone.now(), **fields,
+    )  # fmt: skip
+    return [
+        *("/models/", "/models/register/", "/models/packs/skin/pause/"),
+        *(f"/models/{version.pk}/" for version in (active, other)),
+        *(f"/models/{other.pk}/activate/", f"/models/asked/{asked.pk}/"),
+        *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
+        f"/models/compare/?one={active.pk}&other={other.pk}",
+    ]
 
 
 def messages_of(answered: Case) -> list[Message]:

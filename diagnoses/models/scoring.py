@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
 from mlservice.engine.types import Modality
-from mlservice.models import ModelVersion
+from mlservice.models import ModelVersion, Pause
 
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
@@ -27,6 +27,11 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
         return self.waiting().filter(
             Q(lease_until=None) | Q(lease_until__lt=Now()), run_after__lte=Now()
         )
+
+    def not_paused(self) -> Self:
+        """Without the live rows of packs whose computer is paused; they go to the doctors."""
+        paused = Pause.objects.filter(pack=OuterRef("case__pack_name"), ended_at=None)
+        return self.exclude(Q(purpose=Scoring.Purpose.LIVE) & Exists(paused))
 
 
 class Scoring(models.Model):

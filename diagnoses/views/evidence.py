@@ -34,6 +34,7 @@ NO_VIEW = {
     "photo_quality": _("The photo cannot be judged; the patient sent it as it is."),
     "no_close_view": _("The patient sent only photos from further away; the computer reads none."),
     "no_model": _("No model was in service when the case came in."),
+    "paused": _("The computer was paused."),
     "late": _("It had not come when the case was signed."),
     "not_judged": _("The computer found nothing in the photo that it could judge."),
     "failed": _("It could not read this case."),

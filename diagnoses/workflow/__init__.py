@@ -7,7 +7,13 @@ means somebody else was first. The same transaction writes the event and the mes
 from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
 from diagnoses.workflow.afterwards import record_outcome, write_letter
 from diagnoses.workflow.again import ask_colleague, differs, read_again
-from diagnoses.workflow.computer import attach, give_up, pass_on_the_late, requeue
+from diagnoses.workflow.computer import (
+    attach,
+    give_up,
+    pass_on_the_late,
+    pass_on_the_paused,
+    requeue,
+)
 from diagnoses.workflow.doctor import amend, read_first, sign, undo_signature
 from diagnoses.workflow.escalating import escalate
 from diagnoses.workflow.moves import too_late
@@ -49,6 +55,7 @@ __all__ = [
     "open_answer",
     "open_reminder",
     "pass_on_the_late",
+    "pass_on_the_paused",
     "raise_urgency",
     "read_again",
     "read_first",

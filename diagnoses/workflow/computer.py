@@ -146,6 +146,35 @@ def pass_on_the_late() -> int:
     return passed
 
 
+def pass_on_the_paused() -> int:
+    """While the computer is paused, what waits for it goes to the doctors, whoever has it in hand.
+
+    A worker that is looking at one this moment finds that its row is no longer its own.
+    """
+    paused = registry.paused_packs()
+    if not paused:
+        return 0
+    waiting = Scoring.objects.waiting().filter(
+        purpose=Scoring.Purpose.LIVE, case__pack_name__in=paused
+    )
+    passed = 0
+    for pk in waiting.values_list("case", flat=True)[:500]:
+        with transaction.atomic():
+            case = Case.objects.select_for_update().get(pk=pk)
+            waiting.filter(case=case).update(
+                settled_at=Now(), lease_until=None, token=None, holder=None, error="paused"
+            )
+            if case.status == Status.REGISTERED:
+                pass_to_doctors(case, "paused")
+                passed += 1
+    return passed
+
+
+def why_none(pack_name: str) -> str:
+    """Why no version scores the pack's new cases, as an event's reason."""
+    return "no_model" if registry.active(pack_name) is None else "paused"
+
+
 def _settle(*rows: Scoring, error: str = "") -> bool:
     """Close the queue rows; whether all of them were still ours by their fencing token."""
     ours = Q(*[Q(pk=row.pk, token=row.token) for row in rows], _connector=Q.OR)
@@ -161,9 +190,11 @@ def requeue(case: Case, by: User) -> None:
     """Have the active model version look (again) at a case that has no view of its own."""
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case.pk)
-        version = registry.active(case.pack_name)
+        version = registry.scoring(case.pack_name)
         if version is None:
-            raise WorkflowError("No model version is active, so nothing can be scored.")
+            paused = why_none(case.pack_name) == "paused"
+            what = "The computer is paused" if paused else "No model version is active"
+            raise WorkflowError(f"{what}, so nothing can be scored.")
         agreed = people.has_consent(case.patient, Consent.Kind.COMPUTER_CHECK)
         if not (case.is_open and case.prediction is None and case.computer_check and agreed):
             raise WorkflowError("Only open cases without a view of the computer are scored again.")

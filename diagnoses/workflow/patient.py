@@ -18,7 +18,7 @@ from diagnoses import failpoints
 from diagnoses.models import Case, CaseShare, Lesion, Nudge, Photo, Scoring, photo_path
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
-from diagnoses.workflow.computer import SCORE_DUE
+from diagnoses.workflow.computer import SCORE_DUE, why_none
 from diagnoses.workflow.late import waits_no_more
 from diagnoses.workflow.moves import about_case, answer_within, move, note, too_late
 from diagnoses.workflow.nudges import photo_came, photo_taken_back, stop_all_of
@@ -191,7 +191,7 @@ def _invite(patient: User, clinic: Clinic, submission: Submission) -> Invitation
 
 def _queue(case: Case, photos: list[Photo], *, urgent: bool) -> None:
     """A row for the worker, or straight to the doctors where there is nothing to score."""
-    version = registry.active(case.pack_name)
+    version = registry.scoring(case.pack_name)
     scored = [photo for photo in photos if case.pack.photo_kind(photo.kind).scored]
     scorable = [photo for photo in scored if not photo.sent_anyway]
     reason = (
@@ -201,7 +201,7 @@ def _queue(case: Case, photos: list[Photo], *, urgent: bool) -> None:
         if not scored
         else "photo_quality"
         if not scorable
-        else "no_model"
+        else why_none(case.pack_name)
         if version is None
         else ""
     )

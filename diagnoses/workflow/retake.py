@@ -106,7 +106,7 @@ def _score_again(case: Case, photos: Sequence[Photo]) -> bool:
     scorable = any(
         case.pack.photo_kind(photo.kind).scored and not photo.sent_anyway for photo in photos
     )
-    version = registry.active(case.pack_name)
+    version = registry.scoring(case.pack_name)
     agreed = case.computer_check and people.has_consent(case.patient, Consent.Kind.COMPUTER_CHECK)
     if not scorable or version is None or not agreed:
         return False
