@@ -147,7 +147,7 @@ def test_stop_typed_on_the_phone_ends_its_messages_and_start_brings_them_back(
 
 def test_a_number_without_whatsapp_gets_a_text_message(portal: Stack, phones: Page) -> None:
     cast = build_cast()
-    refusal = {"kind": "refuse", "status": 400, "code": 63003}
+    refusal: dict[str, str | int] = {"kind": "refuse", "status": 400, "code": 63003}
     requests.post(f"{portal.phones}/_control", json={"next": [refusal]}, timeout=10)
     tell(cast.ana, about="case:1")
     mine = phone(phones, ANAS_NUMBER)
