@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -148,7 +147,7 @@ def test_stop_typed_on_the_phone_ends_its_messages_and_start_brings_them_back(
 
 def test_a_number_without_whatsapp_gets_a_text_message(portal: Stack, phones: Page) -> None:
     cast = build_cast()
-    refusal: Any = {"kind": "refuse", "status": 400, "code": 63003}
+    refusal: dict[str, str | int] = {"kind": "refuse", "status": 400, "code": 63003}
     requests.post(f"{portal.phones}/_control", json={"next": [refusal]}, timeout=10)
     tell(cast.ana, about="case:1")
     mine = phone(phones, ANAS_NUMBER)

@@ -30,11 +30,12 @@ class Planted:
 
     def __init__(self) -> None:
         self.words: dict[str, str] = {}
-        self._numbers = iter(secrets.SystemRandom().sample(range(100, 999), 20))
+        # Above those of the cast.
+        self._numbers = iter(secrets.SystemRandom().sample(range(400, 999), 20))
 
     def word(self, where: str) -> str:
-        """Letters only, and no two begin alike: a part of a name in an answer keeps it from being
-        sent whole."""
+        """One word of letters, so that no two share a part: a part of a name in an answer keeps it
+        from being sent whole."""
         drawn = "".join(secrets.choice(ascii_lowercase) for _ in range(12))
         return self.words.setdefault(where, drawn.capitalize())
 

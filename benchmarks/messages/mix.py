@@ -45,7 +45,7 @@ TOLD = {"news": 78, "twice": 10, "invitation": 5, "code_awaited": 4, "code_asked
 WITHOUT_WHATSAPP = "7"
 NOT_ON_WHATSAPP = (63003, 63024)
 # Of the patients, one of so many lives where it is night while the first half is told.
-ABROAD = 4
+ABROAD = 2
 # What each sender may send in a second: little enough that it is often at its limit.
 RATES = {"TWILIO_WHATSAPP_RATE": 30, "TWILIO_SMS_RATE": 10}
 RATES_OF_FEW = {"TWILIO_WHATSAPP_RATE": 10, "TWILIO_SMS_RATE": 5}

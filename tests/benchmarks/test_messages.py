@@ -47,7 +47,6 @@ PROOF = [
     "STOP by SMS",
     "START by SMS",
     "STOP by WhatsApp",
-    "accepted_after_it_failed",
 ]
 
 
