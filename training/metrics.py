@@ -25,6 +25,7 @@ from training.measures import (
     Measure,
     Shares,
     auc_of,
+    bin_of,
     calibration_error,
     calibration_error_of,
     cut_at,
@@ -75,6 +76,7 @@ def measure(judged: Judged, *, resamples: int = RESAMPLES, seed: int = 0) -> dic
         **_cuts(judged),
         **{k: {name: found[f"{k}|{name}"] for name in judged.labels} for k in BY_CLASS},
         "confusion": _confusion(judged),
+        "reliability": reliability(judged),
         "rule": rule_price(judged),
         "subgroups": subgroups(judged, found, spread),
     }
@@ -87,6 +89,21 @@ def _confusion(judged: Judged) -> list[list[int]]:
     numbers = range(len(judged.labels))
     table: list[list[int]] = confusion_matrix(judged.targets, judged.guess, labels=numbers).tolist()
     return table
+
+
+def reliability(judged: Judged) -> list[dict[str, float]]:
+    """Of each bin of confidence with a picture in it: how many, how sure and how often right."""
+    confidence = judged.probabilities.max(1)
+    right = judged.guess == judged.targets
+    bins = bin_of(confidence)
+    return [
+        {
+            "n": int((bins == number).sum()),
+            "confidence": float(confidence[bins == number].mean()),
+            "right": float(right[bins == number].mean()),
+        }
+        for number in np.unique(bins)
+    ]
 
 
 def _number(values: Doubles) -> float | None:

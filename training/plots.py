@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from training.judged import Doubles, Flags, Judged
-from training.measures import BINS, bin_of
 from training.metrics import MELANOMA
 from training.tables import shown
 
@@ -28,7 +27,7 @@ def draw_plots(judged: Judged, metrics: Mapping[str, Any], folder: Path) -> None
         "recall": _recall(metrics),
         "roc": _roc(judged, metrics),
         "risk": _risk(judged),
-        "reliability": _reliability(judged),
+        "reliability": _reliability(judged, metrics),
     }
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=110)
@@ -121,17 +120,13 @@ def _logit(risks: Doubles) -> Doubles:
     return odds
 
 
-def _reliability(judged: Judged) -> Figure:
-    confidence = judged.probabilities.max(1)
-    right = judged.guess == judged.targets
-    bins = bin_of(confidence)
-    counts = np.bincount(bins, minlength=BINS)
-    seen = counts > 0
-    mean = np.bincount(bins, confidence, BINS)[seen] / counts[seen]
-    accuracy = np.bincount(bins, right, BINS)[seen] / counts[seen]
+def _reliability(judged: Judged, metrics: Mapping[str, Any]) -> Figure:
+    bins = metrics["reliability"]
+    counts = np.array([one["n"] for one in bins])
+    mean, accuracy = ([one[key] for one in bins] for key in ("confidence", "right"))
     figure, axes = _figure(3.4, 3.2)
     axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
-    axes.scatter(mean, accuracy, s=4 + 120 * counts[seen] / counts.max(), alpha=0.7)
+    axes.scatter(mean, accuracy, s=4 + 120 * counts / counts.max(), alpha=0.7)
     axes.axvline(judged.threshold, color="black", linewidth=0.6, linestyle=":")
     axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
     return figure

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import admin_required, person
-from mlservice import card, deciding, numbers, overview, registry
+from mlservice import card, deciding, numbers, overview, plots, registry
 from mlservice.engine.bundle import Manifest, file_sha256
 from mlservice.models import ModelVersion
 
@@ -46,6 +46,8 @@ def model_version(request: HttpRequest, pk: int) -> HttpResponse:
     manifest = registry.manifest(version)
     labels = manifest.labels if manifest else ()
     current = registry.active(version.pack)
+    dots = plots.reliability(version.metrics)
+    beside = BESIDE[1:] if dots else BESIDE
     context = {
         "version": version,
         "manifest": manifest,
@@ -54,7 +56,8 @@ def model_version(request: HttpRequest, pk: int) -> HttpResponse:
         "classes": numbers.classes(version, labels),
         "confusion": numbers.confusion(version.metrics, labels),
         "labels": labels,
-        "plots": [(name, PLOTS[name]) for name in BESIDE if _has(manifest, name)],
+        "reliability": dots,
+        "plots": [(name, PLOTS[name]) for name in beside if _has(manifest, name)],
         "card": _card(version, manifest),
         "gate": gate_shown(version, current),
         "current": current,

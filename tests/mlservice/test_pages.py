@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import AuditEntry, Role, User
-from mlservice import card, deciding, numbers, registry, reports, uploads
+from mlservice import card, deciding, numbers, plots, registry, reports, uploads
 from mlservice.engine import shipped
 from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
 from mlservice.serving import Shelf
@@ -157,6 +157,25 @@ def test_a_plot_is_the_one_that_was_registered_or_is_not_shown(
     replace(folder / "reliability.png", b"<script>")
     assert root.get(at(version, "plots/reliability.png")).status_code == 404
     assert root.get(at(version, "plots/model.png")).status_code == 404
+
+
+def test_the_reliability_is_drawn_from_its_numbers_where_they_are_there(
+    root: Client, tmp_path: Path
+) -> None:
+    bins = [
+        {"n": 100, "confidence": 0.5, "right": 0.4},
+        {"n": 25, "confidence": 0.9, "right": 0.95},
+    ]
+    version = registry.register(variant(tmp_path, reliability=bins))
+    page = root.get(at(version)).content.decode()
+    assert '<circle class="plot-dot" cx="50.0" cy="60.0" r="4.0"/>' in page
+    assert '<circle class="plot-dot" cx="90.0" cy="5.0" r="2.0"/>' in page
+    assert "plots/reliability.png" not in page.partition('id="card"')[0]
+    for wrong in ([{"n": 1}], [{"n": 1, "confidence": 7, "right": 0}], ["x"], "bins"):
+        assert plots.reliability({"reliability": wrong}) == []
+    older = root.get(at(both_shipped()[1])).content.decode()
+    assert "plot-dot" not in older
+    assert "plots/reliability.png" in older.partition('id="card"')[0]
 
 
 def test_a_version_whose_files_are_gone_says_so_and_breaks_no_page(root: Client) -> None:

@@ -19,8 +19,8 @@ from training.subgroups import ENOUGH
 DOCUMENTED = """bundle n lesions accuracy bmca bmca_interval recall precision f1 macro_auc
     melanoma_auc ece_raw ece ece_expected melanoma_red melanoma_flagged
     green_malignant green_benign red_benign rule_no_disease_malignant n_malignant
-    malignancy_auc brier confusion classes subgroups rule auc malignant_red
-    malignant_flagged sensitivity specificity sensitivity_r99 specificity_r99
+    malignancy_auc brier confusion reliability classes subgroups rule auc
+    malignant_red malignant_flagged sensitivity specificity sensitivity_r99 specificity_r99
     specificity_at_95_sensitivity cut_at_95_sensitivity
     specificity_at_99_sensitivity cut_at_99_sensitivity ece_excess
     green_malignant_interval recall_interval auc_interval

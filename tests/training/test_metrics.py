@@ -67,6 +67,17 @@ def found(sample: Judged) -> dict[str, Any]:
     return measure(sample, resamples=60)
 
 
+def test_the_bins_of_the_reliability_plot_are_those_of_the_calibration_error(
+    sample: Judged, found: dict[str, Any]
+) -> None:
+    bins = found["reliability"]
+    counts = np.array([one["n"] for one in bins])
+    gaps = np.array([abs(one["confidence"] - one["right"]) for one in bins])
+    assert counts.sum() == len(sample.rows)
+    assert (counts > 0).all()
+    assert float((gaps * counts).sum() / counts.sum()) == pytest.approx(found["ece"])
+
+
 def test_the_scores_are_scikit_learns(sample: Judged, found: dict[str, Any]) -> None:
     truth, p = sample.targets, sample.probabilities
     guess = p.argmax(1)
