@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -122,5 +121,3 @@ def test_the_admins_pages_fit_a_small_phone_in_spanish(
     ):
         page.goto(f"{live_stack.url}/manage/{path}")
         assert fits(page), path
-        if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=f"{folder}/{path.replace('/', '-')}es.png", full_page=True)
