@@ -146,6 +146,11 @@ def _areas() -> list[Area]:
             reverse("message_setup"),
         ),
         Area(
+            _("Models"),
+            _("Which version looks at the photos, how good it is, what may take its place."),
+            reverse("models"),
+        ),
+        Area(
             _("Raw tables"),
             _("The audit trail, cases, model versions and all the rest, row by row. In English."),
             reverse("admin:index"),
