@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts import care, languages, people
+from accounts import care, clinics, languages, people
 from accounts.agreements import kinds
 from accounts.models import AuditEntry, Clinic, Consent, Relation, User
 from diagnoses import workflow
@@ -272,16 +272,14 @@ def test_doctors_are_not_asked_and_whoever_is_looked_after_neither(cast: Cast) -
 
 
 def test_an_admin_switches_it_on_for_the_clinic_and_that_is_written_down(cast: Cast) -> None:
-    url = reverse("admin:accounts_clinic_change", args=[cast.north.pk])
-    browser = cast.client(cast.ada)
-    form = browser.get(url).context["adminform"].form
-    shown = {name: form.initial[name] for name in form.fields} | {"full_report": True}
-    data = {name: "on" if value is True else value for name, value in shown.items()}
-    data = {name: value for name, value in data.items() if value is not False and value is not None}
-    assert browser.post(url, data).status_code == 302
+    sent = {name: getattr(cast.north, name) for name in clinics.SETTINGS}
+    sent |= {"seen": clinics.seen(cast.north), "full_report": "on"}
+    data = {name: value for name, value in sent.items() if value is not False and value is not None}
+    url = reverse("manage_clinic", args=[cast.north.pk])
+    assert cast.client(cast.ada).post(url, data).status_code == 302
     cast.north.refresh_from_db()
     assert cast.north.full_report
-    assert AuditEntry.objects.get(action="clinic.changed").detail == {"full_report": True}
+    assert AuditEntry.objects.get(action="clinic.changed").detail["full_report"] is True
 
 
 def test_a_carer_gets_the_childs_answer_with_the_childs_initials(

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry, User
 from notifications import again, ledger
-from notifications.models import Channel, Event, Invitation, Message
+from notifications.models import Channel, Event, Message
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import Cast
@@ -129,26 +129,6 @@ def test_another_clinics_admin_cannot_reach_it(cast: Cast, failed: Message) -> N
     url = reverse("admin:notifications_message_change", args=[failed.pk])
     assert cast.client(stranger).get(url, follow=True).redirect_chain
     assert not Message.objects.filter(resend=1).exists()
-
-
-def test_an_admin_invites_a_doctor_to_her_own_clinic_and_takes_it_back(cast: Cast) -> None:
-    client = cast.client(cast.ada)
-    listing = reverse("admin:notifications_invitation_changelist")
-    page = reverse("admin:notifications_invitation_invite")
-    assert page in client.get(listing).content.decode()
-    data = {"name": "Vera Novak", "clinic": cast.south.pk, "number": "07700 900777"}
-    assert client.post(page, data).status_code == 200, "not to a clinic that is not hers"
-    assert client.post(page, {"name": "Vera", "clinic": cast.north.pk}).status_code == 200
-    assert not Invitation.objects.exists()
-    data |= {"clinic": cast.north.pk}
-    assert client.post(page, data).status_code == 302
-    invitation = Invitation.objects.get()
-    assert (invitation.e164, invitation.invited_by) == ("+447700900777", cast.ada)
-    assert invitation.token not in client.get(listing).content.decode()
-    chosen = {"action": "revoke", "_selected_action": [str(invitation.pk)]}
-    assert b"Taken back: 1" in client.post(listing, chosen, follow=True).content
-    invitation.refresh_from_db()
-    assert invitation.revoked_at is not None
 
 
 def test_inbound_words_are_listed_without_the_number(cast: Cast) -> None:
