@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.messages.telling import Teller
 
 NAMES = ("standin", "web", "io", "io-2", "beat")
-SHORT, SHORT_PACE = 150, 0.03
+SHORT, SHORT_PACE = 150, 0.06
 AT_ONCE = 4  # told in one transaction
 BACKLOG = 60  # rows that are due and wait: more are not told until there are fewer
 LONGEST_WAIT = 2400  # seconds at the usual pace, for everything to be settled

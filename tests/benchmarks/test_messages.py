@@ -50,16 +50,28 @@ PROOF = [
 ]
 
 
-@cache
-def short_form() -> dict[str, Any]:
-    """What became of the messages."""
-    done = subprocess.run(
+def run() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "benchmarks", "messages", "--short", "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@cache
+def short_form() -> dict[str, Any]:
+    """What became of the messages.
+
+    "Not there" is believed after five minutes, shortened here to 18 seconds: a machine that is busy
+    with other tests may stand still for so long, and then a message is rightly taken for lost. So
+    what one run finds, a second has to find as well.
+    """
+    done = run()
+    if done.returncode:
+        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
+        done = run()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
