@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -94,14 +94,26 @@ def resend(message: Message, by: User) -> Message:
         same = _same_telling(message)
         if message.state not in AGAIN or same.filter(state__in=(State.DELIVERED, State.READ)):
             raise NotAgain(_("They have the message, it is on its way, or it was withdrawn."))
-        if same.filter(state__in=(State.PENDING, State.SENT)).exclude(channel=Channel.STAFF):
-            raise NotAgain(_("Another message about this is on its way to them."))
+        _must_be_alone(message, same)
         last = same.aggregate(last=Max("resend"))["last"]
         written = _write(message, _route(message), last + 1)
         if written is None:
             raise NotAgain(_("Somebody else has just sent it again."))
         record("message.resent", actor=by, about=f"message:{message.pk}", as_=str(written.pk))
     return written
+
+
+def _must_be_alone(message: Message, same: MessageQuerySet) -> None:
+    """Another way may be leaving, or may have arrived; of that, staff are asked before it is sent
+    again, and here they were not."""
+    others = same.exclude(pk=message.pk).exclude(channel=Channel.STAFF)
+    asked_after = Q(state=State.UNKNOWN, run_after__isnull=False)
+    if others.filter(asked_after | Q(state__in=(State.PENDING, State.SENT))).exists():
+        raise NotAgain(_("Another message about this is on its way to them."))
+    if message.state == State.FAILED and others.filter(state=State.UNKNOWN).exists():
+        raise NotAgain(
+            _("Another message about this may have arrived. If it has not, send that one again.")
+        )
 
 
 def done_by_hand(message: Message, by: User) -> None:

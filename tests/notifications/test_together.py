@@ -69,6 +69,28 @@ def test_of_what_staff_sent_again_a_late_failure_takes_no_other_way(
     assert not mailoutbox
 
 
+@pytest.mark.parametrize("still_claimed", [True, False])
+def test_beside_one_that_may_have_arrived_the_failed_one_is_not_sent_again(
+    cast: Cast, twilio: StandIn, still_claimed: bool
+) -> None:
+    """The mail was written, and its worker died before it could say so."""
+    twilio.faults.next.append(Fault("refuse", status=400, code=63003))
+    failed = tell(cast.ana)
+    delivery.deliver_due(limit=1)
+    mail = delivery.claim()
+    assert mail is not None
+    assert mail.channel == Channel.EMAIL
+    Message.objects.filter(pk=mail.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    if not still_claimed:
+        deliver_all()
+        assert (now(mail).state, now(mail).run_after) == (State.UNKNOWN, None)
+    with pytest.raises(again.NotAgain):
+        again.resend(failed, cast.ada)
+    assert Message.objects.count() == 2
+    if not still_claimed:
+        assert again.resend(mail, cast.ada).resend == 1, "of that one staff are asked first"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_sent_again_at_the_moment_its_fate_is_learnt_it_is_sent_once(twilio: StandIn) -> None:
     """Somebody presses the button while the look-up finds nothing: who holds the row decides."""
