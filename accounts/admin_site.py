@@ -24,7 +24,7 @@ class Site(AdminSite):
     site_header = "Lentigo"
     site_title = "Lentigo admin"
     index_title = "People, models, messages"
-    site_url = None  # an admin's home is this page
+    site_url = "/manage/"
     enable_nav_sidebar = False
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -200,7 +200,6 @@ class InferenceWorker(threading.Thread):
         inference.give_up_exhausted()
         workflow.pass_on_the_paused()
         self._load_versions()
-        self._prover.turn()
         now = time.monotonic()
         if now >= self._report_at:
             reports.report(self.holder, self.shelf)
@@ -209,6 +208,7 @@ class InferenceWorker(threading.Thread):
             workflow.pass_on_the_late()
             self._late_at = now + LATE_EVERY
         self._chores_at = now + POLL
+        self._guarded(self._prover.turn)  # a bundle that makes trouble holds up no case
 
     def _load_versions(self) -> None:
         """Have the networks ready before the first case asks for them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 SECONDS = 60.0  # for one proof; on two busy cores it takes three
 LEASE = timedelta(seconds=SECONDS + 30)
 ATTEMPTS = 3
+CHILD_KNOWS = {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR"}
 State = BundleCheck.State
 
 
@@ -113,6 +115,8 @@ def settle(check: BundleCheck, refusal: str) -> None:
                     version = registry.register(folder, by=ours.asked_by)
             except BundleError as error:
                 refusal = str(error)
+            except (DataError, IntegrityError, ValueError, TypeError, AttributeError) as error:
+                refusal = f"Its files say what cannot be kept: {error!r}."
         BundleCheck.objects.filter(pk=check.pk).update(
             state=State.PASSED if version else State.REFUSED,
             version=version,
@@ -156,9 +160,9 @@ class Prover:
         proof, over = self._proof, time.monotonic() > self._proof.ends
         if proof.child.poll() is None and not over:
             return
-        refusal = _verdict(proof, over=over)
-        settle(proof.check, refusal)
+        # Out of hand first: where the database is away now, the lease brings the row back.
         self._proof = None
+        settle(proof.check, _verdict(proof, over=over))
 
     def leave(self) -> None:
         """Give back what is in hand: no attempt was made, so none is counted."""
@@ -179,6 +183,8 @@ def _begin(check: BundleCheck) -> _Proof:
         stdout=said,
         stderr=subprocess.DEVNULL,
         cwd=registry.BUNDLES.parents[1],
+        # Foreign code gets none of the worker's secrets.
+        env={name: value for name, value in os.environ.items() if name in CHILD_KNOWS},
     )
     return _Proof(check, child, said, time.monotonic() + SECONDS)
 

@@ -6,6 +6,7 @@ written: what is not a number is shown as not measured, and breaks no page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -245,8 +246,13 @@ def _difference(one: Number, other: Number, name: str) -> tuple[str, str]:
 
 def real(value: object) -> float | None:
     """``value`` if it is a number, else ``None``."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and abs(value) < float("inf") else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # JSON has whole numbers of any length
+        return None
+    return found if math.isfinite(found) else None
 
 
 def between(value: object) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ Who may put which version into service is :mod:`mlservice.deciding`'s; this only
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from django.db import transaction
@@ -19,6 +20,8 @@ from mlservice.models import Activation, ModelVersion, Override, Pause
 from mlservice.packs import PackError, load_pack
 
 BUNDLES = Path(__file__).parent / "bundles"
+MOST_WORDS = 2 << 20  # bytes of a card, and of the numbers: both are read for a page
+State = ModelVersion.State
 
 
 def bundle_folder(version: ModelVersion) -> Path:
@@ -75,11 +78,15 @@ def checked(folder: Path) -> Bundle:
     for name, what in ((files.card, "model card"), (files.metrics, "file of metrics")):
         if name not in bundle.manifest.sha256:
             raise BundleError(f"The bundle has no {what}, or gives no hash for it.")
+        if (folder / name).stat().st_size > MOST_WORDS:
+            raise BundleError(f"The bundle's {what} is longer than {MOST_WORDS >> 20} MB.")
     try:
         if not bundle.card_path.read_text(encoding="utf-8").strip():
             raise BundleError("The model card is empty.")
         if not isinstance(bundle.metrics, dict) or not bundle.metrics:
             raise BundleError("The file of metrics holds no numbers.")
+        if "\\u0000" in json.dumps(bundle.metrics, allow_nan=False):  # PostgreSQL keeps neither
+            raise BundleError("The file of metrics holds a zero character.")
         if not 0 < bundle.threshold < 1:
             raise BundleError(f"The threshold {bundle.threshold} is not between 0 and 1.")
         if not bundle.golden_images:
@@ -172,7 +179,6 @@ def put_into_service(
 
     What was still asked about the pack's versions is overtaken: it was about another to replace.
     """
-    State = ModelVersion.State  # noqa: N806 - a class
     if current is not None:
         ModelVersion.objects.filter(pk=current.pk).update(state=State.RETIRED)
     ModelVersion.objects.filter(pk=version.pk).update(state=State.ACTIVE, activated_at=Now())

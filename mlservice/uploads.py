@@ -7,6 +7,7 @@ it says it has, so nothing lands beside the folder and nothing grows beyond the 
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
 import tempfile
@@ -30,6 +31,12 @@ MOST_FILES = 500
 MOST_MANIFEST = 1 << 20
 STALE = 3600.0  # seconds after which a half-unpacked folder was left by a process that died
 _STAGING = ".unpacking-"
+# What zipfile and its decompressors raise for what is no archive, or a damaged, a locked or a
+# strange one: BadZipFile is only the first of them.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
 
 
 def home() -> Path:
@@ -85,10 +92,11 @@ def unpack(archive: UploadedFile[Any] | IO[bytes]) -> Path:
         bundle = registry.checked(staging)
         target = home() / f"{bundle.manifest.pack}-{bundle.manifest_hash[:16]}"
         _put(staging, target)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGED as error:
         raise BundleError(f"The file is not a .zip that can be read: {error}.") from error
     except OSError as error:
-        raise BundleError(f"The bundle could not be unpacked: {error.strerror}.") from error
+        why = error.strerror or error
+        raise BundleError(f"The bundle could not be unpacked: {why}.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return target
@@ -134,7 +142,7 @@ def _is_manifest(name: str) -> bool:
 def _named(manifest: bytes) -> list[str]:
     """The files that the manifest has hashes of, every one inside the folder."""
     try:
-        names = list(json.loads(manifest)["sha256"])
+        names = list(dict(json.loads(manifest)["sha256"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"The bundle's manifest is not readable: {error!r}.") from error
     for name in names:

@@ -85,6 +85,7 @@ class Manifest:
 
     def check(self) -> None:
         """Hold the entries against each other; raises :class:`BundleError`."""
+        self._check_kinds()
         if self.format != FORMAT:
             raise BundleError(f"The bundle format is {self.format}; this code reads {FORMAT}.")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -106,6 +107,14 @@ class Manifest:
             raise BundleError(f"The fields {list(self.fields)} are not above 0 and at most 1.")
         if self.no_lesion_cut is not None and not 0 < self.no_lesion_cut <= 1:
             raise BundleError(f"The cut for no lesion, {self.no_lesion_cut}, makes no sense.")
+
+    def _check_kinds(self) -> None:
+        """A manifest may come from anybody: names that can be kept and shown, and real tables."""
+        for name in (self.name, self.version, self.pack):
+            if not isinstance(name, str) or not 0 < len(name) <= 60 or not name.isprintable():
+                raise BundleError(f"The name {name!r:.80} is not 1 to 60 characters that print.")
+        if not isinstance(self.training, dict) or not isinstance(self.sha256, dict):
+            raise BundleError("The manifest's training or its hashes are no table of entries.")
 
 
 @dataclass(frozen=True)

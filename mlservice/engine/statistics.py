@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlservice.engine.types import BundleError, Floats, Modality
 
+MOST_UNPACKED = 64 << 20  # bytes; the shipped ones have 60 kB
 _STEEP = 500.0  # exp() of more overflows
 GATE_ORDER = (Modality.DERMOSCOPIC, Modality.PHONE, Modality.NOT_SKIN)
 
@@ -34,10 +36,13 @@ class Statistics:
     def load(cls, path: Path) -> Statistics:
         """Read ``path``; raises :class:`BundleError`."""
         try:
+            with zipfile.ZipFile(path) as packed:
+                if sum(one.file_size for one in packed.infolist()) > MOST_UNPACKED:
+                    raise BundleError(f"The statistics {path.name!r} unpack to too much.")
             with np.load(path, allow_pickle=False) as arrays:
                 wanted = (f for f in fields(cls) if f.default is MISSING or f.name in arrays)
                 return cls(**{f.name: np.asarray(arrays[f.name], np.float32) for f in wanted})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BundleError(f"The statistics {path.name!r} are not readable: {error}.") from error
 
     def save(self, path: Path) -> None:

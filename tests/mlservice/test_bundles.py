@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import json
 import struct
+import subprocess
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from accounts.models import AuditEntry
 from mlservice import checks, registry, uploads
 from mlservice.engine import BundleError, shipped
 from mlservice.engine.bundle import MANIFEST
+from mlservice.engine.statistics import MOST_UNPACKED
 from mlservice.models import BundleCheck, ModelVersion
 from tests.cast import Cast
 from tests.mlservice.bundles import prove_all, replace, resign, variant, zipped
@@ -235,6 +240,100 @@ def test_what_is_no_bundle_is_refused_in_a_sentence(content: bytes) -> None:
     with pytest.raises(BundleError, match=r"\.$"):
         uploads.unpack(io.BytesIO(content))
     assert left() == []
+
+
+def manifest_with(**entries: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        known = json.loads((folder / MANIFEST).read_text())
+        replace(folder / MANIFEST, json.dumps(known | entries).encode())
+
+    return change
+
+
+def metrics_with(text: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        replace(folder / "metrics.json", text.encode())
+        resign(folder)
+
+    return change
+
+
+def statistics_that_unpack_to_more(folder: Path) -> None:
+    content = io.BytesIO((folder / "statistics.npz").read_bytes())
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("zeros.npy", b"\0" * (MOST_UNPACKED + 1))
+    replace(folder / "statistics.npz", content.getvalue())
+    resign(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        manifest_with(version="x" * 61),
+        manifest_with(version=""),
+        manifest_with(name="skin\0"),
+        manifest_with(pack=["skin"]),
+        manifest_with(training=[]),
+        manifest_with(sha256=["card.md"]),
+        manifest_with(sha256=[1]),
+        metrics_with('{"bmca": NaN}'),
+        metrics_with('{"bmca": "\\u0000"}'),
+        statistics_that_unpack_to_more,
+    ],
+)
+def test_what_cannot_be_kept_is_refused_before_anything_is_written(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    folder = variant(tmp_path)
+    change(folder)
+    with pytest.raises(BundleError, match=r"\.$"):
+        registry.checked(folder)
+    with pytest.raises(BundleError, match=r"\.$"):
+        uploads.unpack(zipped(folder, ""))
+    assert left() == []
+
+
+def test_a_proof_whose_end_cannot_be_written_holds_up_nothing(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away in that second: the lease brings the row back."""
+    checks.begin(variant(tmp_path), cast.root, uploaded=False)
+    prover = checks.Prover()
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "settle", away)
+        prover.turn()
+        with pytest.raises(OperationalError):
+            end(prover)
+    assert not prover.busy
+    BundleCheck.objects.update(lease_until=Now() - timedelta(seconds=1))
+    [check] = prove_all()
+    assert check.state == "passed"
+
+
+def end(prover: checks.Prover) -> None:
+    while prover.busy:
+        prover.turn()
+
+
+def away(*_args: object) -> None:
+    raise OperationalError
+
+
+def test_the_network_is_given_none_of_the_workers_secrets(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []
+
+    def started(*args: Any, **more: Any) -> Any:
+        given.append(more["env"])
+        return real(*args, **more)
+
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", started)
+    checks.begin(variant(tmp_path), cast.root, uploaded=False)
+    [check] = prove_all()
+    assert check.state == "passed"
+    assert set(given[0]) <= checks.CHILD_KNOWS
 
 
 def test_a_truncated_upload_is_refused(tmp_path: Path) -> None:
