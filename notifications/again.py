@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -26,18 +26,29 @@ FALLBACK: Final[dict[str, Channel]] = {
 State = Message.State
 # What may be sent once more: what failed, and what may never have arrived.
 AGAIN: Final = (State.FAILED, State.UNKNOWN)
+ARRIVED: Final = (State.DELIVERED, State.READ)
 
 
 class NotAgain(Exception):
     """This message is not to be sent again; ``str(error)`` says why."""
 
 
-def is_overtaken(message: Message) -> bool:
-    """Whether somebody has sent it again since: the newer row tells them, and this one no more.
+def hold(message: Message) -> list[Message]:
+    """Every row of the same telling, held in one order until the transaction ends.
 
-    Whoever decides by it holds the row, as :func:`resend` does.
+    Whoever settles one way or sends it again comes before all who do so with another, or after.
     """
-    return _same_telling(message).filter(resend__gt=message.resend).exists()
+    return list(_same_telling(message).select_for_update().order_by("pk"))
+
+
+def is_overtaken(message: Message) -> bool:
+    """Whether they have it by another way, or somebody has sent it again: this row tells no more.
+
+    Whoever decides by it is to :func:`hold` the telling.
+    """
+    others = _same_telling(message).exclude(pk=message.pk)
+    has_it = Q(state__in=ARRIVED)
+    return others.filter(has_it | Q(resend__gt=message.resend)).exists()
 
 
 def fall_back(message: Message, code: str = "") -> Message | None:
@@ -53,9 +64,9 @@ def fall_back(message: Message, code: str = "") -> Message | None:
 
 
 def take_back_next(message: Message) -> None:
-    """It arrived after all: the next way that has not been gone yet is not gone any more."""
-    later = _same_telling(message).filter(resend=message.resend, created_at__gt=message.created_at)
-    take_back(later, why="It arrived the first way after all.")
+    """It arrived: what has not left by another way, or was sent again and waits, stays here."""
+    others = _same_telling(message).exclude(pk=message.pk).filter(resend__gte=message.resend)
+    take_back(others, why="It arrived the first way after all.")
 
 
 def _address(message: Message, channel: Channel, code: str) -> str | None:
@@ -89,13 +100,12 @@ def resend(message: Message, by: User) -> Message:
     if message.code_id is not None:
         raise NotAgain(_("They ask for a new code themselves, on their account page."))
     with transaction.atomic():
-        # Who is just settling it comes before this, or after it and sees the newer row.
-        message = Message.objects.select_for_update(of=("self",)).get(pk=message.pk)
-        same = _same_telling(message)
-        if message.state not in AGAIN or same.filter(state__in=(State.DELIVERED, State.READ)):
+        rows = hold(message)
+        message = next(row for row in rows if row.pk == message.pk)
+        if message.state not in AGAIN or any(row.state in ARRIVED for row in rows):
             raise NotAgain(_("They have the message, it is on its way, or it was withdrawn."))
-        _must_be_alone(message, same)
-        last = same.aggregate(last=Max("resend"))["last"]
+        _must_be_alone(message, rows)
+        last = max(row.resend for row in rows)
         written = _write(message, _route(message), last + 1)
         if written is None:
             raise NotAgain(_("Somebody else has just sent it again."))
@@ -103,14 +113,15 @@ def resend(message: Message, by: User) -> Message:
     return written
 
 
-def _must_be_alone(message: Message, same: MessageQuerySet) -> None:
+def _must_be_alone(message: Message, rows: list[Message]) -> None:
     """Another way may be leaving, or may have arrived; of that, staff are asked before it is sent
     again, and here they were not."""
-    others = same.exclude(pk=message.pk).exclude(channel=Channel.STAFF)
-    asked_after = Q(state=State.UNKNOWN, run_after__isnull=False)
-    if others.filter(asked_after | Q(state__in=(State.PENDING, State.SENT))).exists():
+    others = [row for row in rows if row.pk != message.pk and row.channel != Channel.STAFF]
+    doubted = [row for row in others if row.state == State.UNKNOWN]
+    leaving = any(row.state in (State.PENDING, State.SENT) for row in others)
+    if leaving or any(row.run_after for row in doubted):
         raise NotAgain(_("Another message about this is on its way to them."))
-    if message.state == State.FAILED and others.filter(state=State.UNKNOWN).exists():
+    if message.state == State.FAILED and doubted:
         raise NotAgain(
             _("Another message about this may have arrived. If it has not, send that one again.")
         )

@@ -100,7 +100,8 @@ def _take(row: Message) -> None:
         # Its worker died with it in hand, before or after the sending: nobody knows.
         changes |= {"state": State.UNKNOWN, "error": "The worker stopped while sending it."}
     elif row.state == State.PENDING:
-        changes |= {"attempts": F("attempts") + 1, "tried_at": Now()}
+        # Another try has another id at the provider: the last one's fate is not its own.
+        changes |= {"attempts": F("attempts") + 1, "tried_at": Now(), "provider_id": ""}
         if row.error_code in WAITS:
             changes |= {"error": "", "error_code": ""}
         if row.link is not None:
@@ -138,7 +139,8 @@ def _send(message: Message) -> None:
     else:
         if not settling.accepted(message, provider_id, token=token):
             # A callback was faster than our own answer: it knew the state, we know the id.
-            Message.objects.filter(pk=message.pk, provider_id="").update(provider_id=provider_id)
+            same_try = Message.objects.filter(pk=message.pk, attempts=message.attempts)
+            same_try.filter(provider_id="").update(provider_id=provider_id)
 
 
 def _is_void(message: Message) -> bool:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
 from accounts import people
-from notifications.again import fall_back, is_overtaken, take_back_next
+from notifications.again import fall_back, hold, is_overtaken, take_back_next
 from notifications.channels import SENDERS, wait_before
 from notifications.errors import DeliveryError, Kind, from_code
 from notifications.models import Inbound, Link, Message
@@ -83,10 +83,11 @@ def reported(message: Message, fate: Fate, *, attempt: int | None = None) -> boo
     if not arrived:
         return _move(message, state, token=None, run_after=Now() + FIRST_LOOK, **fields)
     fields |= {"run_after": None, "settled_at": Now(), "error": "", "error_code": ""}
-    moved = _move(message, state, token=None, **fields)
-    if moved:
-        forget(message)
-        if message.state == State.FAILED:
+    with transaction.atomic():
+        hold(message)
+        moved = _move(message, state, token=None, **fields)
+        if moved:
+            forget(message)
             take_back_next(message)
     return moved
 
@@ -101,9 +102,9 @@ def _definite(code: int | None) -> DeliveryError:
 
 def failed(message: Message, error: DeliveryError, *, token: uuid.UUID | None) -> bool:
     """It certainly did not arrive: try again later, or give up and tell them another way; neither
-    where somebody has sent it again meanwhile."""
+    where they have it another way, or somebody has sent it again meanwhile."""
     with transaction.atomic():
-        Message.objects.select_for_update().filter(pk=message.pk).first()
+        hold(message)
         overtaken = is_overtaken(message)
         wait = wait_before(message, error) if error.kind is Kind.RETRY else None
         if wait is not None and not overtaken:
@@ -172,9 +173,12 @@ def _move(message: Message, to: str, *, token: uuid.UUID | None, **fields: Any) 
     """Change the state if it still may. With a ``token``, only while that claim still holds.
 
     Without one a report is speaking. What it reports of a message that waits in nobody's hands
-    belongs to an earlier try, unless it is an arrival.
+    belongs to an earlier try, unless it is an arrival. Whatever is no arrival speaks of the try
+    that ``message`` was read at, and of no later one.
     """
     rows = Message.objects.filter(pk=message.pk, state__in=FORWARD[State(to)])
+    if to not in (State.DELIVERED, State.READ):
+        rows = rows.filter(attempts=message.attempts)
     if token is not None:
         rows = rows.filter(token=token)
     elif to not in (State.DELIVERED, State.READ):

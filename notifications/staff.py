@@ -232,8 +232,9 @@ def _found(search: str) -> Q:
     digits = re.sub(r"\D", "", search) if _DIGITS.fullmatch(search) else ""
     if digits:
         found |= Q(address__endswith=digits) | Q(error_code=digits)
-    if len(digits) > 6:  # a whole number, as it is dialled inside the country
-        found |= Q(address__endswith=digits.lstrip("0"))
+    inside = digits.lstrip("0")
+    if len(digits) > 6 and inside:  # a whole number, as it is dialled inside the country
+        found |= Q(address__endswith=inside)
     return found
 
 

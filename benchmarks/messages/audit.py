@@ -160,7 +160,8 @@ def _seconds(rows: list[Message]) -> float:
     """From the telling until it was known what became of it."""
     ends = [row.settled_at or row.sent_at for row in rows if row.channel != Channel.STAFF]
     began = min(row.created_at for row in rows)
-    return max((end - began).total_seconds() for end in ends if end is not None)
+    # A mail in doubt has arrived, and nobody knows when.
+    return max(((end - began).total_seconds() for end in ends if end is not None), default=0.0)
 
 
 def _codes(

@@ -28,6 +28,7 @@ MUST_BE_EMPTY = (
     "sent at night",
     "faster than a sender may",
 )
+STOOD_STILL = "accepted again without need"
 # What must have been seen, or the faults did not happen as their names say.
 PROOF = [
     *(f"request_{name}" for name in mix.REQUESTS),
@@ -65,11 +66,11 @@ def short_form() -> dict[str, Any]:
     """What became of the messages.
 
     "Not there" is believed after five minutes, shortened here to 18 seconds: a machine that is busy
-    with other tests may stand still for so long, and then a message is rightly taken for lost. So
-    what one run finds, a second has to find as well.
+    with other tests may stand still for so long, and then a message is rightly taken for lost and
+    accepted again. Where that is found, a second run has to find it as well.
     """
     done = run()
-    if done.returncode:
+    if done.returncode and STOOD_STILL in json.loads(done.stdout)["broken"]:
         sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
         done = run()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

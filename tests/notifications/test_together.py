@@ -91,6 +91,58 @@ def test_beside_one_that_may_have_arrived_the_failed_one_is_not_sent_again(
         assert again.resend(mail, cast.ada).resend == 1, "of that one staff are asked first"
 
 
+def test_what_arrives_after_it_was_sent_again_keeps_the_newer_one_here(
+    cast: Cast, twilio: StandIn
+) -> None:
+    message = doubted(cast, twilio, "drop")
+    newer = again.resend(message, cast.ada)
+    report(message, "delivered", "SMdropped")
+    deliver_all()
+    assert (now(message).state, now(newer).state) == (State.DELIVERED, State.CANCELLED)
+    assert len(bodies(twilio)) == 1
+
+
+def test_who_has_it_by_one_way_is_not_told_by_the_next_when_another_fails(
+    cast: Cast, twilio: StandIn, mailoutbox: list[EmailMessage]
+) -> None:
+    first = tell(cast.ana)
+    delivery.deliver_due(limit=1)
+    settling.failed(now(first), DeliveryError(Kind.FINAL, "", "63024"), token=None)
+    Message.objects.filter(channel=Channel.EMAIL).update(
+        channel=Channel.SMS, state=State.SENT, run_after=None, sent_at=timezone.now()
+    )
+    second = Message.objects.get(channel=Channel.SMS)
+    report(first, "delivered", "SM1")
+    settling.failed(second, DeliveryError(Kind.FINAL, "", "30003"), token=None)
+    deliver_all()
+    assert (now(first).state, now(second).state) == (State.DELIVERED, State.FAILED)
+    assert Message.objects.count() == 2
+    assert not mailoutbox
+
+
+def test_what_is_said_of_one_try_settles_no_later_one(cast: Cast, twilio: StandIn) -> None:
+    message = tell(cast.ana)
+    deliver_all()
+    at_the_first = now(message)
+    report(message, "failed", "SM1", ErrorCode="63018")
+    pass_time()
+    deliver_all()
+    assert (now(message).attempts, now(message).state) == (2, State.SENT)
+    late = DeliveryError(Kind.FINAL, "", "63024")
+    assert not settling.failed(at_the_first, late, token=None)
+    assert now(message).state == State.SENT
+    assert Message.objects.count() == 1
+
+
+def test_another_try_is_not_looked_up_by_the_last_ones_id(cast: Cast, twilio: StandIn) -> None:
+    """The first was reported as failed before its answer came, so its id came last."""
+    message = tell(cast.ana)
+    Message.objects.filter(pk=message.pk).update(attempts=1, provider_id="SMfirst")
+    claimed = delivery.claim()
+    assert claimed is not None
+    assert (claimed.attempts, claimed.provider_id) == (2, "")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_sent_again_at_the_moment_its_fate_is_learnt_it_is_sent_once(twilio: StandIn) -> None:
     """Somebody presses the button while the look-up finds nothing: who holds the row decides."""
