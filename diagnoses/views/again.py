@@ -159,13 +159,14 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
     Nothing of a colleague's reading before the doctor's own one is in (``own_is_in``).
     """
     if not own_is_in:
-        return {"shares": shares.of_case(case, waits=case.is_open)}
+        return {"shares": shares.of_case(case, waits=case.is_open), "own_is_in": False}
     elsewhere = {one.asked_id: one for one in SHARES.of(case)}
     shown = [
         one for one in SECOND_READINGS.of(case) if one.is_read or _waits(one, elsewhere.get(one.pk))
     ]
     return {
         "shares": shares.of_case(case, waits=case.is_open),
+        "own_is_in": True,
         # What waits for somebody elsewhere stands among the shares.
         "opinions": [_opinion(one) for one in shown if one.is_read or one.pk not in elsewhere],
         "may_ask": case.is_open
@@ -198,7 +199,9 @@ def _row(case: Case) -> Row:
 def _with_photos(found: Any) -> list[SecondReading]:
     """Each with its case's first photo, as the lists show it."""
     rows = list(found)
-    cases = waiting.with_first_photo(Case.objects.filter(pk__in=[one.case_id for one in rows]))
+    cases = waiting.with_first_photo(
+        Case.objects.filter(pk__in=[one.case_id for one in rows]).select_related("clinic")
+    )
     by_key = {case.pk: case for case in cases}
     for one in rows:
         one.case = by_key[one.case_id]

@@ -134,7 +134,8 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
     if case.status == Case.Status.REGISTERED:
         return gettext("It is still at work, or late. You need not wait for it.")
     told = [event for event in events if event.kind in {"unscored", "checked", "retaken"}]
-    if told and told[-1].kind == "retaken" and told[-1].detail.get("computer"):
+    retaken = bool(told) and told[-1].kind == "retaken" and told[-1].detail.get("computer")
+    if retaken and case.scorings.waiting().exists():
         return gettext("It is looking at the new photo. You need not wait for it.")
     reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
     return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))

@@ -19,7 +19,7 @@ from accounts.models import User
 from diagnoses.models import Case, FirstReading, Review, SecondReading
 from diagnoses.states import Moved, WorkflowError
 from diagnoses.workflow.moves import about_case, note, on
-from diagnoses.workflow.sharing import end_lapsed, end_soon
+from diagnoses.workflow.sharing import asked_already, end_lapsed, end_soon
 from diagnoses.workflow.telling import tell_reader_of, tell_to_read
 
 Why = SecondReading.Why
@@ -30,7 +30,7 @@ IN_PERSON = frozenset({Review.Plan.SEE, Review.Plan.REFER_URGENT, Review.Plan.TR
 def ask_colleague(case: Case, doctor: User, colleague: User | None, question: str) -> SecondReading:
     """``doctor`` wants another reading before they sign: of ``colleague``, or of anybody.
 
-    One question at a time: asking again gives the one that waits.
+    One question at a time: asking the same again gives the one that waits.
     """
     if not Case.objects.readable_by_doctor(doctor).filter(pk=case.pk).exists():
         raise WorkflowError(_("This case is not yours to read."))
@@ -49,6 +49,8 @@ def ask_colleague(case: Case, doctor: User, colleague: User | None, question: st
         end_lapsed(case)
         waiting = case.second_readings.filter(why=Why.ASKED, asked_by=doctor, read_at=None)
         if known := waiting.first():
+            if (known.doctor, known.question) != (colleague, question):
+                raise asked_already()
             return known
         asked = SecondReading.objects.create(
             case=case, why=Why.ASKED, asked_by=doctor, doctor=colleague, question=question

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef
 from django.db.models.functions import Now
@@ -46,11 +47,23 @@ class Batch:
     """Cases that come to a step together, and who is told of them in one message each."""
 
     cases: list[Case] = field(default_factory=list)
-    people: dict[int, User] = field(default_factory=dict)
+    whom: dict[UUID, list[User]] = field(default_factory=dict)  # by case
 
     def add(self, case: Case, people: Iterable[User]) -> None:
         self.cases.append(case)
-        self.people |= {person.pk: person for person in people}
+        self.whom[case.pk] = list(people)
+
+    @property
+    def people(self) -> set[int]:
+        return {person.pk for people in self.whom.values() for person in people}
+
+    def told(self, cases: Iterable[Case]) -> dict[User, bool]:
+        """Whom these of its cases concern, and whether an urgent one is among theirs."""
+        found: dict[User, bool] = {}
+        for case in cases:
+            for person in self.whom[case.pk]:
+                found[person] = found.get(person, False) or case.tier_rank == 0
+        return found
 
 
 def tell_of_late(clinic: Clinic, now: datetime) -> int:
@@ -160,11 +173,12 @@ def _tell(clinic: Clinic, step: Step, batch: Batch, path: str) -> int:
     for row in taken:
         row.about = about
     Escalation.objects.bulk_create(taken)
-    urgent = any(row.case.tier_rank == 0 for row in taken)
+    # Of those in hand: whose only case is just being signed has nothing to be told.
+    told = batch.told(row.case for row in taken)
     ledger.tell(
         *(
             Notice(EVENTS[step], person, about, path, urgent=urgent)
-            for person in batch.people.values()
+            for person, urgent in told.items()
         )
     )
     return len(taken)

@@ -63,11 +63,12 @@ def share(case: Case, doctor: User, other: User, question: str) -> CaseShare:
         if known := case.shares.filter(doctor=other, ended_at=None).first():
             if known.is_read:
                 raise Moved(_("%(name)s has read this case already.") % {"name": other})
+            same = known.asked is not None and known.asked.question == question
+            if known.shared_by != doctor or not same:
+                raise asked_already()
             return known
         if case.second_readings.filter(why=SecondReading.Why.ASKED, asked_by=doctor, read_at=None):
-            raise Moved(
-                _("You have asked somebody about this case already. There is no answer yet.")
-            )
+            raise asked_already()
         asked = SecondReading.objects.create(
             case=case,
             why=SecondReading.Why.ASKED,
@@ -89,12 +90,18 @@ def share(case: Case, doctor: User, other: User, question: str) -> CaseShare:
     return new
 
 
+def asked_already() -> Moved:
+    return Moved(_("Somebody is asked about this case already. There is no answer yet."))
+
+
 def agree_to_share(share: CaseShare, patient: User) -> CaseShare:
     """The patient's yes: from now on the other doctor may look, and is told."""
     with transaction.atomic():
         held = _locked(share)
         case = Case.objects.select_related("patient__carer").get(pk=held.case_id)
-        if held.is_over or held.asked is None:
+        other = held.doctor  # who may have been suspended, or have moved, since they were named
+        gone = not other.is_reading_doctor or other.clinic_id == case.clinic_id
+        if held.is_over or held.asked is None or gone:
             raise WorkflowError(_("Your doctor no longer asks for this."))
         if held.agreed_at is not None:
             return held  # the other click of a double click

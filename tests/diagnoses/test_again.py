@@ -127,7 +127,9 @@ def test_anybody_may_be_asked_and_the_first_one_reads_it(cast: Cast, case: Case)
 
 def test_a_double_click_asks_and_reads_once(cast: Cast, case: Case) -> None:
     first = workflow.ask_colleague(case, cast.ruth, cast.sam, "One")
-    assert workflow.ask_colleague(case, cast.ruth, cast.sam, "Two") == first
+    assert workflow.ask_colleague(case, cast.ruth, cast.sam, "One") == first
+    with pytest.raises(workflow.Moved):
+        workflow.ask_colleague(case, cast.ruth, cast.sam, "Two")
     read_again(first, cast.sam)
     assert read_again(first, cast.sam).read_by == cast.sam
     assert case.events.filter(kind="read_again").count() == 1

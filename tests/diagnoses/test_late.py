@@ -85,6 +85,16 @@ def sign(case: Case, doctor: User) -> None:
     workflow.sign(case, doctor, CALM)
 
 
+def test_of_a_batch_only_those_are_told_whose_cases_are_in_hand(cast: Cast) -> None:
+    batch = late.Batch()
+    urgent, calm = waiting(cast.bo, "red", -MOMENT), waiting(cast.ana, "amber", -MOMENT)
+    batch.add(urgent, [cast.sam])
+    batch.add(calm, [cast.sam, cast.ruth])
+    assert batch.told([urgent, calm]) == {cast.sam: True, cast.ruth: False}
+    assert batch.told([calm]) == {cast.sam: False, cast.ruth: False}
+    assert batch.told([urgent]) == {cast.sam: True}
+
+
 # --- Urgent ones, before their time --------------------------------------------------------------
 def test_an_urgent_case_is_told_of_four_hours_before_its_time(cast: Cast) -> None:
     case = waiting(cast.bo, "red", 4 * HOUR + MOMENT)

@@ -107,7 +107,33 @@ def test_one_is_asked_at_a_time(cast: Cast, case: Case) -> None:
     assert sharing.asked(cast, case) == first, "a double click"
     with pytest.raises(workflow.Moved):
         workflow.share(case, cast.ruth, another_of_south(cast), "")
-    assert workflow.share(case, cast.sam, cast.xu, "") == first, "asked by a colleague already"
+    with pytest.raises(workflow.Moved, match="asked about this case already"):
+        workflow.share(case, cast.sam, cast.xu, "")
+    with pytest.raises(workflow.Moved, match="asked about this case already"):
+        sharing.asked(cast, case, "Another question, which nobody would see")
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"clinic": "north"}])
+def test_who_may_not_be_asked_any_more_is_not_agreed_to(
+    cast: Cast, case: Case, change: dict[str, Any]
+) -> None:
+    share = sharing.asked(cast, case)
+    now = {"clinic": cast.north} if "clinic" in change else change
+    User.objects.filter(pk=cast.xu.pk).update(**now)
+    with pytest.raises(workflow.WorkflowError, match="no longer asks"):
+        workflow.agree_to_share(CaseShare.objects.get(pk=share.pk), cast.ana)
+
+
+def test_the_question_is_hidden_from_a_colleague_who_has_not_read_it(
+    cast: Cast, case: Case
+) -> None:
+    """It may say what its author takes the mark for."""
+    sharing.asked(cast, case, "Too pink for a naevus?")
+    sam = cast.client(cast.sam)
+    at = reverse("reading", args=[case.pk])
+    assert "Too pink" not in sam.get(at).content.decode()
+    workflow.read_first(case, cast.sam, diagnosis="nv", confidence="sure", plan="reassure")
+    assert "Too pink" in sam.get(at).content.decode()
 
 
 def another_of_south(cast: Cast) -> User:

@@ -61,8 +61,16 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     }
   });
 }
-// What is remembered of a form in this tab ends with the session it was typed in.
-document.querySelector("form[data-ends]")?.addEventListener("submit", () => { sessionStorage.clear(); });
+// What is remembered of a form ends with the session it was typed in, in every tab.
+for (const form of document.querySelectorAll("form[data-ends]")) {
+  form.addEventListener("submit", () => {
+    sessionStorage.clear();
+    try {
+      localStorage.setItem("ended", String(Date.now())); // the other tabs hear of it
+    } catch { /* forbidden: then nothing is remembered either */ }
+  });
+}
+addEventListener("storage", (event) => { if (event.key === "ended") sessionStorage.clear(); });
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;

@@ -48,8 +48,9 @@ const arrived = (form) => {
 const recall = (form) => {
   const known = kept(form);
   if (!known) return;
+  // Refused: all of it stands there already, and is not sent yet.
+  if (form.querySelector("[data-focus]")) return keep(form, { values: known.values });
   if (known.sent && arrived(form)) return void sessionStorage.removeItem(places.get(form));
-  if (form.querySelector("[data-focus]")) return; // refused: all of it stands there already
   let back = false;
   for (const field of fields(form)) {
     const values = known.values[field.name];
@@ -69,6 +70,14 @@ const recall = (form) => {
     (form.querySelector("h2") ?? form.firstElementChild).after(note);
   }
 };
+
+// A session that ran out in this tab may have been a colleague's.
+const mine = [...places.keys()].map((form) => `desk:${form.dataset.remembers}:`);
+try {
+  for (const key of Object.keys(sessionStorage)) {
+    if (mine.length && key.startsWith("desk:") && !mine.some((own) => key.startsWith(own))) sessionStorage.removeItem(key);
+  }
+} catch { /* forbidden: nothing is kept */ }
 
 for (const form of places.keys()) {
   recall(form);
