@@ -101,7 +101,10 @@ class FirstReadingForm(forms.Form):
 
 class AnswerForm(forms.Form):
     """The final answer. ``view_open`` says that the computer's view stands beside it;
-    ``patient_reads`` is the patient's language, where it is not the doctor's."""
+    ``patient_reads`` is the patient's language, where it is not the doctor's.
+
+    What is harmful and left alone all the same is asked about once more: a slip of one key.
+    """
 
     plan = plan_field()
     recheck_days = forms.TypedChoiceField(
@@ -144,6 +147,7 @@ class AnswerForm(forms.Form):
         "agrees",
         "differs_because",
         "plan",
+        "sure",
         "recheck_days",
         "advice",
         "note",
@@ -160,6 +164,8 @@ class AnswerForm(forms.Form):
         self.fields["recheck_days"].choices = [("", _("not asked for")), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
         if not view_open:
             del self.fields["agrees"], self.fields["differs_because"]
+        if left_alone := _left_alone(pack, self.data):
+            self.fields["sure"] = _sure_field(left_alone)
         self.order_fields(self.field_order)
 
     def clean_diagnosis(self) -> str:
@@ -217,6 +223,23 @@ def from_review(review: Review) -> dict[str, Any]:
         "agrees": {True: "yes", False: "no", None: ""}[review.agrees],
         "differs_because": review.differs_because,
     }
+
+
+def _left_alone(pack: Pack, data: Mapping[str, Any]) -> str:
+    """The title of what was named, where it is harmful and nothing is to follow; else ""."""
+    if data.get("plan") != Review.Plan.REASSURE:
+        return ""
+    named = data.get("diagnosis")
+    return next((one.title for one in pack.labels if one.harmful and one.name == named), "")
+
+
+def _sure_field(title: str) -> forms.BooleanField:
+    plan = Review.Plan.REASSURE.label
+    asked = gettext("%(label)s, and the plan is “%(plan)s”. Tick the box if you mean that.")
+    return forms.BooleanField(
+        label=gettext("I mean that"),
+        error_messages={"required": asked % {"label": title, "plan": plan}},
+    )
 
 
 def _rechecks(pack: Pack) -> list[tuple[int, Any]]:

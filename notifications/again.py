@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import User
-from notifications import links, twilio_api
+from notifications import links, optional, twilio_api
 from notifications.errors import NOT_BY_SMS
 from notifications.ledger import DELIVER, Route, may_text, route_to, take_back
 from notifications.models import Channel, Event, Link, Message, MessageQuerySet
@@ -90,18 +90,30 @@ def _number_to_text(message: Message, code: str) -> str | None:
     return may_text(message)
 
 
+def may_be_asked(message: Message) -> bool:
+    """Whether sending it again is offered; :func:`resend` may still refuse, and says why."""
+    return message.state in AGAIN and message.code_id is None and not optional.is_over(message)
+
+
 def resend(message: Message, by: User) -> Message:
     """Send once more what failed, or may never have arrived, by the way that is right today.
 
     The old row stays: it is the history, and what becomes of it is still asked, but it is never
     sent again itself. Raises ``NotAgain`` if the person has it, if another way is still being
-    tried, or if it was withdrawn with its reason.
+    tried, if it was withdrawn with its reason, or if nobody is to be told any more.
     """
     if message.code_id is not None:
         raise NotAgain(_("They ask for a new code themselves, on their account page."))
     with transaction.atomic():
         rows = hold(message)
         message = next(row for row in rows if row.pk == message.pk)
+        if optional.is_over(message):
+            raise NotAgain(
+                _(
+                    "Nobody is to be told any more: the invitation has ended, or they get no "
+                    "messages."
+                )
+            )
         if message.state not in AGAIN or any(row.state in ARRIVED for row in rows):
             raise NotAgain(_("They have the message, it is on its way, or it was withdrawn."))
         _must_be_alone(message, rows)

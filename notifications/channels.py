@@ -14,9 +14,7 @@ from notifications import twilio_api
 from notifications.errors import DAILY_LIMIT, DeliveryError, Kind
 from notifications.models import Channel, Message
 from notifications.texts import Words
-from notifications.waits import FIRST_RETRY, FOR_TOMORROW, LAST_RETRY
-
-MAIL_SECONDS = 20
+from notifications.waits import FIRST_RETRY, FOR_TOMORROW, LAST_RETRY, MAIL_SECONDS
 
 
 class Sender(Protocol):
@@ -32,7 +30,7 @@ class Sender(Protocol):
 
 
 class WhatsAppChannel:
-    attempts = 8  # with the waits between them, about twenty minutes; then e-mail
+    attempts = 8  # with the waits between them, about twenty minutes; then SMS
     looks_up = True
 
     def send(self, message: Message, words: Words) -> str:

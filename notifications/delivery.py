@@ -19,7 +19,6 @@ from django.utils import timezone
 from accounts import people
 from notifications import (
     errors,
-    invitations,
     ledger,
     links,
     optional,
@@ -137,22 +136,21 @@ def _send(message: Message) -> None:
         settle = settling.in_doubt if error.kind is Kind.UNKNOWN else settling.failed
         settle(message, error, token=token)
     else:
-        if not settling.accepted(message, provider_id, token=token):
-            # A callback was faster than our own answer: it knew the state, we know the id.
+        if settling.accepted(message, provider_id, token=token):
+            return
+        # A callback was faster than our own answer: it knew the state, we know the id. Or the
+        # answer came after the lease, and the row was held to be in doubt: it is not any more.
+        if not settling.accepted(message, provider_id, token=None):
             same_try = Message.objects.filter(pk=message.pk, attempts=message.attempts)
             same_try.filter(provider_id="").update(provider_id=provider_id)
 
 
 def _is_void(message: Message) -> bool:
     """Whether the reason to tell has gone since: a suspended person, a revoked link."""
-    if message.invitation is not None:
-        return not invitations.is_open(message.invitation)
     if message.code_id is not None and not NumberCode.objects.open().filter(pk=message.code_id):
         return True
-    if optional.is_stopped(message):
-        return True
-    suspended = message.recipient is not None and not message.recipient.is_active
-    return suspended or (message.link is not None and message.link.revoked_at is not None)
+    revoked = message.link is not None and message.link.revoked_at is not None
+    return revoked or optional.is_over(message)
 
 
 def _mind_stop(message: Message) -> None:

@@ -29,8 +29,6 @@ from notifications.models import Channel, Event, Message, MessageQuerySet
 
 State = Message.State
 PAGE = 25
-# A count stops here and then reads "100+".
-COUNT_UP_TO = 100
 # What nobody saw to in so long has been overtaken. A task stays until somebody has done it.
 STUCK_FOR = timedelta(days=30)
 STATES: dict[str, str | Promise] = {
@@ -182,17 +180,10 @@ def needing_someone(rows: MessageQuerySet) -> MessageQuerySet:
     return rows.filter(~Exists(arrived), task | stuck)
 
 
-def open_tasks(user: User) -> int:
-    """How many staff tasks wait, counted up to :data:`COUNT_UP_TO` and one more."""
+def open_tasks(user: User) -> MessageQuerySet:
+    """The staff tasks that wait."""
     tasks = visible_to(user).filter(channel=Channel.STAFF, state=State.PENDING)
-    return needing_someone(tasks).order_by()[: COUNT_UP_TO + 1].count()
-
-
-def counted(number: int) -> str:
-    """ "7", or "100+" where counting stopped; "" for none."""
-    if not number:
-        return ""
-    return f"{COUNT_UP_TO}+" if number > COUNT_UP_TO else str(number)
+    return needing_someone(tasks)
 
 
 def page(user: User, filters: Filters, *, after: UUID | None = None, size: int = PAGE) -> Page:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import audit
+from accounts import audit, directory
 from accounts.access import admin_required, person
 from accounts.phone import spoken
 from notifications import again, staff
@@ -27,8 +27,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
     """What needs somebody, unless another list or a search is asked for."""
     user, filters = person(request), Filters.read(request.GET)
     found = staff.page(user, filters, after=_after(request))
-    needing = staff.needing_someone(staff.visible_to(user)).order_by()
-    tally = needing[: staff.COUNT_UP_TO + 1].count()
+    tally = directory.counted(staff.needing_someone(staff.visible_to(user)))
     context = {
         "filters": filters,
         "lines": found.lines,
@@ -40,7 +39,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
                 "title": show.heading,
                 "query": filters.showing(show).query(),
                 "current": show is filters.show,
-                "tally": staff.counted(tally) if show is Show.NEEDS else "",
+                "tally": tally if show is Show.NEEDS else "",
             }
             for show in Show
         ],
@@ -60,7 +59,7 @@ def message_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "story": staff.story(person(request), found),
         "is_task": task,
         "reach": _reach(found) if task else [],
-        "again": found.state in again.AGAIN and found.code_id is None,
+        "again": again.may_be_asked(found),
         "in_doubt": found.state == State.UNKNOWN,
     }
     return render(request, "staff/message.html", context)

@@ -22,6 +22,9 @@ def _span(**wait: float) -> timedelta:
 # Until a request to the provider is given up.
 CONNECT_SECONDS: Final = _span(seconds=4).total_seconds()
 READ_SECONDS: Final = _span(seconds=15).total_seconds()
+# The same for each step of a mail server's, of which a mail takes half a dozen. One that outlasts
+# its claim is in doubt until it ends; and as mail in doubt is never sent again, none goes twice.
+MAIL_SECONDS: Final = _span(seconds=20).total_seconds()
 # A claim older than this is not acted on: the request itself may take what remains of the lease.
 ACT_WITHIN: Final = _span(seconds=30)
 LEASE: Final = _span(seconds=60)

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts import directory
 from accounts.models import User
 from notifications import staff
 
@@ -64,7 +65,7 @@ def for_user(user: User, path: str) -> list[Link]:
             label,
             reverse(name),
             also=reverse(BELOW[name]) if name in BELOW else "",
-            count=staff.counted(staff.open_tasks(user)) if name == "staff_messages" else "",
+            count=directory.counted(staff.open_tasks(user)) if name == "staff_messages" else "",
         )
         for label, name in pages
     ]

@@ -17,10 +17,6 @@ from diagnoses.models.reading import FirstReading, Review
 
 
 class SecondReadingQuerySet(models.QuerySet["SecondReading"]):
-    def of_clinic_of(self, doctor: User) -> Self:
-        """About the cases this doctor may read."""
-        return self.filter(case__in=Case.objects.readable_by_doctor(doctor))
-
     def open_to(self, doctor: User) -> Self:
         """About the cases this doctor may read, and the one question of each case that another
         clinic shares with them."""
@@ -34,15 +30,26 @@ class SecondReadingQuerySet(models.QuerySet["SecondReading"]):
     def to_read_by(self, doctor: User) -> Self:
         """What waits for this doctor: asked of them or of all, drawn, or to settle a difference.
 
-        Nobody reads the same case twice, and nothing shows while a signature can be undone.
+        What was asked of a colleague who reads here no more is asked of all. Nobody reads the same
+        case twice, and nothing shows while a signature can be undone.
         """
         others = SecondReading.objects.filter(review=OuterRef("review"), read_by=doctor)
         asked: Q = Q(why=SecondReading.Why.ASKED, case__status__in=_OPEN) & ~Q(asked_by=doctor)
-        asked &= Q(doctor=None) | Q(doctor=doctor)
+        asked &= Q(doctor=None) | Q(doctor=doctor) | _left_behind()
         drawn: Q = ~Q(why=SecondReading.Why.ASKED) & ~Q(review__doctor=doctor)
         drawn &= Q(review__effective_at__lte=Now()) & Q(~Exists(others))
         waiting = self.open_to(doctor).filter(asked | drawn, read_at=None)
         return waiting.order_by("pk")
+
+
+def _left_behind() -> Q:
+    """Asked of a colleague who was suspended, or works elsewhere now."""
+    from diagnoses.models.share import CaseShare  # which knows this table
+
+    here = User.objects.reading_doctors().filter(
+        pk=OuterRef("doctor"), clinic=OuterRef("case__clinic")
+    )
+    return ~Exists(here) & ~Exists(CaseShare.objects.filter(asked=OuterRef("pk")))
 
 
 _OPEN = (Case.Status.REGISTERED, Case.Status.PARTIAL)

@@ -86,6 +86,7 @@ def read_again(
                 held.read_at,
             )
         if not SecondReading.objects.to_read_by(doctor).filter(pk=held.pk).exists():
+            _answered_meanwhile(held, doctor)
             raise WorkflowError(_("This case is not yours to read."))
         if diagnosis:
             case.pack.label(diagnosis)
@@ -100,6 +101,13 @@ def read_again(
         audit.record("case.read_again", actor=doctor, about=about_case(case), why=held.why)
         _go_on(held)
     return held
+
+
+def _answered_meanwhile(held: SecondReading, doctor: User) -> None:
+    """Raises :class:`Moved` where only that keeps ``doctor`` from reading it."""
+    theirs = SecondReading.objects.open_to(doctor).filter(pk=held.pk).exists()
+    if theirs and held.why == Why.ASKED and not held.case.is_open:
+        raise Moved(_("This case was answered in the meantime. Your reading is not needed."))
 
 
 def _as_first_reading(case: Case, doctor: User, said: Mapping[str, Any]) -> None:

@@ -162,6 +162,24 @@ def test_the_doors_are_closed_to_everybody_else(cast: Cast, case: Case) -> None:
         assert cast.client(cast.ana).get(address).status_code == 404
 
 
+def test_what_was_asked_of_a_colleague_who_left_is_asked_of_all(cast: Cast, case: Case) -> None:
+    asked = workflow.ask_colleague(case, cast.ruth, cast.sam, "Sam?")
+    third = third_doctor(cast)
+    assert asked not in SecondReading.objects.to_read_by(third)
+    User.objects.filter(pk=cast.sam.pk).update(is_active=False)
+    assert asked in SecondReading.objects.to_read_by(third)
+    assert asked not in SecondReading.objects.to_read_by(cast.ruth), "who asked"
+    assert asked not in SecondReading.objects.to_read_by(cast.xu), "of another clinic"
+    assert read_again(asked, third).read_by == third
+
+
+def test_answered_meanwhile_the_colleague_is_told_that(cast: Cast, case: Case) -> None:
+    asked = workflow.ask_colleague(case, cast.ruth, cast.sam, "Sam?")
+    sign(case, cast.ruth)
+    with pytest.raises(workflow.Moved, match="answered in the meantime"):
+        read_again(asked, cast.sam)
+
+
 def test_a_signed_case_is_asked_about_no_more(cast: Cast, case: Case) -> None:
     asked = workflow.ask_colleague(case, cast.ruth, cast.sam, "")
     sign(case, cast.ruth)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import smtplib
+from datetime import timedelta
 from typing import NoReturn
 
 import pytest
 from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models.functions import Now
 from pytest_django import Settings
 
 from accounts import people
@@ -15,6 +17,7 @@ from accounts.models import SuspensionReason
 from notifications import delivery
 from notifications.channels import EmailChannel, WhatsAppChannel
 from notifications.models import Channel, Message
+from notifications.texts import Words
 from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import ANAS_NUMBER, Cast
@@ -215,6 +218,25 @@ def test_a_mail_whose_worker_was_killed_is_left_for_staff(
     assert now(message).error
     assert now(message).run_after is None
     assert not mailoutbox
+
+
+def test_a_mail_that_outlasted_its_lease_is_not_in_doubt_once_it_was_taken(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
+) -> None:
+    message = tell(cast.bo)
+    real = EmailChannel.send
+
+    def slow(self: EmailChannel, held: Message, words: Words) -> str:
+        Message.objects.filter(pk=held.pk).update(lease_until=Now() - timedelta(seconds=1))
+        delivery.claim()  # another worker, for whom this one has died
+        assert now(message).state == State.UNKNOWN
+        return real(self, held, words)
+
+    monkeypatch.setattr(EmailChannel, "send", slow)
+    delivery.deliver_due(limit=1)
+    assert now(message).state == State.SENT
+    assert now(message).provider_id
+    assert len(mailoutbox) == 1
 
 
 def test_when_nothing_works_a_person_is_asked_to_tell_them(

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import people
+from accounts import directory, people
 from accounts.models import AuditEntry, User
 from notifications import again, invitations, ledger, staff
 from notifications.ledger import Notice
@@ -144,9 +144,9 @@ def test_what_arrived_late_after_all_needs_nobody(cast: Cast) -> None:
     assert mail is not None
     staff_task = again.fall_back(became(mail, State.FAILED))
     assert staff_task is not None
-    assert staff.open_tasks(cast.ada) == 1
+    assert staff.open_tasks(cast.ada).count() == 1
     became(message, State.DELIVERED)
-    assert staff.open_tasks(cast.ada) == 0
+    assert staff.open_tasks(cast.ada).count() == 0
     assert "Nothing needs you" in read(cast)
 
 
@@ -247,6 +247,26 @@ def test_the_list_and_a_message_cost_the_same_for_one_and_for_many(cast: Cast) -
 
 
 # --- What can be done about it -------------------------------------------------------------------
+def test_what_nobody_is_to_be_told_any_more_is_not_offered_again(cast: Cast) -> None:
+    message = failed(cast.ana)
+    assert "Send again" in read(cast, at(message))
+    User.objects.filter(pk=cast.ana.pk).update(is_active=False)
+    assert "Send again" not in read(cast, at(message))
+    answer = cast.client(cast.ada).post(at(message, "again/"), follow=True)
+    assert "Nobody is to be told any more" in text_of(answer)
+    assert Message.objects.count() == 1
+
+
+def test_an_invitation_that_ended_is_not_sent_again(cast: Cast) -> None:
+    invited = invitations.invite(
+        name="Ivo Rey", clinic=cast.north, invited_by=cast.ada, email="ivo@example.org"
+    )
+    message = became(invited.messages.get(), State.FAILED)
+    invitations.revoke(invited, cast.ada)
+    with pytest.raises(again.NotAgain, match="the invitation has ended"):
+        again.resend(message, cast.ada)
+
+
 def test_a_message_says_why_what_to_do_and_every_way_that_was_tried(cast: Cast) -> None:
     message = failed(cast.ana)
     mail = again.fall_back(message)
@@ -345,8 +365,13 @@ def test_the_menu_counts_the_tasks_of_the_clinic(cast: Cast) -> None:
     assert LIST not in cast.client(cast.ruth).get("/worklist/").content.decode()
 
 
-def test_a_count_stops_somewhere() -> None:
-    assert [staff.counted(n) for n in (0, 7, 100, 101)] == ["", "7", "100", "100+"]
+def test_a_count_stops_somewhere(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "COUNT_UP_TO", 2)
+    said = []
+    for number in range(4):
+        said.append(directory.counted(staff.open_tasks(cast.ada)))
+        task(cast.ana, f"case:{number}")
+    assert said == ["", "1", "2", "2+"]
 
 
 def test_the_page_is_spanish_for_who_reads_spanish(cast: Cast) -> None:
