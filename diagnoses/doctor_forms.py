@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import FirstReading, Review
 from diagnoses.workflow import Answer
-from mlservice.packs import AnswerTemplate, Pack
+from mlservice.packs import AnswerTemplate, Label, Pack
 
 # The form's value for "none of the classes". No label of a pack can be called that.
 NO_LABEL = "-"
@@ -147,7 +147,6 @@ class AnswerForm(forms.Form):
         "agrees",
         "differs_because",
         "plan",
-        "sure",
         "recheck_days",
         "advice",
         "note",
@@ -164,9 +163,13 @@ class AnswerForm(forms.Form):
         self.fields["recheck_days"].choices = [("", _("not asked for")), *_rechecks(pack)]  # type: ignore[attr-defined]  # a TypedChoiceField, declared above
         if not view_open:
             del self.fields["agrees"], self.fields["differs_because"]
+        order = list(self.field_order)
         if left_alone := _left_alone(pack, self.data):
-            self.fields["sure"] = _sure_field(left_alone)
-        self.order_fields(self.field_order)
+            # By its name: a box that was ticked for one diagnosis says nothing of another.
+            sure = f"sure_{left_alone.name}"
+            self.fields[sure] = _sure_field(left_alone)
+            order.insert(order.index("plan") + 1, sure)
+        self.order_fields(order)
 
     def clean_diagnosis(self) -> str:
         return _label_name(self.cleaned_data["diagnosis"])
@@ -225,20 +228,20 @@ def from_review(review: Review) -> dict[str, Any]:
     }
 
 
-def _left_alone(pack: Pack, data: Mapping[str, Any]) -> str:
-    """The title of what was named, where it is harmful and nothing is to follow; else ""."""
+def _left_alone(pack: Pack, data: Mapping[str, Any]) -> Label | None:
+    """What was named, where it is harmful and nothing is to follow."""
     if data.get("plan") != Review.Plan.REASSURE:
-        return ""
+        return None
     named = data.get("diagnosis")
-    return next((one.title for one in pack.labels if one.harmful and one.name == named), "")
+    return next((one for one in pack.labels if one.harmful and one.name == named), None)
 
 
-def _sure_field(title: str) -> forms.BooleanField:
+def _sure_field(label: Label) -> forms.BooleanField:
     plan = Review.Plan.REASSURE.label
     asked = gettext("%(label)s, and the plan is “%(plan)s”. Tick the box if you mean that.")
     return forms.BooleanField(
         label=gettext("I mean that"),
-        error_messages={"required": asked % {"label": title, "plan": plan}},
+        error_messages={"required": asked % {"label": label.title, "plan": plan}},
     )
 
 

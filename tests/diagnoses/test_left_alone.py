@@ -37,9 +37,9 @@ def test_it_is_signed_only_when_it_is_said_twice(cast: Cast, case: Case) -> None
     page = refused.content.decode()
     assert "Melanoma, and the plan is “No further action”." in page
     assert "It is harmless." in page, "what was typed stays"
-    assert 'name="sure"' in page
+    assert 'name="sure_mel"' in page
     assert not case.reviews.exists()
-    assert ruth.post(at, LEFT_ALONE | {"sure": "on"}).status_code == 302
+    assert ruth.post(at, LEFT_ALONE | {"sure_mel": "on"}).status_code == 302
     assert case.reviews.get().plan == "reassure"
 
 
@@ -54,11 +54,14 @@ def test_an_answer_is_amended_so_only_when_it_is_said_twice(cast: Cast, case: Ca
     ("diagnosis", "plan"), [("nv", "reassure"), ("-", "reassure"), ("mel", "see"), ("", "reassure")]
 )
 def test_nothing_else_is_asked_about(diagnosis: str, plan: str) -> None:
-    assert "sure" not in form(diagnosis=diagnosis, plan=plan, advice="Words.").fields
+    said = form(diagnosis=diagnosis, plan=plan, advice="Words.")
+    assert not [name for name in said.fields if name.startswith("sure")]
 
 
 def test_a_box_ticked_for_one_answer_does_not_stay_for_another() -> None:
-    """Changed to a plan that needs no second word, the answer carries none."""
-    said = form(diagnosis="mel", plan="see", advice="Please come.", sure="on")
-    assert said.is_valid()
-    assert "sure" not in said.cleaned_data
+    """Neither for a plan that needs no second word, nor for another harmful diagnosis."""
+    seen = form(diagnosis="mel", plan="see", advice="Please come.", sure_mel="on")
+    assert seen.is_valid()
+    assert "sure_mel" not in seen.cleaned_data
+    other = form(diagnosis="bcc", plan="reassure", advice="It is harmless.", sure_mel="on")
+    assert list(other.errors) == ["sure_bcc"]
