@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import User
-from notifications import links, optional, twilio_api
+from notifications import links, twilio_api
 from notifications.errors import NOT_BY_SMS
 from notifications.ledger import DELIVER, Route, may_text, route_to, take_back
 from notifications.models import Channel, Event, Link, Message, MessageQuerySet
+from notifications.over import is_over
 from notifications.wake import wake
 
 # WhatsApp, then a text message, then e-mail, then a person of the clinic.
@@ -92,7 +93,7 @@ def _number_to_text(message: Message, code: str) -> str | None:
 
 def may_be_asked(message: Message) -> bool:
     """Whether sending it again is offered; :func:`resend` may still refuse, and says why."""
-    return message.state in AGAIN and message.code_id is None and not optional.is_over(message)
+    return message.state in AGAIN and message.code_id is None and not is_over(message)
 
 
 def resend(message: Message, by: User) -> Message:
@@ -107,7 +108,7 @@ def resend(message: Message, by: User) -> Message:
     with transaction.atomic():
         rows = hold(message)
         message = next(row for row in rows if row.pk == message.pk)
-        if optional.is_over(message):
+        if is_over(message):
             raise NotAgain(
                 _(
                     "Nobody is to be told any more: the invitation has ended, or they get no "

@@ -21,7 +21,6 @@ from notifications import (
     errors,
     ledger,
     links,
-    optional,
     pace,
     quiet,
     settling,
@@ -30,6 +29,7 @@ from notifications import (
 from notifications.channels import SENDERS
 from notifications.errors import NIGHT, TURN, WAITS, DeliveryError, Kind
 from notifications.models import PHONES, Channel, Message, NumberCode
+from notifications.over import is_over
 from notifications.texts import render
 from notifications.waits import (
     ACT_WITHIN,
@@ -150,7 +150,7 @@ def _is_void(message: Message) -> bool:
     if message.code_id is not None and not NumberCode.objects.open().filter(pk=message.code_id):
         return True
     revoked = message.link is not None and message.link.revoked_at is not None
-    return revoked or optional.is_over(message)
+    return revoked or is_over(message)
 
 
 def _mind_stop(message: Message) -> None:

@@ -181,10 +181,10 @@ def send_again(invitation: Invitation, by: User) -> Message:
         current = Invitation.objects.select_for_update(no_key=True).get(pk=invitation.pk)
         if current.accepted_at is not None or current.revoked_at is not None:
             raise InvitationError(_("This invitation has ended or was used already."))
-        if current.messages.filter(created_at__gt=Now() - BETWEEN).exists():
-            raise InvitationError(_("It was sent a moment ago. Wait ten minutes before another."))
         # Staff may be sending one of them again: one after the other.
         list(current.messages.select_for_update().order_by("pk"))
+        if current.messages.filter(created_at__gt=Now() - BETWEEN).exists():
+            raise InvitationError(_("It was sent a moment ago. Wait ten minutes before another."))
         last = current.messages.aggregate(last=Max("resend"))["last"]
         current.expires_at = timezone.now() + LIFETIME
         if current.role == Role.ADMIN:

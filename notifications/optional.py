@@ -1,5 +1,4 @@
-"""Who is to be told no more, and what may be stopped by one press in an e-mail: reminders, each
-kind for itself, and nothing else.
+"""What may be stopped by one press in an e-mail: reminders, each kind for itself, and nothing else.
 
 News about one's own case cannot be stopped there. E-mail is the last way before a person of the
 clinic has to call, and it says nothing but that there is news.
@@ -16,7 +15,6 @@ from django.urls import reverse
 from accounts import reminders
 from accounts.models import User
 from accounts.reminder_stop import Reminder
-from notifications import invitations
 from notifications.models import Event, Message
 
 REMINDS: Final[dict[str, Reminder]] = {
@@ -32,15 +30,6 @@ def is_stopped(message: Message) -> bool:
     kind = REMINDS.get(message.event)
     person = message.recipient
     return kind is not None and person is not None and not reminders.wanted(person, kind)
-
-
-def is_over(message: Message) -> bool:
-    """Whether nobody is to be told any more: the invitation ended, its person was suspended or has
-    stopped such reminders."""
-    if message.invitation is not None:
-        return not invitations.is_open(message.invitation)
-    suspended = message.recipient is not None and not message.recipient.is_active
-    return suspended or is_stopped(message)
 
 
 def address_to_stop(message: Message) -> str:

@@ -100,8 +100,7 @@ def agree_to_share(share: CaseShare, patient: User) -> CaseShare:
         held = _locked(share)
         case = Case.objects.select_related("patient__carer").get(pk=held.case_id)
         other = held.doctor  # who may have been suspended, or have moved, since they were named
-        gone = not other.is_reading_doctor or other.clinic_id == case.clinic_id
-        if held.is_over or held.asked is None or gone:
+        if held.is_over or held.asked is None or not _is_elsewhere(case, other):
             raise WorkflowError(_("Your doctor no longer asks for this."))
         if held.agreed_at is not None:
             return held  # the other click of a double click
@@ -167,8 +166,13 @@ def end_soon(read: SecondReading) -> None:
 def _may_share(case: Case, doctor: User, other: User) -> None:
     if not Case.objects.readable_by_doctor(doctor).filter(pk=case.pk).exists():
         raise WorkflowError(_("This case is not yours to read."))
-    if not other.is_reading_doctor or other.clinic_id == case.clinic_id:
+    if not _is_elsewhere(case, other):
         raise WorkflowError(_("This doctor cannot be asked. Please choose another one."))
+
+
+def _is_elsewhere(case: Case, other: User) -> bool:
+    """Whether they read cases, in another clinic than the case's."""
+    return other.is_reading_doctor and other.clinic_id != case.clinic_id
 
 
 def _end(share: CaseShare, why: CaseShare.Why, by: User | None) -> bool:

@@ -100,10 +100,7 @@ def tell_to_read(asked: SecondReading, doctors: list[User]) -> None:
 def tell_reader_of(case: Case, doctor: User, what: str) -> None:
     """Something stands on the case's page for a doctor who has read it before; for all who read
     here, once that one does not any more."""
-    path, about, here = (
-        f"/worklist/{case.pk}/",
-        f"{about_case(case)}#{what}",
-        reading_here(case.clinic),
-    )
+    about, path = f"{about_case(case)}#{what}", f"/worklist/{case.pk}/"
+    here = reading_here(case.clinic)
     whom = [doctor] if doctor in here else here
     ledger.tell(*(Notice(Event.CASE_TO_READ, who, about, path) for who in whom))
