@@ -241,6 +241,9 @@ def _sure_field(label: Label) -> forms.BooleanField:
     asked = gettext("%(label)s, and the plan is “%(plan)s”. Tick the box if you mean that.")
     return forms.BooleanField(
         label=gettext("I mean that"),
+        widget=forms.CheckboxInput(
+            attrs={"data-key": "y", "data-key-says": gettext("I mean that")}
+        ),
         error_messages={"required": asked % {"label": label.title, "plan": plan}},
     )
 

@@ -38,8 +38,12 @@ def hold(message: Message) -> list[Message]:
     """Every row of the same telling, held in one order until the transaction ends.
 
     Whoever settles one way or sends it again comes before all who do so with another, or after.
+    Read once more when they are held: the way that was written while one waited for the others is
+    seen by a new statement only. Oldest first, so that nobody waits with a newer one in hand.
     """
-    return list(_same_telling(message).select_for_update().order_by("pk"))
+    rows = _same_telling(message).select_for_update().order_by("created_at", "pk")
+    list(rows)
+    return list(rows.all())
 
 
 def is_overtaken(message: Message) -> bool:

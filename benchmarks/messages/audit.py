@@ -136,7 +136,8 @@ def _once(
         its = by_telling.get(telling, [])
         arrivals = sum(_arrivals(row, by_row, mails) for row in its)
         if arrivals > 1:
-            found.doubled.append(f"{telling} arrived {arrivals} times")
+            histories = "; ".join(_history(row, by_row, mails) for row in its)
+            found.doubled.append(f"{telling} arrived {arrivals} times: {histories}")
         elif arrivals:
             found.settled.append(_seconds(its))
         elif _left_to_staff(its):
@@ -145,6 +146,16 @@ def _once(
             found.lost.append(f"{telling}: {[str(row) for row in its]}")
         found.proof["resent"] += any(row.resend for row in its)
         found.proof["by_email"] += any(mails[row.pk] for row in its)
+
+
+def _history(row: Message, by_row: dict[UUID, list[Sent]], mails: Counter[UUID]) -> str:
+    """A row as the ledger has it, and what reached the other side of it."""
+    ends = [f"try {one.attempt} {one.status} at {one.at:.1f}" for one in by_row.get(row.pk, ())]
+    ends += ["mail"] * mails[row.pk]
+    times = {"written": row.created_at, "tried": row.tried_at, "settled": row.settled_at}
+    when = [f"{name} {time.timestamp():.1f}" for name, time in times.items() if time is not None]
+    why = f"{row.error_code} {row.error}".strip()
+    return f"{row}, {row.attempts} tries, resend {row.resend}, {why!r}, {when}; there: {ends}"
 
 
 def _left_to_staff(rows: Iterable[Message]) -> bool:

@@ -167,6 +167,43 @@ def test_sent_again_at_the_moment_its_fate_is_learnt_it_is_sent_once(twilio: Sta
     assert len(bodies(twilio)) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_sent_again_at_the_moment_the_next_way_is_written_that_way_goes_alone(
+    twilio: StandIn, mailoutbox: list[EmailMessage], sms: None
+) -> None:
+    """The SMS fails, and an e-mail follows it, while staff press the button on the WhatsApp
+    message that came before it: who waited for the SMS sees the e-mail."""
+    cast = build_cast()
+    twilio.faults.next.append(Fault("refuse", status=400, code=63003))
+    whatsapp = tell(cast.ana)
+    delivery.deliver_due(limit=1)
+    text = Message.objects.get(channel=Channel.SMS)
+    Message.objects.filter(pk=text.pk).update(
+        state=State.SENT, run_after=None, sent_at=timezone.now()
+    )
+    pressed = threading.Event()
+    refused: list[str] = []
+
+    def press() -> None:
+        try:
+            again.resend(whatsapp, cast.ada)
+        except again.NotAgain as error:
+            refused.append(str(error))
+        pressed.set()
+        connections.close_all()
+
+    staff = threading.Thread(target=press)
+    with transaction.atomic():
+        settling.failed(now(text), DeliveryError(Kind.FINAL, "", "30003"), token=None)
+        staff.start()
+        assert not pressed.wait(0.5), "it waits for whoever settles the SMS"
+    staff.join(10)
+    assert refused == ["Another message about this is on its way to them."]
+    deliver_all()
+    assert len(mailoutbox) == 1
+    assert not Message.objects.filter(resend=1).exists()
+
+
 def test_what_is_being_sent_once_more_by_itself_is_not_sent_again_by_staff(
     cast: Cast, twilio: StandIn
 ) -> None:
