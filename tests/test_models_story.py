@@ -72,6 +72,10 @@ def test_register_gate_activate_roll_back_while_cases_flow(
     expect(root.get_by_text("skin 3 scores new cases now.")).to_be_visible()
     assert serves("3")
     flow(cast, sent)
+    # A pause gives what waits to the doctors: without this a busy machine had scored none by then.
+    eventually(
+        lambda: Prediction.objects.filter(model_version__version="3").exists(), 120, "scored"
+    )
 
     root.get_by_role("button", name="Back to skin 2").click()
     expect(root.get_by_text("skin 2 scores new cases again.")).to_be_visible()
