@@ -8,9 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
+from mlservice.engine.judging import bootstrap
+from mlservice.engine.judging.beta import beta_quantile
 from mlservice.engine.judging.bootstrap import (
     draws,
     error_percentiles,
@@ -34,7 +36,6 @@ from mlservice.engine.judging.measures import (
     shares_of,
     specificity_at,
 )
-from training import bootstrap
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
