@@ -187,9 +187,6 @@ def _question(t: Table) -> Question:
     if (kind == "text") == bool(choices):
         t.fail("choices", "belong to the kinds 'choice' and 'choices', and these need them")
     t.distinct("choices", [c.value for c in choices], "value")
-    subgroup = t.flag("subgroup", default=False)
-    if subgroup and kind != "choice":
-        t.fail("subgroup", "belongs to the kind 'choice': each case is in one group")
     question = Question(
         name=t.name("name"),
         text=t.text("text"),
@@ -200,8 +197,10 @@ def _question(t: Table) -> Question:
         hint=t.text("hint", default=""),
         short=t.text("short"),
         picture=t.name("picture") if t.has("picture") else "",
-        subgroup=subgroup,
+        subgroup=t.flag("subgroup", default=False),
     )
+    if question.subgroup and kind != "choice":
+        t.fail("subgroup", "belongs to the kind 'choice': each case is in one group")
     return t.all_of_it(question)
 
 
