@@ -251,7 +251,7 @@ class Scorer:
 
 
 def keep(where: House, rows: Sequence[Known], folder: Path) -> int:
-    """The pictures as the portal keeps them, with their labels, as ``training evaluate`` reads them.
+    """The pictures as the portal keeps them, with their labels, as ``evaluate`` reads a folder.
 
     Only of cases with a view; returns how many.
     """
