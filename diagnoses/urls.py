@@ -97,6 +97,7 @@ NUDGES: list[URLPattern | URLResolver] = [
 MONITORING: list[URLPattern | URLResolver] = [
     path("models/<int:pk>/monitoring/", monitoring.model_monitoring, name="model_monitoring"),
     path("models/<int:pk>/monitoring/truth/", monitoring.model_truth, name="model_truth"),
+    path("models/alarms/<uuid:pk>/seen/", monitoring.alarm_seen, name="alarm_seen"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from diagnoses.models import Prediction
 from diagnoses.monitoring.scope import Scope
+from mlservice.engine.types import Tier
 
 Doubles = NDArray[np.float64]
 
@@ -41,6 +42,10 @@ WHAT: Final[dict[str, str | Promise]] = {
     "focus": _("Sharpness of the photo"),
 }
 _OF_PHOTO: Final = ("brightness", "focus")
+_COLUMNS: Final = (
+    *("pk", "confidence", "risk", "distance", "out_of_distribution"),
+    *("no_disease", "tier", "photo__quality"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Drift:
     last: int
     shifts: Sequence[Shift]
     far: float | None
+    no_disease: tuple[float, float] = (0.0, 0.0)  # shares of the first and of the last views
+    red: tuple[float, float] = (0.0, 0.0)
 
     @property
     def enough(self) -> bool:
@@ -83,7 +90,14 @@ def drift(scope: Scope) -> Drift:
     enough = len(first) == FIRST and len(last) == LAST
     shifts = [_shift(name, first, last, enough=enough) for name in WHAT]
     far = float(np.mean([row["far"] for row in last])) if len(last) == LAST else None
-    return Drift(len(first), len(last), shifts, far)
+    return Drift(
+        len(first),
+        len(last),
+        shifts,
+        far,
+        (_share(first, "no_disease"), _share(last, "no_disease")),
+        (_share(first, "red"), _share(last, "red")),
+    )
 
 
 def stability_index(first: Doubles, last: Doubles) -> float:
@@ -97,17 +111,21 @@ def stability_index(first: Doubles, last: Doubles) -> float:
     return float(((after - before) * np.log(after / before)).sum())
 
 
+def _share(rows: Sequence[dict[str, Any]], name: str) -> float:
+    return float(np.mean([row[name] for row in rows])) if rows else 0.0
+
+
 def _values(
     views: QuerySet[Prediction], after: Sequence[dict[str, Any]] = ()
 ) -> list[dict[str, Any]]:
     """By name; of views that are not among ``after`` as well."""
     known = {row["pk"] for row in after}
-    columns = ("pk", "confidence", "risk", "distance", "out_of_distribution", "photo__quality")
     found = []
-    for pk, confidence, risk, distance, far, quality in views.values_list(*columns):
-        if pk not in known:
-            row = {"pk": pk, "confidence": confidence, "risk": risk, "distance": distance}
-            found.append(row | {"far": far} | {name: quality.get(name) for name in _OF_PHOTO})
+    for row in views.values(*_COLUMNS):
+        if row["pk"] not in known:
+            quality = row.pop("photo__quality")
+            row |= {"far": row["out_of_distribution"], "red": row["tier"] == Tier.RED.value}
+            found.append(row | {name: quality.get(name) for name in _OF_PHOTO})
     return found
 
 

@@ -23,6 +23,8 @@ PERIODS: Final[dict[str, tuple[str | Promise, int | None]]] = {
     "all": (_("All"), None),
 }
 USUAL: Final = "30"
+# Ends of a queue row that say nothing of the version.
+NOT_TRIED: Final = ("paused", "consent taken back")
 # Longer periods are drawn by week.
 MOST_DAYS: Final = 31
 
@@ -63,7 +65,7 @@ class Scope:
             model_version=self.version,
             purpose=Scoring.Purpose.LIVE,
             settled_at__isnull=False,
-        )
+        ).exclude(error__in=NOT_TRIED)
         if self.since is not None:
             tried = tried.filter(settled_at__gte=self.since)
         return tried if self.clinic is None else tried.filter(case__clinic=self.clinic)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import admin_required, person
-from diagnoses.monitoring import drift, words
+from diagnoses.models import Alarm
+from diagnoses.monitoring import alarms, drift, words
 from diagnoses.monitoring.charts import Lines, lines, modality_bars, short, tier_bars
 from diagnoses.monitoring.flow import ENOUGH, Flow, failures, flow
 from diagnoses.monitoring.scope import PERIODS, Scope, clinics_of, scope_for
 from diagnoses.monitoring.truth import MOST, Agreement, Truth, rights
 from mlservice import numbers, registry
+from mlservice.deciding import may_decide
 from mlservice.measured import OF_GROUP, Figure, figures, groups
 from mlservice.models import ModelVersion
 from mlservice.packs import Pack
+from mlservice.views.doors import decider_required
 
 AGREEMENT: Final = {
     "blind": gettext_lazy("before they saw its view"),
@@ -81,6 +86,16 @@ def model_truth(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "models/truth.html", context)
 
 
+@require_POST
+@decider_required
+def alarm_seen(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A missed case has been looked at."""
+    alarm = get_object_or_404(Alarm, pk=pk, kind=Alarm.Kind.MISSED)
+    if alarms.seen(alarm, person(request)):
+        messages.success(request, _("Noted: somebody has looked at this case."))
+    return redirect("model_monitoring", pk=alarm.version_id)
+
+
 def _scope(request: HttpRequest, pk: int) -> Scope:
     version = get_object_or_404(ModelVersion, pk=pk)
     asked = (request.GET.get(name, "") for name in ("period", "clinic"))
@@ -94,6 +109,8 @@ def _frame(request: HttpRequest, scope: Scope, *, here: str) -> dict[str, Any]:
     """What both pages have: the version, the period and the clinics to choose."""
     return {
         "here": here,
+        "alarms": list(alarms.open_alarms(scope.version, scope.clinic).select_related("case")),
+        "decides": may_decide(person(request)),
         "version": scope.version,
         "scope": scope,
         "periods": [(key, PERIODS[key][0], key == scope.period) for key in PERIODS],
