@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
-from diagnoses.models import Prediction
 from diagnoses.monitoring.scope import Scope
 from mlservice.engine.types import Tier
 
@@ -83,10 +81,12 @@ class Drift:
 
 
 def drift(scope: Scope) -> Drift:
-    """The last views, of whatever period, against the first; two statements."""
-    views = scope.all_views()
-    first = _values(views.order_by("pk")[:FIRST])
-    last = _values(views.order_by("-pk")[:LAST], after=first)
+    """The last views, of whatever period, against the first; one statement."""
+    views = scope.all_views().values(*_COLUMNS)
+    # What is among both comes once.
+    both = views.order_by("pk")[:FIRST].union(views.order_by("-pk")[:LAST])
+    rows = sorted((_row(row) for row in both), key=lambda row: int(row["pk"]))
+    first, last = rows[:FIRST], rows[FIRST:]
     enough = len(first) == FIRST and len(last) == LAST
     shifts = [_shift(name, first, last, enough=enough) for name in WHAT]
     far = float(np.mean([row["far"] for row in last])) if len(last) == LAST else None
@@ -115,18 +115,12 @@ def _share(rows: Sequence[dict[str, Any]], name: str) -> float:
     return float(np.mean([row[name] for row in rows])) if rows else 0.0
 
 
-def _values(
-    views: QuerySet[Prediction], after: Sequence[dict[str, Any]] = ()
-) -> list[dict[str, Any]]:
-    """By name; of views that are not among ``after`` as well."""
-    known = {row["pk"] for row in after}
-    found = []
-    for row in views.values(*_COLUMNS):
-        if row["pk"] not in known:
-            quality = row.pop("photo__quality")
-            row |= {"far": row["out_of_distribution"], "red": row["tier"] == Tier.RED.value}
-            found.append(row | {name: quality.get(name) for name in _OF_PHOTO})
-    return found
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """One view's measures by name."""
+    quality = row["photo__quality"]
+    measures = {name: quality.get(name) for name in _OF_PHOTO}
+    far, red = row["out_of_distribution"], row["tier"] == Tier.RED.value
+    return row | measures | {"far": far, "red": red}
 
 
 def _shift(

@@ -1,6 +1,6 @@
 """How much a version has to do and how it goes: counts, waits, confidence, tiers, by day or week.
 
-Everything is added up by the database; two statements, however many views there are.
+Everything is added up by the database, in one statement, however many views there are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.db.models import (
     Aggregate,
     Avg,
     Count,
+    DateTimeField,
     DurationField,
     ExpressionWrapper,
     F,
@@ -21,6 +22,7 @@ from django.db.models import (
     Func,
     Q,
     QuerySet,
+    Value,
 )
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, TruncDay, TruncWeek
@@ -110,13 +112,11 @@ class Failures:
 
 def flow(scope: Scope) -> tuple[Flow, list[Flow]]:
     """Of the whole period, and of each day or week that had a view, in order."""
-    added_up = _added_up()
-    whole = scope.views().aggregate(**added_up)
-    trunc = TruncWeek if scope.by_week else TruncDay
-    grouped: QuerySet[Prediction, dict[str, Any]] = (
-        scope.views().annotate(day=trunc("created_at")).values("day").annotate(**added_up)
-    )
-    return _flow(whole), [_flow(row) for row in grouped.order_by("day")]
+    trunc = TruncWeek("created_at") if scope.by_week else TruncDay("created_at")
+    never = ExpressionWrapper(Value(None), output_field=DateTimeField())
+    rows = _by(scope, never).union(_by(scope, trunc), all=True)
+    whole, *days = sorted((_flow(row) for row in rows), key=lambda one: one.day or date.min)
+    return whole, days
 
 
 def failures(scope: Scope) -> Failures:
@@ -125,6 +125,11 @@ def failures(scope: Scope) -> Failures:
         tried=Count("pk"), failed=Count("pk", filter=Q(prediction=None))
     )
     return Failures(**counted)
+
+
+def _by(scope: Scope, day: Any) -> QuerySet[Prediction, dict[str, Any]]:
+    """Added up for each ``day`` that an expression makes of a view; at once where it makes none."""
+    return scope.views().annotate(day=day).values("day").annotate(**_added_up())
 
 
 def _added_up() -> dict[str, Any]:
