@@ -7,6 +7,8 @@ of the version.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,8 +26,10 @@ from mlservice.engine.judging.metrics import measure
 from mlservice.engine.judging.shares import measured_shares
 from mlservice.packs import Pack
 
-# The newest ones: a page is to open.
-MOST: Final = 5000
+# The newest ones: a thousand draws of so many take seconds, and a page is to open.
+MOST: Final = 2000
+# Numbers of this process's last pages: whoever looks again, or at the other page, waits no more.
+KEPT: Final = 32
 UNKNOWN: Final = "unknown"
 COLUMNS: Final = (
     *("probabilities", "top_label", "picture_tier", "no_disease", "modality"),
@@ -146,8 +150,26 @@ def _truth(
     named = [(row, lesion) for row, lesion in told if row[column] in labels]
     said = sum(row[column] is not None for row in rows)
     n = len(named)
-    numbers = measure(_judged(scope, pack, named, column)) if n >= ENOUGH else None
+    numbers = _measured(_judged(scope, pack, named, column)) if n >= ENOUGH else None
     return Truth(n, said - n, numbers)
+
+
+_kept: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+
+
+def _measured(judged: Judged) -> dict[str, Any]:
+    """:func:`measure`, once for the same cases: it draws alike every time."""
+    said = repr((judged.labels, judged.harmful, judged.rows, judged.threshold, judged.r95))
+    digest = hashlib.sha256(f"{said}{judged.r99}".encode())
+    for part in (judged.probabilities, judged.tiers.astype("U5"), judged.no_disease):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    key = digest.digest()
+    found = _kept.get(key)
+    if found is None:
+        found = _kept[key] = measure(judged)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return found
 
 
 def _judged(
