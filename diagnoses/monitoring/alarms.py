@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 from django.db import transaction
@@ -82,7 +83,9 @@ def seen(alarm: Alarm, by: User) -> bool:
         open_ones = Alarm.objects.open().filter(pk=alarm.pk, kind=Kind.MISSED)
         if not open_ones.update(ended_at=Now()):
             return False
-        audit.record("model.alarm_seen", actor=by, about=f"case:{alarm.case_id}", alarm=alarm.pk)
+        audit.record(
+            "model.alarm_seen", actor=by, about=f"case:{alarm.case_id}", alarm=str(alarm.pk)
+        )
     return True
 
 
@@ -181,7 +184,7 @@ def _disagree(scope: Scope) -> Iterator[Found]:
         yield Found(Kind.DISAGREE, share, limit)
 
 
-def _missed(version: ModelVersion) -> list[object]:
+def _missed(version: ModelVersion) -> list[UUID]:
     """Cases whose answer names a harmful label and that had ended GREEN, each of them once."""
     pack = pack_of(version)
     harmful = [label.name for label in pack.labels if label.harmful] if pack else []

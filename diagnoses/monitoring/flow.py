@@ -127,7 +127,7 @@ def failures(scope: Scope) -> Failures:
     return Failures(**counted)
 
 
-def _by(scope: Scope, day: Any) -> QuerySet[Prediction, dict[str, Any]]:
+def _by(scope: Scope, day: Any) -> QuerySet[Prediction, Any]:
     """Added up for each ``day`` that an expression makes of a view; at once where it makes none."""
     return scope.views().annotate(day=day).values("day").annotate(**_added_up())
 

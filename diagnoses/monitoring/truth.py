@@ -89,7 +89,7 @@ def rights(scope: Scope, pack: Pack) -> Rights:
     )
 
 
-def _cases(scope: Scope, pack: Pack) -> QuerySet[Prediction, dict[str, Any]]:
+def _cases(scope: Scope, pack: Pack) -> QuerySet[Prediction, Any]:
     """The newest first. Of what patients answered, only what makes a subgroup."""
     newer = Prediction.objects.filter(
         case=OuterRef("case"),
@@ -115,7 +115,10 @@ def _cases(scope: Scope, pack: Pack) -> QuerySet[Prediction, dict[str, Any]]:
         Q(signed__isnull=False) | Q(histology__isnull=False) | Q(first__isnull=False),
         ~Exists(newer),
     )
-    return known.order_by("-case__submitted_at", "-pk").values(*COLUMNS, *grouping)
+    found: QuerySet[Prediction, Any] = known.order_by("-case__submitted_at", "-pk").values(
+        *COLUMNS, *grouping
+    )
+    return found
 
 
 def _numbered(rows: Sequence[dict[str, Any]]) -> list[int]:
