@@ -65,8 +65,8 @@ def sweep_escalations() -> None:
     workflow.escalate()
 
 
-@shared_task(name="diagnoses.look_for_alarms")
-def look_for_alarms() -> None:
+@shared_task(name="diagnoses.look_out")
+def look_out() -> None:
     """Look at the versions in service. Any io worker may run it, and two at once."""
     alarms.look()
 

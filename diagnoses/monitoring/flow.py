@@ -27,12 +27,13 @@ from django.db.models import (
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, TruncDay, TruncWeek
 
-from diagnoses.models import Prediction
+from diagnoses.models import Prediction, Scoring
 from diagnoses.monitoring.scope import Scope
 from mlservice.engine.types import Modality, Tier
 
 # Below so many a share or a percentile says more about chance than about the computer.
 ENOUGH: Final = 30
+NEVER: Final = ExpressionWrapper(Value(None), output_field=DateTimeField())
 TIERS: Final = tuple(tier.value for tier in Tier)
 MODALITIES: Final = tuple(modality.value for modality in Modality)
 
@@ -110,26 +111,32 @@ class Failures:
         return self.failed / self.tried if self.tried >= ENOUGH else None
 
 
-def flow(scope: Scope) -> tuple[Flow, list[Flow]]:
-    """Of the whole period, and of each day or week that had a view, in order."""
+def flow(scope: Scope) -> tuple[Flow, list[Flow], Failures]:
+    """Of the whole period, and of each day or week that had a view, in order; and what failed."""
     trunc = TruncWeek("created_at") if scope.by_week else TruncDay("created_at")
-    never = ExpressionWrapper(Value(None), output_field=DateTimeField())
-    rows = _by(scope, never).union(_by(scope, trunc), all=True)
-    whole, *days = sorted((_flow(row) for row in rows), key=lambda one: one.day or date.min)
-    return whole, days
-
-
-def failures(scope: Scope) -> Failures:
-    """One statement."""
-    counted = scope.tried().aggregate(
-        tried=Count("pk"), failed=Count("pk", filter=Q(prediction=None))
-    )
-    return Failures(**counted)
+    whole, by_day = _by(scope, NEVER), _by(scope, trunc)
+    rows = list(whole.union(by_day, _ended(scope), all=True))
+    found = [_flow(row) for row in rows if not row["ended"]]
+    found.sort(key=lambda one: one.day or date.min)
+    ended = next(row for row in rows if row["ended"])
+    return found[0], found[1:], Failures(tried=ended["n"], failed=ended["no_disease"])
 
 
 def _by(scope: Scope, day: Any) -> QuerySet[Prediction, Any]:
     """Added up for each ``day`` that an expression makes of a view; at once where it makes none."""
-    return scope.views().annotate(day=day).values("day").annotate(**_added_up())
+    views = scope.views().annotate(ended=Value(value=False), day=day)
+    return views.values("ended", "day").annotate(**_added_up())
+
+
+def _ended(scope: Scope) -> QuerySet[Scoring, Any]:
+    """A row of the same columns: ``n`` scorings ended, ``no_disease`` of them without a view."""
+    nothing = {
+        name: Value(0) if isinstance(one, Count) else Value(None, output_field=FloatField())
+        for name, one in _added_up().items()
+    }
+    counted = {"n": Count("pk"), "no_disease": Count("pk", filter=Q(prediction=None))}
+    tried = scope.tried().annotate(ended=Value(value=True), day=NEVER)
+    return tried.values("ended", "day").annotate(**nothing | counted)
 
 
 def _added_up() -> dict[str, Any]:

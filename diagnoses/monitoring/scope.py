@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -76,12 +77,15 @@ def clinics_of(admin: User) -> list[Clinic]:
     return [] if admin.clinic_id else list(Clinic.objects.order_by("name"))
 
 
-def scope_for(admin: User, version: ModelVersion, period: str, clinic: str) -> Scope | None:
-    """What ``admin`` asks to see: of one clinic, that one. ``None``: there is no such clinic."""
+def scope_for(
+    admin: User, version: ModelVersion, period: str, clinic: str, clinics: Sequence[Clinic]
+) -> Scope | None:
+    """What ``admin`` asks to see: of one clinic, that one; else all or one of ``clinics``.
+
+    ``None``: there is no such clinic.
+    """
     period = period if period in PERIODS else USUAL
-    if admin.clinic is not None:
+    if admin.clinic is not None or not clinic:
         return Scope(version, period, admin.clinic)
-    if not clinic:
-        return Scope(version, period)
-    found = Clinic.objects.filter(pk=int(clinic)).first() if clinic.isdecimal() else None
+    found = next((one for one in clinics if str(one.pk) == clinic), None)
     return None if found is None else Scope(version, period, found)

@@ -17,7 +17,7 @@ from accounts.access import admin_required, person
 from diagnoses.models import Alarm
 from diagnoses.monitoring import alarms, drift, words
 from diagnoses.monitoring.charts import Lines, lines, modality_bars, short, tier_bars
-from diagnoses.monitoring.flow import ENOUGH, Flow, failures, flow
+from diagnoses.monitoring.flow import ENOUGH, Flow, flow
 from diagnoses.monitoring.scope import PERIODS, Scope, clinics_of, scope_for
 from diagnoses.monitoring.truth import MOST, Agreement, Truth, rights
 from mlservice import numbers, registry
@@ -37,15 +37,17 @@ AGREEMENT: Final = {
 @admin_required
 def model_monitoring(request: HttpRequest, pk: int) -> HttpResponse:
     """How much it sees, how fast, how sure it is, and whether what it sees has changed."""
-    scope = _scope(request, pk)
-    whole, days = flow(scope)
+    scope, frame = _asked(request, pk, "model_monitoring")
+    whole, days, failed = flow(scope)
     pack = numbers.pack_of(scope.version)
     manifest = registry.manifest(scope.version)
     context = {
-        **_frame(request, scope, here="model_monitoring"),
+        **frame,
+        "alarms": list(alarms.open_alarms(scope.version, scope.clinic).select_related("case")),
+        "decides": may_decide(person(request)),
         "whole": whole,
         "days": [(short(day.day), day) for day in days],
-        "failures": failures(scope),
+        "failures": failed,
         "tiers": tier_bars(days),
         "tier_names": words.tier_titles(),
         "modalities": words.modalities(pack, whole),
@@ -68,13 +70,13 @@ def model_monitoring(request: HttpRequest, pk: int) -> HttpResponse:
 @admin_required
 def model_truth(request: HttpRequest, pk: int) -> HttpResponse:
     """How often doctors agree with it, and how right it was where the truth is known by now."""
-    scope = _scope(request, pk)
+    scope, frame = _asked(request, pk, "model_truth")
     pack = numbers.pack_of(scope.version)
     if pack is None:  # a pack that is gone: nobody can say what its labels were
         raise Http404
     found = rights(scope, pack)
     context = {
-        **_frame(request, scope, here="model_truth"),
+        **frame,
         "agreement": _agreement(found.agreement),
         "truths": [
             _truth("signed", _("Against what doctors signed"), found.signed, pack),
@@ -96,25 +98,19 @@ def alarm_seen(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("model_monitoring", pk=alarm.version_id)
 
 
-def _scope(request: HttpRequest, pk: int) -> Scope:
-    version = get_object_or_404(ModelVersion, pk=pk)
+def _asked(request: HttpRequest, pk: int, here: str) -> tuple[Scope, dict[str, Any]]:
+    """What is asked for, and what both pages have: the version, the periods and the clinics."""
+    version, clinics = get_object_or_404(ModelVersion, pk=pk), clinics_of(person(request))
     asked = (request.GET.get(name, "") for name in ("period", "clinic"))
-    scope = scope_for(person(request), version, *asked)
+    scope = scope_for(person(request), version, *asked, clinics)
     if scope is None:
         raise Http404
-    return scope
-
-
-def _frame(request: HttpRequest, scope: Scope, *, here: str) -> dict[str, Any]:
-    """What both pages have: the version, the period and the clinics to choose."""
-    return {
+    return scope, {
         "here": here,
-        "alarms": list(alarms.open_alarms(scope.version, scope.clinic).select_related("case")),
-        "decides": may_decide(person(request)),
-        "version": scope.version,
+        "version": version,
         "scope": scope,
         "periods": [(key, PERIODS[key][0], key == scope.period) for key in PERIODS],
-        "clinics": clinics_of(person(request)),
+        "clinics": clinics,
         "enough": ENOUGH,
     }
 

@@ -126,7 +126,7 @@ def test_days_and_the_whole_period_are_counted_by_tier(cast: Cast, version: Mode
     scored(submitted(cast.ana), **RED, distance=0.5)
     scored(submitted(cast.ana), **AMBER, **NOT_SURE, out_of_distribution=True, distance=0.3)
     scored(submitted(cast.ana), modality="phone", distance=0.1)
-    whole, days = flow(Scope(version, "7"))
+    whole, days, failed = flow(Scope(version, "7"))
     assert [day.n for day in days] == [3]
     assert whole.tiers == days[0].tiers == {"green": 1, "amber": 1, "red": 1}
     assert (whole.no_disease, whole.far, whole.modalities["phone"]) == (1, 1, 1)
@@ -135,6 +135,7 @@ def test_days_and_the_whole_period_are_counted_by_tier(cast: Cast, version: Mode
     assert whole.wait is not None
     assert 0 <= whole.wait <= (whole.wait_long or 0) < 60
     assert whole.no_disease_share is None, "three cases are no share"
+    assert (failed.tried, failed.failed, failed.share) == (3, 0, None)
 
 
 def test_shadows_and_older_views_do_not_count(
@@ -255,4 +256,4 @@ def test_statements_do_not_grow_with_cases(cast: Cast, version: ModelVersion) ->
     few = counts()
     list(thirty(cast))
     assert counts() == few
-    assert few == [8, 7]
+    assert few == [8, 6]
