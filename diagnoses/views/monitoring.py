@@ -101,8 +101,8 @@ def alarm_seen(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _asked(request: HttpRequest, pk: int, here: str) -> tuple[Scope, dict[str, Any]]:
     """What is asked for, and what both pages have: the version, the periods and the clinics."""
     version, clinics = get_object_or_404(ModelVersion, pk=pk), clinics_of(person(request))
-    asked = (request.GET.get(name, "") for name in ("period", "clinic"))
-    scope = scope_for(person(request), version, *asked, clinics)
+    period, clinic = (request.GET.get(name, "") for name in ("period", "clinic"))
+    scope = scope_for(person(request), version, period, clinic, clinics)
     if scope is None:
         raise Http404
     return scope, {

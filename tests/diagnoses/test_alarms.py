@@ -147,7 +147,8 @@ def test_doctors_who_mostly_sign_otherwise_are_an_alarm(
     signed(scored(submitted(cast.ana)), cast.ruth, "df")
     assert alarms.look() == 1
     alarm = Alarm.objects.get()
-    assert (alarm.kind, alarm.measured) == ("disagree", pytest.approx(0.6))
+    assert alarm.kind == "disagree"
+    assert alarm.measured == pytest.approx(0.6)
     assert alarm.limit == pytest.approx(0.65)
 
 

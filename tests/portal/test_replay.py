@@ -79,7 +79,8 @@ def replay(folder: Path, *options: str) -> str:
 def page(cast: Cast, name: str, version: ModelVersion) -> str:
     address = reverse(name, args=[version.pk])
     clinic = Clinic.objects.get(name=NAME)
-    answer = cast.client(cast.root).get(address, {"period": "all", "clinic": clinic.pk})
+    asked: dict[str, str | int] = {"period": "all", "clinic": clinic.pk}
+    answer = cast.client(cast.root).get(address, asked)
     assert answer.status_code == 200
     body = answer.content.decode().partition("<main")[2]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
@@ -122,17 +123,19 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, float) and not isinstance(other, str | None):
+    if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= 1e-9
     return bool(one == other)
 
 
 def same_groups(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     """The groups that both have, by what each calls them."""
-    called = {"site": lambda value: value.replace(" ", "_"), "age": lambda v: AGES.get(v, v)}
     some = 0
     for kind, groups in theirs.items():
-        name = called.get(kind, str)
+
+        def name(value: str, kind: str = kind) -> str:
+            return value.replace(" ", "_") if kind == "site" else AGES.get(value, value)
+
         assert {name(value) for value in groups} == set(ours[kind]), kind
         for value, numbers_of_it in groups.items():
             assert same(ours[kind][name(value)], numbers_of_it), f"{kind} {value}"
