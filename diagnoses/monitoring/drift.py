@@ -28,8 +28,7 @@ LAST: Final = 100
 BINS: Final = 5
 # Siddiqi's rule of thumb for the population stability index.
 SHIFTED, MUCH_SHIFTED = 0.10, 0.25
-# Of the calibration pictures 1 in 100 lies beyond the cut (training/outside.py).
-FAR_EXPECTED: Final = 0.01
+# Of the calibration pictures 1 in 100 lies beyond the cut (training/gate.py).
 MUCH_FAR: Final = 0.10
 
 WHAT: Final[dict[str, str | Promise]] = {
