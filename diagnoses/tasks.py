@@ -11,6 +11,7 @@ from django.conf import settings
 
 from diagnoses import claims, drafts, erasure, inference, worker, workflow
 from diagnoses.models import Scoring
+from diagnoses.monitoring import alarms
 from notifications.wake import wake
 
 # A worker that is asked to stop waits for its task; the rest waits for the next sweep.
@@ -62,6 +63,12 @@ def sweep_reminders() -> None:
 def sweep_escalations() -> None:
     """Tell of what waits too long. Any io worker may run it, and two at once."""
     workflow.escalate()
+
+
+@shared_task(name="diagnoses.look_out")
+def look_out() -> None:
+    """Look at the versions in service. Any io worker may run it, and two at once."""
+    alarms.look()
 
 
 @worker_ready.connect

@@ -13,6 +13,7 @@ from diagnoses.views import (
     learn,
     lesions,
     mine,
+    monitoring,
     nudges,
     patient,
     photos,
@@ -93,6 +94,11 @@ MINE: list[URLPattern | URLResolver] = [
 NUDGES: list[URLPattern | URLResolver] = [
     path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),
 ]
+MONITORING: list[URLPattern | URLResolver] = [
+    path("models/<int:pk>/monitoring/", monitoring.model_monitoring, name="model_monitoring"),
+    path("models/<int:pk>/monitoring/truth/", monitoring.model_truth, name="model_truth"),
+    path("models/alarms/<uuid:pk>/seen/", monitoring.alarm_seen, name="alarm_seen"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -103,5 +109,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *LEARN,
     *MINE,
     *NUDGES,
+    *MONITORING,
     *API,
 ]

@@ -66,6 +66,7 @@ class Event(models.TextChoices):
     URGENT_UNREAD = "urgent_unread", _("An urgent answer has not been opened")
     ANSWER_UNREAD = "answer_unread", _("A patient has not opened an urgent answer")
     URGENT_CALL = "urgent_call", _("Call the patient: an urgent answer has not been opened")
+    MODEL_ALARM = "model_alarm", _("Something is wrong with the computer")
     SETUP_TEST = "setup_test", _("A test message, of who sets messages up")
 
 

@@ -17,9 +17,10 @@ from django.views.decorators.http import require_safe
 from accounts import directory
 from accounts.access import admin_required, person
 from accounts.models import User
-from diagnoses.models import Case
+from diagnoses.models import Alarm, Case
 from diagnoses.states import Status
 from diagnoses.workflow.late import ADMINS_LIST
+from mlservice.deciding import may_decide
 from notifications import invited, staff
 
 Words = str | Promise
@@ -54,6 +55,11 @@ def late(user: User) -> QuerySet[Case]:
     return Case.objects.visible_to(user).filter(status__in=waiting, answer_due_at__lt=Now())
 
 
+def alarming(user: User) -> QuerySet[Alarm]:
+    """What is wrong with the versions, for admins of no clinic: they decide about them."""
+    return Alarm.objects.open() if may_decide(user) else Alarm.objects.none()
+
+
 # What is asked for each: the rows, the words, where to go.
 NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, str], ...] = (
     (
@@ -71,6 +77,14 @@ NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, st
         "messages",
         "phone",
         "task",
+    ),
+    (
+        alarming,
+        _("Alarms about the computer"),
+        _("Something has changed with the version that scores photos, or it has missed a case."),
+        "alarms",
+        "alert",
+        "bad",
     ),
     (
         directory.waiting,
@@ -110,6 +124,7 @@ def _needs(user: User) -> list[Need]:
         "messages": reverse("staff_messages"),
         "verify": f"{reverse('manage_people')}?state=waiting",
         "invitations": reverse("manage_invitations"),
+        "alarms": reverse("models"),
     }
     found = []
     for rows, title, words, where, icon, tone in NEEDS:

@@ -242,6 +242,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "raise alarms": {"task": "diagnoses.look_out", "schedule": 60.0, "options": {"expires": 60}},
     "sweep the messages": {
         "task": "notifications.deliver_due",
         "schedule": 5.0,

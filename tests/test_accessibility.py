@@ -174,6 +174,8 @@ def pages_of_models(cast: Cast) -> list[str]:
     return [
         *("/models/", "/models/register/", "/models/packs/skin/pause/"),
         *(f"/models/{version.pk}/" for version in (active, other)),
+        *(f"/models/{active.pk}/monitoring/{part}?period=all" for part in ("", "truth/")),
+        f"/models/{other.pk}/monitoring/",
         *(f"/models/{other.pk}/activate/", f"/models/asked/{asked.pk}/"),
         *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
         f"/models/compare/?one={active.pk}&other={other.pk}",

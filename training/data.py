@@ -12,13 +12,14 @@ import csv
 import hashlib
 import io
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from mlservice.engine.bundle import file_sha256
+from mlservice.engine.judging.subgroups import age_band
 from training.errors import TrainingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -39,6 +40,15 @@ class Row:
     age: float | None = None
     sex: str = ""
     localization: str = ""
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """What subgroups are made by."""
+        return {
+            "sex": self.sex or "unknown",
+            "age": age_band(self.age),
+            "site": self.localization or "unknown",
+        }
 
 
 def read_folder(data: Path, labels: Sequence[str], *, without: Collection[str] = ()) -> list[Row]:

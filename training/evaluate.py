@@ -20,10 +20,10 @@ from mlservice.engine import (
     open_predictor,
 )
 from mlservice.engine.assess import assess_scores, calibrated, views, views_of_one
-from training.bootstrap import RESAMPLES
+from mlservice.engine.judging.bootstrap import RESAMPLES
+from mlservice.engine.judging.judged import Judged
+from mlservice.engine.judging.metrics import measure
 from training.data import Row, read_table
-from training.judged import Judged
-from training.metrics import measure
 from training.pictures import prepare_row
 
 CHUNK = 16

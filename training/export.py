@@ -31,17 +31,17 @@ from mlservice.engine import (
 )
 from mlservice.engine.assess import calibrated, views
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
+from mlservice.engine.judging.bootstrap import RESAMPLES
+from mlservice.engine.judging.metrics import measure
 from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
 from mlservice.engine.preprocess import describe, prepare
-from training.bootstrap import RESAMPLES
 from training.calibrate import Calibration
 from training.card import write_card
 from training.config import Config
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
-from training.metrics import measure
 from training.openings import open_test_part
 from training.operating import best_point, log_prior, operating_points, put_prior_back, told
 from training.outside import Others, Outside, fit_outside

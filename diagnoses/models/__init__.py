@@ -1,6 +1,7 @@
 """The only clinical tables of the house."""
 
 from diagnoses.models.again import Letter, Outcome, SecondReading, SecondReadingQuerySet
+from diagnoses.models.alarm import Alarm, AlarmQuerySet
 from diagnoses.models.case import (
     DUE_FIRST,
     DUE_SOON,
@@ -34,6 +35,8 @@ __all__ = [
     "SHARED_AFTER_READING",
     "SHARED_FOR",
     "UNSCORED_SHOWS_AFTER",
+    "Alarm",
+    "AlarmQuerySet",
     "Case",
     "CaseEvent",
     "CaseQuerySet",

@@ -146,6 +146,10 @@ class Prediction(models.Model):
                 name="prediction_scores_are_probabilities",
             ),
         ]
+        indexes: ClassVar = [
+            # How a version fares, by its monitoring.
+            models.Index(fields=["model_version", "created_at"], name="prediction_of_version"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tier} for {self.case_id}"
