@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from diagnoses.models import Case, Comparison, Prediction, Review, Scoring, TierChoices
+from diagnoses.models import Case, Comparison, Prediction, Review, Scoring
 from diagnoses.models.shadow import CALMER, ComparisonQuerySet
 from diagnoses.numbers import Share
 from mlservice.engine.intervals import wilson
@@ -261,7 +261,7 @@ def _said(
     tier: str,
     top: str,
     no_disease: bool,
-    pack: Pack | None,  # noqa: FBT001 - a column
+    pack: Pack | None,
 ) -> Said:
     if not tier:
         return Said(None, _("nothing to judge"))

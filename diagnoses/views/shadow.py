@@ -12,7 +12,7 @@ from diagnoses import comparing
 from diagnoses.numbers import ENOUGH
 from mlservice import numbers, registry, reports
 from mlservice.deciding import may_decide
-from mlservice.models import ModelVersion
+from mlservice.models import ModelVersion, Shadow
 
 RUNS = 10
 
@@ -23,9 +23,8 @@ def model_shadow(request: HttpRequest, pk: int) -> HttpResponse:
     """A run in numbers, then every difference, the most serious first."""
     version, user = get_object_or_404(ModelVersion, pk=pk), person(request)
     runs = list(version.shadows.select_related("started_by", "ended_by")[:RUNS])
-    run = next(
-        (one for one in runs if one.pk == _number(request, "run")), runs[0] if runs else None
-    )
+    wanted = _number(request, "run")
+    run = next((one for one in runs if one.pk == wanted), next(iter(runs), None))
     context: dict[str, object] = {
         "version": version,
         "run": run,
@@ -34,32 +33,35 @@ def model_shadow(request: HttpRequest, pk: int) -> HttpResponse:
         "enough": ENOUGH,
     }
     if run is not None:
-        stood = comparing.beside(run, user)
-        wanted = _number(request, "beside")
-        chosen = next((one for one in stood if one.version.pk == wanted), None)
-        chosen = chosen or (stood[0] if stood else None)
-        context |= {
-            "stood": stood if len(stood) > 1 else [],
-            "queue": comparing.queue(run, user),
-            "paused": run.ended_at is None and version.pack in registry.paused_packs(),
-            "refusal": "" if run.ended_at else reports.refusal(version),
-        }
-        if chosen is not None:
-            pack = numbers.pack_of(version)
-            rows = comparing.seen_by_both(run, chosen.version, user)
-            page = comparing.differences(rows, pack, after=_number(request, "after"))
-            context |= {
-                "chosen": chosen,
-                "agreement": comparing.agreement(rows),
-                "signed": comparing.signed(rows, chosen.version, version, pack),
-                "page": page,
-                "next_page": f"run={run.pk}&beside={chosen.version.pk}&after={page.after}"
-                if page.after
-                else "",
-                "order": comparing.ORDER,
-            }
+        context |= _of_run(request, version, run)
     audit.record("model.shadow_viewed", actor=user, about=registry.about(version))
     return render(request, "models/shadow.html", context)
+
+
+def _of_run(request: HttpRequest, version: ModelVersion, run: Shadow) -> dict[str, object]:
+    user, wanted = person(request), _number(request, "beside")
+    stood = comparing.beside(run, user)
+    chosen = next((one for one in stood if one.version.pk == wanted), next(iter(stood), None))
+    found: dict[str, object] = {
+        "stood": stood if len(stood) > 1 else [],
+        "chosen": chosen,
+        "queue": comparing.queue(run, user),
+        "paused": run.ended_at is None and version.pack in registry.paused_packs(),
+        "refusal": "" if run.ended_at else reports.refusal(version),
+    }
+    if chosen is None:
+        return found
+    pack = numbers.pack_of(version)
+    rows = comparing.seen_by_both(run, chosen.version, user)
+    page = comparing.differences(rows, pack, after=_number(request, "after"))
+    more = f"run={run.pk}&beside={chosen.version.pk}&after={page.after}"
+    return found | {
+        "agreement": comparing.agreement(rows),
+        "signed": comparing.signed(rows, chosen.version, version, pack),
+        "page": page,
+        "next_page": more if page.after else "",
+        "order": [tier.value for tier in comparing.ORDER],
+    }
 
 
 def _number(request: HttpRequest, name: str) -> int | None:

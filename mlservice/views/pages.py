@@ -119,7 +119,7 @@ def _asked(request: HttpRequest, name: str, versions: list[ModelVersion]) -> Mod
 
 
 def _first(versions: list[ModelVersion]) -> ModelVersion | None:
-    """What is looked at where nobody has chosen: the newest that does not serve, if there is one."""
+    """What is looked at where nobody has chosen: the newest that does not serve."""
     waiting = [one for one in versions if one.state != ModelVersion.State.ACTIVE]
     return next(iter(waiting or versions), None)
 
