@@ -395,7 +395,7 @@ def test_a_view_that_comes_after_the_signature_is_compared_and_remembered_by_nob
     workflow.read_first(case, cast.ruth, diagnosis="nv", confidence="sure", plan="reassure")
     workflow.sign(case, cast.ruth, Answer(diagnosis="nv", plan="reassure", advice="Harmless."))
     looked_along(case, embedding=b"\x00\x00\x00\x40" * 4, **RED)
-    assert Comparison.objects.get().seriousness == 6
+    assert Comparison.objects.get().seriousness == 3
     kept = Precedent.objects.get(case=case)
     assert kept.prediction == Prediction.objects.live().get(case=case)
     assert kept.network == kept.prediction.model_version.weights_hash
