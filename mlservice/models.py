@@ -166,8 +166,8 @@ class Shadow(models.Model):
     """
 
     class Ended(models.TextChoices):
-        STOPPED = "stopped", _("Stopped")
-        SERVES = "serves", _("Put into service")
+        STOPPED = "stopped", _("It was stopped")
+        SERVES = "serves", _("It was put into service")
 
     version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="shadows")
     pack = models.CharField(max_length=40)  # the version's

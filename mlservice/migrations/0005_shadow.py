@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=300)),
                 ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('ended', models.CharField(blank=True, choices=[('stopped', 'Stopped'), ('serves', 'Put into service')], max_length=10)),
+                ('ended', models.CharField(blank=True, choices=[('stopped', 'It was stopped'), ('serves', 'It was put into service')], max_length=10)),
                 ('ended_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('started_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shadows', to='mlservice.modelversion')),

@@ -269,7 +269,7 @@ def test_a_run_that_ended_stays_to_be_read(cast: Cast, root: Client, run: Shadow
     again = in_the_shadow(run.version, cast.root, share=7)
     assert "Both have seen no case yet." in page(root, run)
     said = page(root, run, run=run.pk)
-    assert "Stopped (Root)" in said
+    assert "It was stopped (Root)" in said
     assert "1 case seen by both" in said
     assert "Its runs:" in said
     assert again.share == 7
