@@ -57,8 +57,8 @@ def root(cast: Cast) -> Client:
     return cast.client(cast.root)
 
 
-def page(client: Client, run: Shadow, **query: Any) -> str:
-    return text_of(client.get(reverse("model_shadow", args=[run.version_id]), query))
+def page(client: Client, run: Shadow, query: str = "") -> str:
+    return text_of(client.get(reverse("model_shadow", args=[run.version_id]) + query))
 
 
 def seen(cast: Cast, live: dict[str, Any], candidate: dict[str, Any]) -> Case:
@@ -115,7 +115,7 @@ def test_fewer_than_thirty_cases_make_no_share(cast: Cast, root: Client, run: Sh
     said = page(root, run)
     assert "29 cases seen by both since" in said
     assert "The tier Not enough cases: 29 of the 30 it takes." in said
-    assert "%" not in said.partition("Agreement")[2].partition("Beside what")[0]
+    assert " of 29" not in said
 
 
 def test_shares_come_with_their_interval_and_their_n(cast: Cast, root: Client, run: Shadow) -> None:
@@ -211,7 +211,7 @@ def test_pages_of_differences_leave_none_out_and_show_none_twice(
     html = root.get(reverse("model_shadow", args=[run.version_id])).content.decode()
     assert 'rel="next"' in html
     for wrong in ("x", "-1", "9" * 30, "0"):
-        said = page(root, run, after=wrong, run=wrong, beside=wrong)
+        said = page(root, run, f"?after={wrong}&run={wrong}&beside={wrong}")
         assert "Where they differ" in said
 
 
@@ -257,7 +257,7 @@ def test_each_version_it_stood_beside_is_counted_by_itself(
     said = page(root, run)
     assert "Beside: skin 4 (1) · skin 2 (2)" in said
     assert "1 case seen by both" in said
-    assert "2 cases seen by both" in page(root, run, beside=active.pk, run=run.pk)
+    assert "2 cases seen by both" in page(root, run, f"?beside={active.pk}&run={run.pk}")
     assert newer.version == "4"
 
 
@@ -268,7 +268,7 @@ def test_a_run_that_ended_stays_to_be_read(cast: Cast, root: Client, run: Shadow
     shadowing.stop(run.version, cast.root)
     again = in_the_shadow(run.version, cast.root, share=7)
     assert "Both have seen no case yet." in page(root, run)
-    said = page(root, run, run=run.pk)
+    said = page(root, run, f"?run={run.pk}")
     assert "It was stopped (Root)" in said
     assert "1 case seen by both" in said
     assert "Its runs:" in said

@@ -49,7 +49,7 @@ SEEN = {
 }
 # What differs between two looks at the same page.
 OF_THE_MOMENT = re.compile(
-    r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="?[\w+/=-]+|csrf_token":"[^"]*"'
+    r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="?[\w+/=-]+|name="key" value="[^"]*"'
 )
 
 
@@ -123,6 +123,12 @@ def words(answer: Any) -> tuple[int, str]:
     return answer.status_code, OF_THE_MOMENT.sub("", answer.content.decode("utf-8", "replace"))
 
 
+def first_difference(one: object, other: object) -> str:
+    a, b = str(one), str(other)
+    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+    return f"{a[max(0, at - 80) : at + 80]} | {b[max(0, at - 80) : at + 80]}"
+
+
 def kept_of(case: Case) -> dict[str, Any]:
     """What the pages are made of, row by row."""
     return {
@@ -140,7 +146,7 @@ def test_nothing_of_a_shadow_shows_while_the_case_is_open(cast: Cast, case: Case
     assert Comparison.objects.get(case=case).seriousness == 3
     after = surfaces(cast, case)
     for name, shown in before.items():
-        assert after[name] == shown, name
+        assert after[name] == shown, f"{name}: {first_difference(shown, after[name])}"
 
 
 def test_nothing_of_a_shadow_shows_after_the_signature(cast: Cast, case: Case) -> None:
@@ -152,7 +158,7 @@ def test_nothing_of_a_shadow_shows_after_the_signature(cast: Cast, case: Case) -
     in_the_dark(case)
     after = surfaces(cast, signed_before)
     for name, shown in before.items():
-        assert after[name] == shown, name
+        assert after[name] == shown, f"{name}: {first_difference(shown, after[name])}"
 
 
 def test_a_view_of_the_same_kind_would_be_seen(cast: Cast, case: Case) -> None:
