@@ -49,7 +49,7 @@ SEEN = {
 }
 # What differs between two looks at the same page.
 OF_THE_MOMENT = re.compile(
-    r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="?[\w+/=-]+|name="key" value="[^"]*"'
+    r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="?[\w+/=-]+|name="(?:key|alive)" value="[^"]*"'
 )
 
 
@@ -102,7 +102,9 @@ def surfaces(cast: Cast, case: Case) -> dict[str, Any]:
         reverse("lesion", args=[case.lesion_id]),
     ]
     api = [reverse("api-cases"), reverse("api-case", args=of_case)]
+    record = gather(cast.ana).record
     found: dict[str, Any] = {}
+    found["everything"] = {name: kept for name, kept in record.items() if name != "made_at"}
     with transaction.atomic():  # so that nobody has looked before
         for who in (cast.ruth, cast.ana):
             browser, caller = cast.client(who), cast.api(who)
@@ -113,8 +115,6 @@ def surfaces(cast: Cast, case: Case) -> dict[str, Any]:
             paper = PdfReader(io.BytesIO(browser.get(reverse("case_report", args=of_case)).content))
             text = "".join(page.extract_text() for page in paper.pages)
             found[f"{who} report"] = re.sub(r"\d\d:\d\d", "", text)
-        record = gather(cast.ana).record
-        found["everything"] = {name: kept for name, kept in record.items() if name != "made_at"}
         transaction.set_rollback(True)
     return found | kept_of(case)
 
@@ -186,7 +186,9 @@ def test_a_view_of_the_same_kind_would_be_seen(cast: Cast, case: Case) -> None:
 
 READS = re.compile(r"(?:\bPrediction\.objects|\.predictions)\b(?!\.(?:live|shadow)\(\))")
 WRITES = re.compile(r"Prediction\.objects\.bulk_create\(")
-FETCHES = re.compile(r"[\"']predictions(?:__\w+)?[\"'](?!,\s*\w+,\s*to_attr=)")
+FETCHES = re.compile(
+    r"(?<!related_name=)[\"']predictions(?:__\w+)?[\"'](?!,\s*\w[^,\n]*,\s*to_attr=)"
+)
 
 
 def readers() -> list[Path]:
