@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -105,7 +105,7 @@ def seen_by_both(run: Shadow, active: ModelVersion, user: User) -> ComparisonQue
 
 def agreement(rows: ComparisonQuerySet) -> Agreement:
     """In one statement."""
-    groups = list(
+    groups: list[Any] = list(
         rows.order_by()
         .values("active_tier", "candidate_tier")
         .annotate(
@@ -143,9 +143,7 @@ def signed(
     rows: ComparisonQuerySet, active: ModelVersion, candidate: ModelVersion, pack: Pack | None
 ) -> Signed:
     """Of cases that a doctor has answered for good, in one statement."""
-    answered: QuerySet[Comparison, Any] = (
-        rows.order_by().filter(case__status__in=SIGNED).annotate(diagnosis=_diagnosis())
-    )
+    answered: Any = rows.order_by().filter(case__status__in=SIGNED).annotate(diagnosis=_diagnosis())
     names = ("diagnosis", "active_tier", "candidate_tier", "active_top", "candidate_top")
     groups = list(answered.filter(diagnosis__isnull=False).values(*names).annotate(n=Count("pk")))
     harmful_labels = {label.name for label in pack.labels if label.harmful} if pack else set()

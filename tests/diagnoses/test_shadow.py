@@ -22,7 +22,7 @@ from diagnoses.states import Answer, NewPhoto
 from diagnoses.tasks import sweep
 from diagnoses.workflow.shadow import drawn
 from mlservice import deciding, registry, shadowing
-from mlservice.models import ModelVersion, Shadow
+from mlservice.models import Activation, ModelVersion, Shadow
 from mlservice.serving import Shelf
 from notifications.models import Message
 from tests.cases import (
@@ -262,7 +262,7 @@ def by_stopping(cast: Cast, run: Shadow) -> None:
 def by_serving(cast: Cast, run: Shadow) -> None:
     current = registry.lock("skin")
     assert current is not None
-    activation = deciding.Activation(how="gate", by=cast.root)
+    activation = Activation(how="gate", by=cast.root)
     registry.put_into_service(run.version, current, activation)
 
 

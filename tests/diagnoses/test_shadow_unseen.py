@@ -102,7 +102,7 @@ def surfaces(cast: Cast, case: Case) -> dict[str, Any]:
         reverse("lesion", args=[case.lesion_id]),
     ]
     api = [reverse("api-cases"), reverse("api-case", args=of_case)]
-    record = gather(cast.ana).record
+    record = gather(User.objects.get(pk=cast.ana.pk)).record
     found: dict[str, Any] = {}
     found["everything"] = {name: kept for name, kept in record.items() if name != "made_at"}
     with transaction.atomic():  # so that nobody has looked before
