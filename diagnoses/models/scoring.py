@@ -39,13 +39,16 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
         """Those of a candidate, that nobody sees."""
         return self.filter(purpose=Scoring.Purpose.SHADOW)
 
-    def wanted(self) -> Self:
-        """Without the rows of packs whose computer is paused, live ones go to the doctors then;
-        and without those of a candidate that does not look along any more."""
+    def not_paused(self) -> Self:
+        """Without the rows of packs whose computer is paused; live ones go to the doctors."""
         paused = Pause.objects.filter(pack=OuterRef("case__pack_name"), ended_at=None)
+        return self.exclude(Exists(paused))
+
+    def wanted(self) -> Self:
+        """Not paused, and without those of a candidate that does not look along any more."""
         runs = Shadow.objects.filter(version=OuterRef("model_version"), ended_at=None)
         over = Q(purpose=Scoring.Purpose.SHADOW) & ~Exists(runs)
-        return self.exclude(Exists(paused)).exclude(over)
+        return self.not_paused().exclude(over)
 
     def spent(self) -> Self:
         """Tried often enough."""
