@@ -101,9 +101,16 @@ def take(
 
 
 def load_wanted(shelf: Shelf) -> None:
-    """Load and prove what rows wait for; what is refused is not claimed."""
-    for version in ModelVersion.objects.filter(scorings__in=Scoring.objects.due()).distinct():
-        shelf.get(version)
+    """Load and prove what rows wait for; what is refused is not claimed.
+
+    A candidate's network is loaded beside the work, because that takes seconds.
+    """
+    due = Scoring.objects.due().wanted()
+    waited_for = set(due.values_list("model_version", "purpose").distinct())
+    versions = ModelVersion.objects.in_bulk({pk for pk, _ in waited_for} - shelf.loaded.keys())
+    live = {pk for pk, purpose in waited_for if purpose == Scoring.Purpose.LIVE}
+    for version in versions.values():
+        (shelf.get if version.pk in live else shelf.prepare)(version)
 
 
 def _pays(served: Served) -> int:
@@ -127,21 +134,30 @@ def claim(
     with transaction.atomic():
         due = (
             Scoring.objects.due()
-            .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
-            .not_paused()
+            .not_spent()
+            .filter(model_version__in=list(versions))
+            .wanted()
             .select_related("case", "model_version")
             .prefetch_related("case__photos")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("priority", "run_after", "pk")
         )
-        rows = list(due[:at_most])
+        # A candidate waits until nothing is in hand, and is given one case: a live one that comes
+        # meanwhile waits for no more than that.
+        rows = list((due.live() if fresh_only else due)[:at_most])
         retried = [row for row in rows if row.attempts]
         if retried:
             rows = [] if fresh_only else retried[:1]
-        rows = [row for row in rows if row.model_version_id == rows[0].model_version_id]
+        rows = [row for row in rows if _go_together(row, rows[0])]
         if rows:
             _lease(rows, holder)
     return rows
+
+
+def _go_together(row: Scoring, first: Scoring) -> bool:
+    if first.purpose == Scoring.Purpose.SHADOW:
+        return row is first
+    return (row.purpose, row.model_version_id) == (first.purpose, first.model_version_id)
 
 
 def _lease(rows: Sequence[Scoring], holder: int | None) -> None:
@@ -282,8 +298,11 @@ def hand_back(batch: Batch) -> None:
 
 
 def give_up_exhausted() -> int:
-    """Rows tried often enough, by workers that failed or died, go to the doctors unscored."""
-    spent = Scoring.objects.due().filter(attempts__gte=settings.SCORING_ATTEMPTS)
+    """Rows tried often enough, by workers that failed or died, go to the doctors unscored.
+
+    Those of a candidate go nowhere: its comparison lacks a case.
+    """
+    spent = Scoring.objects.due().spent()
     given_up = [row for row in spent[:100] if workflow.give_up(row, row.error or "worker died")]
     for row in given_up:
         logger.error("Gave up scoring %s after %s attempts", row.pk, row.attempts)

@@ -33,6 +33,7 @@ def sweep() -> None:
     inference.give_up_exhausted()
     workflow.pass_on_the_late()
     workflow.pass_on_the_paused()
+    workflow.close_the_shadows()
     claims.sweep()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")

@@ -18,6 +18,7 @@ from diagnoses.views import (
     patient,
     photos,
     report,
+    shadow,
     shares,
     submit,
     talk,
@@ -99,6 +100,9 @@ MONITORING: list[URLPattern | URLResolver] = [
     path("models/<int:pk>/monitoring/truth/", monitoring.model_truth, name="model_truth"),
     path("models/alarms/<uuid:pk>/seen/", monitoring.alarm_seen, name="alarm_seen"),
 ]
+SHADOW: list[URLPattern | URLResolver] = [
+    path("models/<int:pk>/shadow/", shadow.model_shadow, name="model_shadow"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -110,5 +114,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *MINE,
     *NUDGES,
     *MONITORING,
+    *SHADOW,
     *API,
 ]

@@ -206,6 +206,7 @@ class InferenceWorker(threading.Thread):
             self._report_at = now + reports.EVERY
         if now >= self._late_at:
             workflow.pass_on_the_late()
+            workflow.close_the_shadows()
             self._late_at = now + LATE_EVERY
         self._chores_at = now + POLL
         self._guarded(self._prover.turn)  # a bundle that makes trouble holds up no case

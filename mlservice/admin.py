@@ -17,7 +17,7 @@ from accounts.admin_base import ReadOnlyAdmin, answered
 from mlservice import registry
 from mlservice.deciding import may_decide
 from mlservice.engine import BundleError
-from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
+from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause, Shadow
 
 
 class ReasonForm(forms.Form):
@@ -100,4 +100,4 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return None
 
 
-admin.site.register([Activation, Override, Pause, BundleCheck], ReadOnlyAdmin)
+admin.site.register([Activation, Override, Pause, Shadow, BundleCheck], ReadOnlyAdmin)

@@ -159,6 +159,50 @@ class Pause(models.Model):
         return f"{self.pack} paused"
 
 
+class Shadow(models.Model):
+    """From ``started_at`` to ``ended_at`` a version looks at live cases beside the active one.
+
+    What it says of them is kept to be compared, and shown to nobody who reads or asks.
+    """
+
+    class Ended(models.TextChoices):
+        STOPPED = "stopped", _("It was stopped")
+        SERVES = "serves", _("It was put into service")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="shadows")
+    pack = models.CharField(max_length=40)  # the version's
+    share = models.PositiveSmallIntegerField(help_text="Of the live cases, in percent.")
+    reason = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    # Nobody, where the command line put the version into service.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    ended = models.CharField(max_length=10, choices=Ended.choices, blank=True)  # "": it runs
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["pack"], condition=Q(ended_at=None), name="shadow_once_per_pack"
+            ),
+            models.CheckConstraint(
+                condition=Q(share__gte=1, share__lte=100), name="shadow_share_in_percent"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended="", ended_at=None, ended_by=None)
+                | Q(ended="stopped", ended_at__isnull=False, ended_by__isnull=False)
+                | Q(ended="serves", ended_at__isnull=False),
+                name="shadow_has_one_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} in the shadow"
+
+
 class BundleCheck(models.Model):
     """A bundle on its way into the registry: its golden pictures are to come out right first.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mlservice.views import decide, pages, register
+from mlservice.views import decide, pages, register, shadow
 
 urlpatterns = [
     path("models/", pages.model_list, name="models"),
@@ -18,4 +18,6 @@ urlpatterns = [
     path("models/<int:pk>/plots/<slug:name>.png", pages.model_plot, name="model_plot"),
     path("models/<int:pk>/activate/", decide.model_activate, name="model_activate"),
     path("models/<int:pk>/back/", decide.model_back, name="model_back"),
+    path("models/<int:pk>/shadow/start/", shadow.shadow_start, name="shadow_start"),
+    path("models/<int:pk>/shadow/stop/", shadow.shadow_stop, name="shadow_stop"),
 ]

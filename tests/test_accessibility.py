@@ -30,7 +30,16 @@ from notifications.ledger import Notice
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
 from tests.browser import DESKTOP, Opened, log_in
-from tests.cases import NOT_SURE, RED, scored, submitted
+from tests.cases import (
+    NOT_SURE,
+    RED,
+    a_model_version,
+    claimed,
+    in_the_shadow,
+    prediction,
+    scored,
+    submitted,
+)
 from tests.cast import PASSWORD, Cast, build_cast
 from tests.mlservice.bundles import SECOND
 
@@ -164,6 +173,10 @@ def pages_of_models(cast: Cast) -> list[str]:
     other.metrics = other.metrics | {"reliability": bins}
     other.save(update_fields=["metrics"])
     asked = deciding.ask_override(other, cast.root, active.pk, "It sorts our photos better.")
+    in_the_shadow(other, cast.root)
+    row = claimed(scored(submitted(cast.ana), **RED))
+    workflow.attach((row, prediction(row)))
+    third = a_model_version(version="3", state="registered")
     deciding.pause("skin", cast.root, "It is looked into.")
     fields = {"uploaded": False, "asked_by": cast.root, "manifest_hash": "0" * 64}
     waits = BundleCheck.objects.create(name="skin-9", folder="nowhere", **fields)
@@ -179,6 +192,7 @@ def pages_of_models(cast: Cast) -> list[str]:
         *(f"/models/{other.pk}/activate/", f"/models/asked/{asked.pk}/"),
         *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
         f"/models/compare/?one={active.pk}&other={other.pk}",
+        *(f"/models/{other.pk}/shadow/", f"/models/{third.pk}/shadow/start/"),
     ]
 
 

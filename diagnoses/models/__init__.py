@@ -20,7 +20,8 @@ from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
-from diagnoses.models.scoring import Prediction, Scoring
+from diagnoses.models.scoring import LAST, Prediction, Scoring
+from diagnoses.models.shadow import Comparison
 from diagnoses.models.share import SHARED_AFTER_READING, SHARED_FOR, CaseShare, CaseShareQuerySet
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
@@ -29,6 +30,7 @@ __all__ = [
     "DUE_SOON",
     "INDEXED_SIZE",
     "LARGEST_SIZE",
+    "LAST",
     "MOST_SAID",
     "OPEN_FOR",
     "RISKY_FIRST",
@@ -44,6 +46,7 @@ __all__ = [
     "CaseShareQuerySet",
     "Claim",
     "ClaimQuerySet",
+    "Comparison",
     "Draft",
     "DraftPhoto",
     "Escalation",

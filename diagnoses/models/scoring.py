@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -11,8 +12,10 @@ from django.db.models.functions import Now
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
 from mlservice.engine.types import Modality
-from mlservice.models import ModelVersion, Pause
+from mlservice.models import ModelVersion, Pause, Shadow
 
+# A candidate looks when nothing else is to do; every live row comes first.
+LAST = 9
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
 
@@ -28,10 +31,31 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
             Q(lease_until=None) | Q(lease_until__lt=Now()), run_after__lte=Now()
         )
 
+    def live(self) -> Self:
+        """Those that a patient and a doctor wait for."""
+        return self.filter(purpose=Scoring.Purpose.LIVE)
+
+    def shadow(self) -> Self:
+        """Those of a candidate, that nobody sees."""
+        return self.filter(purpose=Scoring.Purpose.SHADOW)
+
     def not_paused(self) -> Self:
-        """Without the live rows of packs whose computer is paused; they go to the doctors."""
+        """Without the rows of packs whose computer is paused; live ones go to the doctors."""
         paused = Pause.objects.filter(pack=OuterRef("case__pack_name"), ended_at=None)
-        return self.exclude(Q(purpose=Scoring.Purpose.LIVE) & Exists(paused))
+        return self.exclude(Exists(paused))
+
+    def wanted(self) -> Self:
+        """Not paused, and without those of a candidate that does not look along any more."""
+        runs = Shadow.objects.filter(version=OuterRef("model_version"), ended_at=None)
+        over = Q(purpose=Scoring.Purpose.SHADOW) & ~Exists(runs)
+        return self.not_paused().exclude(over)
+
+    def spent(self) -> Self:
+        """Tried often enough."""
+        return self.filter(_spent())
+
+    def not_spent(self) -> Self:
+        return self.exclude(_spent())
 
 
 class Scoring(models.Model):
@@ -85,15 +109,42 @@ class Scoring(models.Model):
             ),
             # What a prediction's foreign key points to, see Prediction.
             models.UniqueConstraint(fields=["id", "case", "model_version"], name="scoring_whole"),
+            models.CheckConstraint(
+                condition=Q(purpose="live", priority__lt=LAST) | Q(purpose="shadow", priority=LAST),
+                name="scoring_shadow_comes_last",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
                 fields=["priority", "run_after"], condition=Q(settled_at=None), name="scoring_due"
             ),
+            models.Index(
+                fields=["model_version", "settled_at"],
+                condition=Q(purpose="shadow"),
+                name="scoring_in_the_shadow",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"scoring of {self.case_id} by {self.model_version_id}"
+
+
+def _spent() -> Q:
+    """A candidate's row is tried once: what ended a worker, with a network that nobody waits for,
+    shall not end another one."""
+    return Q(purpose=Scoring.Purpose.LIVE, attempts__gte=settings.SCORING_ATTEMPTS) | Q(
+        purpose=Scoring.Purpose.SHADOW, attempts__gte=1
+    )
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    """Whoever reads predictions says which: a candidate's are compared, and shown nowhere."""
+
+    def live(self) -> Self:
+        return self.filter(scoring__purpose=Scoring.Purpose.LIVE)
+
+    def shadow(self) -> Self:
+        return self.filter(scoring__purpose=Scoring.Purpose.SHADOW)
 
 
 class Prediction(models.Model):
@@ -132,6 +183,8 @@ class Prediction(models.Model):
     photos = models.JSONField(default=list)  # every scored photo's own assessment, in short
     receipt = models.JSONField(default=dict)  # hashes, temperature, device, durations
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

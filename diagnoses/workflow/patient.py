@@ -227,7 +227,8 @@ def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None 
         Case.objects.filter(pk=case.pk).update(
             answers=kept, answer_due_at=due, tier=tier.value if before else None
         )
-        Scoring.objects.waiting().filter(case=case).update(priority=0 if tier is Tier.RED else 1)
+        waiting = Scoring.objects.waiting().live().filter(case=case)
+        waiting.update(priority=0 if tier is Tier.RED else 1)
         event = note(
             case, "told_more", patient, what=what[:1000], answers=dict(answers or {}), tier=tier
         )
