@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import claims, drafts, erasure, inference, worker, workflow
+from diagnoses import claims, drafts, erasure, inference, learning, worker, workflow
 from diagnoses.models import Scoring
 from notifications.wake import wake
 
@@ -45,8 +45,9 @@ def sweep_drafts() -> None:
 
 @shared_task(name="diagnoses.sweep_erasures")
 def sweep_erasures() -> None:
-    """Erase the accounts whose days to undo it are over."""
+    """Erase the accounts whose days to undo it are over, and the training exports that are."""
     erasure.sweep()
+    learning.sweep()
 
 
 @shared_task(name="diagnoses.sweep_reminders")
@@ -62,6 +63,12 @@ def sweep_reminders() -> None:
 def sweep_escalations() -> None:
     """Tell of what waits too long. Any io worker may run it, and two at once."""
     workflow.escalate()
+
+
+@shared_task(name="diagnoses.make_exports")
+def make_exports() -> None:
+    """Make the training exports that wait. Any io worker may run it, and two at once."""
+    learning.make_due()
 
 
 @worker_ready.connect
