@@ -42,6 +42,10 @@ class Summary:
     without: str
 
     @property
+    def rows(self) -> list[tuple[Label, Line]]:
+        return [(line.label, line) for line in self.lines]
+
+    @property
     def few(self) -> list[Line]:
         return [line for line in self.lines if line.few]
 
