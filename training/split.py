@@ -75,11 +75,11 @@ def make_split(
 ) -> Split:
     """Split by lesion, stratified by class, the same for the same seed whatever the row order.
 
-    Lesions of one patient, and those that share a file or a photograph, end in one part. A few strays go to the earliest of
-    their parts, ``fit`` if one of them is there, and everything else stays where it is; where
-    they are many, such lesions are dealt out together. ``cache`` is a folder that keeps what the
-    search for copies found. Raises :class:`TrainingError` for a lesion with two classes and
-    :class:`LeakError` for rows that were oversampled already.
+    Lesions of one patient end in one part, and so do those that share a file or a photograph. A
+    few strays go to the earliest of their parts, ``fit`` if one of them is there, and everything
+    else stays where it is; where they are many, such lesions are dealt out together. ``cache`` is
+    a folder that keeps what the search for copies found. Raises :class:`TrainingError` for a lesion
+    with two classes and :class:`LeakError` for rows that were oversampled already.
     """
     hashes = file_hashes(rows)
     _check_lesions(rows)
@@ -245,7 +245,6 @@ def guard(
             if part_of.setdefault(image, part) != part:
                 raise LeakError(f"The picture {image!r} is in {part_of[image]} and in {part}.")
     lesions: dict[str, str] = {}
-    patients: dict[str, str] = {}
     contents: dict[str, tuple[str, str]] = {}
     for row in rows:
         here = part_of.get(row.image_id)
@@ -254,20 +253,29 @@ def guard(
         there = lesions.setdefault(row.lesion_id, here)
         if there != here:
             raise LeakError(f"Pictures of the lesion {row.lesion_id!r} are in {there} and {here}.")
-        there = patients.setdefault(row.patient_id or row.lesion_id, here)
-        if there != here:
-            raise LeakError(f"Pictures of {row.patient_id!r} are in {there} and {here}.")
         twin, there = contents.setdefault(hashes[row.image_id], (row.image_id, here))
         if there != here:
             raise LeakError(
                 f"The pictures {twin!r} ({there}) and {row.image_id!r} ({here}) are the same file."
             )
+    _guard_patients(rows, part_of)
     for pair in find_twins(rows, rows, hashes) if twins is None else twins:
         there, here = part_of[pair.one], part_of[pair.other]
         if there != here:
             raise LeakError(
                 f"The pictures {pair.one!r} ({there}) and {pair.other!r} ({here}) are the same "
                 f"photograph (likeness {pair.likeness})."
+            )
+
+
+def _guard_patients(rows: Sequence[Row], part_of: Mapping[str, str]) -> None:
+    known: dict[str, str] = {}
+    for row in rows:
+        here = part_of[row.image_id]
+        there = known.setdefault(row.patient_id, here) if row.patient_id else here
+        if there != here:
+            raise LeakError(
+                f"Pictures of the patient {row.patient_id!r} are in {there} and {here}."
             )
 
 
