@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import care, people
 from accounts.models import AuditEntry, Consent, Relation, User
@@ -317,7 +317,7 @@ def test_three_deaths_are_enough(cast: Cast) -> None:
 
 
 def test_the_file_goes_after_a_week_and_what_it_held_stays_written_down(
-    cast: Cast, media: Path, django_capture_on_commit_callbacks: object
+    cast: Cast, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     learnt.answered(learnt.agreed(cast.ana), cast.ruth, 1)
     export = learnt.made(cast)
@@ -326,7 +326,7 @@ def test_the_file_goes_after_a_week_and_what_it_held_stays_written_down(
     learning.sweep()
     assert file.is_file()
     TrainingExport.objects.update(kept_until=timezone.now() - timedelta(minutes=1))
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]  # a fixture
+    with django_capture_on_commit_callbacks(execute=True):
         learning.sweep()
     export.refresh_from_db()
     assert export.state == "over"
