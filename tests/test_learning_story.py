@@ -36,7 +36,7 @@ def test_asked_for_killed_made_downloaded_withdrawn(
     log_in(ada, live_stack.url, cast.ada.email, PASSWORD)
     ada.goto(f"{live_stack.url}/manage/")
     ada.get_by_role("link", name="Learning from the clinic").click()
-    expect(ada.get_by_text("4 pictures, 4 marks, 1 people")).to_be_visible()
+    expect(ada.get_by_role("row", name="Together Pictures 4 Marks 4 People 1")).to_be_visible()
     assert fits(ada)
     ada.get_by_role("button", name="Export these pictures").click()
     expect(ada.get_by_text("You can leave this page")).to_be_visible()

@@ -91,14 +91,14 @@ def test_an_admin_of_one_clinic_exports_that_ones_pictures_whatever_they_send(
 ) -> None:
     learnt.answered(learnt.patient(9, cast.south), cast.xu, 3)
     ada = cast.client(cast.ada)
-    assert "2 pictures, 2 marks, 2 people" in text_of(ada.get(learnt.LIST))
+    assert "Together 2 2 2" in text_of(ada.get(learnt.LIST))
     export = press(ada, clinic=str(cast.south.pk))
     assert export.clinic == cast.north
     learning.make_due()
     clinics = ExportedPhoto.objects.values_list("photo__case__clinic", flat=True)
     assert set(clinics) == {cast.north.pk}
     root = cast.client(cast.root)
-    assert "3 pictures, 3 marks, 3 people" in text_of(root.get(learnt.LIST))
+    assert "Together 3 3 3" in text_of(root.get(learnt.LIST))
     assert press(root).clinic is None
     assert press(root, clinic=str(cast.south.pk)).clinic == cast.south
 
@@ -112,7 +112,7 @@ def test_the_page_says_what_would_go_and_what_would_not(cast: Cast, two: tuple[C
     for sentence in (
         "Melanoma mel 1 1 1",
         "Basal cell carcinoma bcc 0 0 0",
-        "2 pictures, 2 marks, 2 people",
+        "Together 2 2 2",
         "One doctor’s answer 2 marks",
         "people who did not agree, left out: 1.",
         "Fewer than 5 people: Melanoma, Melanocytic naevus.",
