@@ -6,6 +6,8 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.append_only import refuse_changes
+
 
 class Migration(migrations.Migration):
 
@@ -103,4 +105,6 @@ class Migration(migrations.Migration):
             model_name='exportedphoto',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('cleaned_at', None), ('cleaned_by', None)), models.Q(('cleaned_at__isnull', False), ('cleaned_by__isnull', False), ('withdrawn_at__isnull', False)), _connector='OR'), name='exported_cleaned_after_withdrawal'),
         ),
+        # Who has a copy has one.
+        refuse_changes('diagnoses_takencopy'),
     ]

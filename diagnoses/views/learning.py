@@ -44,8 +44,6 @@ def exports(request: HttpRequest) -> HttpResponse:
     form = WantedForm(asked if "what" in asked else None, admin=admin)
     if request.method == "POST" and form.is_valid():
         export = learning.ask(form.wanted, admin, _press(request))
-        if export.state == TrainingExport.State.WAITING:
-            messages.success(request, _("It is being made. You can leave this page."))
         return redirect("learning_export", export.pk)
     if not form.is_bound:
         first = {"what": form.fields["what"].choices[0][0]}  # type: ignore[attr-defined]  # a ChoiceField
