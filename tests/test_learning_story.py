@@ -12,7 +12,9 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from diagnoses import workflow
+from diagnoses.learning.asking import MAKE
 from diagnoses.models import TrainingExport
+from notifications.wake import wake
 from portal.machine.stack import Stack
 from tests.browser import PHONE, Opened, fits, log_in
 from tests.cast import PASSWORD, build_cast
@@ -39,7 +41,7 @@ def test_asked_for_killed_made_downloaded_withdrawn(
     expect(ada.get_by_role("row", name="Together Pictures 4 Marks 4 People 1")).to_be_visible()
     assert fits(ada)
     ada.get_by_role("button", name="Export these pictures").click()
-    expect(ada.get_by_text("You can leave this page")).to_be_visible()
+    expect(ada.get_by_text("It waits for a worker").first).to_be_visible()
     assert fits(ada)
 
     # The worker dies with two of the four written; the next one need not wait for the lease here.
@@ -48,6 +50,7 @@ def test_asked_for_killed_made_downloaded_withdrawn(
     eventually(lambda: not live_stack.children["io"].running, 40, "the worker's death")
     TrainingExport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     live_stack.start("io-2")
+    wake(MAKE)  # as beat does every 30 seconds
     expect(ada.get_by_role("link", name="Download")).to_be_visible(timeout=MADE)
     assert fits(ada)
     assert TrainingExport.objects.get().attempts == 2
