@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts import clinics
-from accounts.models import User
+from accounts.models import Clinic, User
 from diagnoses.learning.which import Wanted, modalities
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
@@ -20,7 +20,10 @@ class WantedForm(forms.Form):
 
     what = forms.ChoiceField(label=_("Pictures"))
     clinic = forms.ModelChoiceField(
-        label=_("Clinic"), queryset=None, required=False, empty_label=_("All clinics")
+        label=_("Clinic"),
+        queryset=Clinic.objects.none(),
+        required=False,
+        empty_label=_("All clinics"),
     )
 
     def __init__(self, *args: Any, admin: User, **kwargs: Any) -> None:

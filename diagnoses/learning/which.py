@@ -125,7 +125,7 @@ def find(wanted: Wanted) -> Found:
     return Found(items, len(nameless - {""}), copies)
 
 
-def _with_labels(cases: QuerySet[Case]) -> QuerySet[Case, dict[str, Any]]:
+def _with_labels(cases: QuerySet[Case]) -> Iterable[dict[str, Any]]:
     answers = Review.objects.standing().filter(case=OuterRef("pk"), effective_at__lte=Now())
     outcomes = Outcome.objects.filter(case=OuterRef("pk")).order_by("-pk")
     newest = answers.order_by("-pk")
@@ -140,10 +140,11 @@ def _with_labels(cases: QuerySet[Case]) -> QuerySet[Case, dict[str, Any]]:
         shown_by=Subquery(outcomes.values("source")[:1]),
     ).annotate(consensus=Exists(agrees))
     rows = rows.filter(Q(answer__isnull=False)).order_by("submitted_at", "pk")
-    return rows.values(
+    found: Iterable[dict[str, Any]] = rows.values(
         *("pk", "lesion", "patient", "site", "answer", "diagnosis"),
         *("outcome", "shown", "shown_by", "consensus"),
     )
+    return found
 
 
 def _lesion(row: Mapping[str, Any]) -> str:

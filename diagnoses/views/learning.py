@@ -11,7 +11,7 @@ from uuid import UUID
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -24,14 +24,13 @@ from accounts.wording import WORDING
 from diagnoses import learning
 from diagnoses.learning import asking, summary
 from diagnoses.learning.making import KEPT_FOR
-from diagnoses.learning.which import RESEARCH
+from diagnoses.learning.which import RESEARCH, Source
 from diagnoses.learning.withdrawing import about
 from diagnoses.learning_forms import WantedForm
-from diagnoses.models import TrainingExport
+from diagnoses.models import ExportedPhoto, TrainingExport
 from mlservice.readers import pack_for_reader
 
 LATEST = 20
-_WAITS = Q(held__withdrawn_at__isnull=False, held__cleaned_at=None)
 
 
 @never_cache
@@ -79,7 +78,8 @@ def _press(request: HttpRequest) -> UUID:
 def export(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One export: how far it is, what is in it, who took it, what has to go from the copies."""
     rows = TrainingExport.objects.visible_to(person(request)).select_related("clinic", "asked_by")
-    found = get_object_or_404(rows.annotate(to_delete=Count("held", filter=_WAITS)), pk=pk)
+    found = get_object_or_404(rows, pk=pk)
+    reasons = _reasons(found)
     pack = pack_for_reader(found.pack)
     labels = found.counts.get("labels", {})
     context = {
@@ -90,20 +90,20 @@ def export(request: HttpRequest, pk: UUID) -> HttpResponse:
         "labels": [(label, labels[label.name]) for label in pack.labels if label.name in labels],
         "sources": _sources(found.counts.get("sources", {})),
         "copies": list(found.copies.select_related("by")),
-        "to_delete": found.to_delete,
-        "reasons": _reasons(found) if found.to_delete else [],
+        "to_delete": sum(number for _why, number in reasons),
+        "reasons": reasons,
     }
     return render(request, "learning/export.html", context)
 
 
-def _sources(counts: dict[str, int]) -> list[tuple[summary.Source, int]]:
-    return [(summary.Source(name), number) for name, number in counts.items()]
+def _sources(counts: dict[str, int]) -> list[tuple[Source, int]]:
+    return [(Source(name), number) for name, number in counts.items()]
 
 
 def _reasons(found: TrainingExport) -> list[tuple[str, int]]:
     """Why pictures have to go -> how many."""
     rows = asking.to_delete(found).order_by("why").values_list("why").annotate(n=Count("pk"))
-    return [(str(found.held.model.Why(why).label), number) for why, number in rows]
+    return [(str(ExportedPhoto.Why(why).label), number) for why, number in rows]
 
 
 @never_cache
