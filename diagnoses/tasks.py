@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import claims, drafts, erasure, inference, worker, workflow
+from diagnoses import claims, drafts, erasure, inference, learning, worker, workflow
 from diagnoses.models import Scoring
 from diagnoses.monitoring import alarms
 from notifications.wake import wake
@@ -47,8 +47,9 @@ def sweep_drafts() -> None:
 
 @shared_task(name="diagnoses.sweep_erasures")
 def sweep_erasures() -> None:
-    """Erase the accounts whose days to undo it are over."""
+    """Erase the accounts whose days to undo it are over, and the training exports that are."""
     erasure.sweep()
+    learning.sweep()
 
 
 @shared_task(name="diagnoses.sweep_reminders")
@@ -70,6 +71,12 @@ def sweep_escalations() -> None:
 def look_out() -> None:
     """Look at the versions in service. Any io worker may run it, and two at once."""
     alarms.look()
+
+
+@shared_task(name="diagnoses.make_exports")
+def make_exports() -> None:
+    """Make the training exports that wait. Any io worker may run it, and two at once."""
+    learning.make_due()
 
 
 @worker_ready.connect

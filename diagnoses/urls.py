@@ -11,6 +11,7 @@ from diagnoses.views import (
     doctor,
     evidence,
     learn,
+    learning,
     lesions,
     mine,
     monitoring,
@@ -82,6 +83,13 @@ LEARN: list[URLPattern | URLResolver] = [
     path("learn/self-check/<slug:slug>/", learn.lesson_step, name="learn_step"),
     path("learn/<slug:slug>/", learn.condition, name="learn_condition"),
 ]
+LEARNING: list[URLPattern | URLResolver] = [
+    path("learning/", learning.exports, name="learning"),
+    path("learning/<uuid:pk>/", learning.export, name="learning_export"),
+    path("learning/<uuid:pk>/download/", learning.download, name="learning_download"),
+    path("learning/<uuid:pk>/withdrawn.csv", learning.withdrawn, name="learning_withdrawn"),
+    path("learning/<uuid:pk>/cleaned/", learning.cleaned, name="learning_cleaned"),
+]
 MINE: list[URLPattern | URLResolver] = [
     path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
     path("account/download/", mine.download, name="account_download"),
@@ -111,6 +119,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *PICTURES,
     *DOCTOR,
     *LEARN,
+    *LEARNING,
     *MINE,
     *NUDGES,
     *MONITORING,

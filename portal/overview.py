@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from accounts import directory
 from accounts.access import admin_required, person
 from accounts.models import User
-from diagnoses.models import Alarm, Case
+from diagnoses.models import Alarm, Case, TrainingExport
 from diagnoses.states import Status
 from diagnoses.workflow.late import ADMINS_LIST
 from mlservice.deciding import may_decide
@@ -87,6 +87,14 @@ NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, st
         "bad",
     ),
     (
+        lambda user: TrainingExport.objects.visible_to(user).to_clean(),
+        _("Exports with withdrawn pictures"),
+        _("Somebody has a copy, and a consent was taken back since: tell them what to delete."),
+        "learning",
+        "layers",
+        "bad",
+    ),
+    (
         directory.waiting,
         _("Doctors to be verified"),
         _("They see no case until somebody has checked who they are."),
@@ -122,6 +130,7 @@ def _needs(user: User) -> list[Need]:
     addresses = {
         "late": ADMINS_LIST,
         "messages": reverse("staff_messages"),
+        "learning": reverse("learning"),
         "verify": f"{reverse('manage_people')}?state=waiting",
         "invitations": reverse("manage_invitations"),
         "alarms": reverse("models"),
@@ -164,6 +173,11 @@ def _areas() -> list[Area]:
             _("Models"),
             _("Which version looks at the photos, how good it is, what may take its place."),
             reverse("models"),
+        ),
+        Area(
+            _("Learning from the clinic"),
+            _("Pictures of people who agreed, as a folder to train the next model on."),
+            reverse("learning"),
         ),
         Area(
             _("Raw tables"),

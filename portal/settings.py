@@ -32,6 +32,7 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and DEBUG:
     SECRET_KEY = "only-for-development-and-tests-never-for-people-0123456789"  # noqa: S105 - refused unless DEBUG
+LEARNING_KEY = env.str("LEARNING_KEY", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 SECURE = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
@@ -232,6 +233,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep the cases": {"task": "diagnoses.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "forget forms nobody sent": {"task": "diagnoses.sweep_drafts", "schedule": 3600.0},
     "erase whose days are over": {"task": "diagnoses.sweep_erasures", "schedule": 3600.0},
+    "make training exports": {"task": "diagnoses.make_exports", "schedule": 30.0},
     "sweep the reminders": {
         "task": "diagnoses.sweep_reminders",
         "schedule": 300.0,

@@ -20,7 +20,14 @@ from accounts import care, people
 from accounts.models import Relation, User
 from diagnoses import workflow
 from diagnoses.conversation import steps
-from diagnoses.models import Case, Nudge, SecondReading
+from diagnoses.models import (
+    Case,
+    ExportedPhoto,
+    Nudge,
+    SecondReading,
+    TakenCopy,
+    TrainingExport,
+)
 from diagnoses.workflow import Answer
 from mlservice import deciding, registry
 from mlservice.models import BundleCheck
@@ -115,7 +122,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
             *(f"/messages/{doubtful.pk}/again/", "/messages/setup/"),
         ],
-        cast.root: [*manage_pages(cast), *pages_of_models(cast)],
+        cast.root: [*manage_pages(cast), *pages_of_models(cast), *pages_of_learning(cast, red)],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
@@ -194,6 +201,20 @@ def pages_of_models(cast: Cast) -> list[str]:
         f"/models/compare/?one={active.pk}&other={other.pk}",
         *(f"/models/{other.pk}/shadow/", f"/models/{third.pk}/shadow/start/"),
     ]
+
+
+def pages_of_learning(cast: Cast, case: Case) -> list[str]:
+    """An export that is being made, and one of which a copy holds what was taken back since."""
+    fields = {"pack": "skin", "modality": "dermoscopic", "asked_by": cast.root}
+    waits = TrainingExport.objects.create(total=9, done=4, **fields)
+    number = {"pictures": 1, "lesions": 1, "patients": 1}
+    counts = number | {"labels": {"mel": number}, "sources": {"signed": 1}}
+    over = TrainingExport.objects.create(state="over", counts=counts, table_hash="0" * 64, **fields)
+    TakenCopy.objects.create(export=over, by=cast.root)
+    photo = case.photos.get()
+    held = {"photo": photo, "withdrawn_at": timezone.now(), "why": "consent"}
+    ExportedPhoto.objects.create(export=over, name="p0", **held)
+    return ["/learning/", f"/learning/{waits.pk}/", f"/learning/{over.pk}/"]
 
 
 def messages_of(answered: Case) -> list[Message]:

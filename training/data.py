@@ -31,7 +31,8 @@ SPLIT_FIRST = "split first; oversampling happens inside `fit`, on the fitting pa
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture. ``lesion_id`` is the picture's own id where the csv does not give one."""
+    """One picture. ``lesion_id`` is the picture's own id where the csv does not give one;
+    ``patient_id`` is "" there."""
 
     image_id: str
     dx: str
@@ -40,6 +41,7 @@ class Row:
     age: float | None = None
     sex: str = ""
     localization: str = ""
+    patient_id: str = ""
 
     @property
     def groups(self) -> Mapping[str, str]:
@@ -187,6 +189,7 @@ def _row(
         age=_age(line.get("age", ""), where),
         sex=line.get("sex", ""),
         localization=line.get("localization", ""),
+        patient_id=line.get("patient_id", ""),
     )
 
 

@@ -16,6 +16,12 @@ from diagnoses.models.case import (
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.escalation import Escalation, Opened
+from diagnoses.models.learning import (
+    ExportedPhoto,
+    TakenCopy,
+    TrainingExport,
+    TrainingExportQuerySet,
+)
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
@@ -50,6 +56,7 @@ __all__ = [
     "Draft",
     "DraftPhoto",
     "Escalation",
+    "ExportedPhoto",
     "FirstReading",
     "Lesion",
     "Letter",
@@ -68,7 +75,10 @@ __all__ = [
     "Scoring",
     "SecondReading",
     "SecondReadingQuerySet",
+    "TakenCopy",
     "TierChoices",
+    "TrainingExport",
+    "TrainingExportQuerySet",
     "UploadPiece",
     "draft_path",
     "photo_path",
