@@ -17,6 +17,7 @@ from diagnoses.views import (
     patient,
     photos,
     report,
+    rule,
     shares,
     submit,
     talk,
@@ -93,6 +94,9 @@ MINE: list[URLPattern | URLResolver] = [
 NUDGES: list[URLPattern | URLResolver] = [
     path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),
 ]
+MODELS: list[URLPattern | URLResolver] = [
+    path("models/<int:pk>/rule/", rule.model_rule, name="model_rule"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -103,5 +107,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *LEARN,
     *MINE,
     *NUDGES,
+    *MODELS,
     *API,
 ]

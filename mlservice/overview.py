@@ -11,7 +11,7 @@ from datetime import datetime
 
 from accounts.models import User
 from mlservice import deciding, numbers
-from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
+from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause, ThresholdChange
 from mlservice.numbers import Number
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
@@ -48,6 +48,7 @@ class Section:
     paused: Pause | None
     asked: Sequence[Override]
     history: Sequence[Activation]
+    thresholds: Sequence[ThresholdChange]
 
 
 def sections() -> list[Section]:
@@ -58,6 +59,7 @@ def sections() -> list[Section]:
     paused = {one.pack: one for one in Pause.objects.filter(ended_at=None).select_related("by")}
     open_ones = Override.objects.filter(outcome="")
     asked = list(open_ones.select_related("version", "instead_of", "asked_by"))
+    changes = ThresholdChange.objects.filter(outcome="").select_related("version", "asked_by")
     there = available_packs()
     names = sorted({*there, *(version.pack for version in versions)})
     return [
@@ -68,6 +70,7 @@ def sections() -> list[Section]:
             [one for one in activations if one.version.pack == name],
             paused.get(name),
             [one for one in asked if one.version.pack == name],
+            [one for one in changes if one.version.pack == name],
         )
         for name in names
     ]
@@ -80,12 +83,14 @@ def _section(
     activations: Sequence[Activation],
     paused: Pause | None,
     asked: Sequence[Override],
+    changes: Sequence[ThresholdChange],
 ) -> Section:
     rows = [_row(version, activations) for version in versions]
     rows.sort(key=lambda row: ORDER[State(row.version.state)])
     serving = next((row for row in rows if row.serves), None)
     back = _back(serving.version, activations) if serving else None
-    return Section(name, title, rows, serving, back, paused, asked, activations[:LATEST])
+    history = activations[:LATEST]
+    return Section(name, title, rows, serving, back, paused, asked, history, changes)
 
 
 def _row(version: ModelVersion, activations: Iterable[Activation]) -> Row:
