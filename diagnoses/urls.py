@@ -8,6 +8,7 @@ from diagnoses.views import (
     afterwards,
     again,
     claims,
+    data,
     doctor,
     evidence,
     learn,
@@ -95,6 +96,7 @@ NUDGES: list[URLPattern | URLResolver] = [
     path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),
 ]
 MODELS: list[URLPattern | URLResolver] = [
+    path("models/data/", data.model_data, name="model_data"),
     path("models/<int:pk>/rule/", rule.model_rule, name="model_rule"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
