@@ -22,7 +22,7 @@ from diagnoses import workflow
 from diagnoses.conversation import steps
 from diagnoses.models import Case, Nudge, SecondReading
 from diagnoses.workflow import Answer
-from mlservice import deciding, registry
+from mlservice import deciding, registry, thresholds
 from mlservice.models import BundleCheck
 from mlservice.packs import load_pack
 from notifications import invitations, ledger, links, optional
@@ -164,6 +164,7 @@ def pages_of_models(cast: Cast) -> list[str]:
     other.metrics = other.metrics | {"reliability": bins}
     other.save(update_fields=["metrics"])
     asked = deciding.ask_override(other, cast.root, active.pk, "It sorts our photos better.")
+    change = thresholds.ask(active, cast.root, seen=0.8, after=0.7, reason="Too few get a name.")
     deciding.pause("skin", cast.root, "It is looked into.")
     fields = {"uploaded": False, "asked_by": cast.root, "manifest_hash": "0" * 64}
     waits = BundleCheck.objects.create(name="skin-9", folder="nowhere", **fields)
@@ -177,6 +178,8 @@ def pages_of_models(cast: Cast) -> list[str]:
         *(f"/models/{other.pk}/activate/", f"/models/asked/{asked.pk}/"),
         *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
         f"/models/compare/?one={active.pk}&other={other.pk}",
+        *(f"/models/{version.pk}/rule/?at=0.65" for version in (active, other)),
+        *(f"/models/thresholds/{change.pk}/", "/models/data/"),
     ]
 
 

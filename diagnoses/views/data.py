@@ -35,7 +35,7 @@ WIDTH: Final = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One class or place: pictures that trained, and the reader's own cases, if there are enough."""
+    """One class or place: pictures that trained; the reader's own cases where there are enough."""
 
     title: str
     pictures: int
