@@ -7,7 +7,7 @@ Small counts name people: one woman with a mark on her ear is somebody. So a cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,23 +74,29 @@ class Cell:
 def guarded(counts: Mapping[str, int], names: Iterable[str]) -> dict[str, Cell]:
     """The counts by name, without those that would tell of single people.
 
-    The total is known to everybody. So where small counts are withheld that do not reach
-    :data:`FEWEST` together, or only one of them, the next larger ones are withheld as well.
+    The total is known to everybody. So next larger counts are withheld as well until each small
+    one could be anything from 1 to below :data:`FEWEST`.
     """
     shown = {name: counts.get(name, 0) for name in names}
     total = sum(shown.values())
     few = {name for name, count in shown.items() if 0 < count < FEWEST}
-    withheld = set(few)
     larger = sorted((name for name in shown if shown[name] >= FEWEST), key=lambda n: shown[n])
-    while (
-        withheld
-        and larger
-        and (len(withheld) < 2 or sum(shown[name] for name in withheld) < 2 * FEWEST)
-    ):
-        withheld.add(larger.pop(0))
+    also = 0
+    while few and also < len(larger) and not _left_open(shown, few, larger[:also]):
+        also += 1
+    withheld = few.union(larger[:also])
     return {
         name: Cell(None, name in few, 0.0)
         if name in withheld
         else Cell(count, few=False, share=count / total if total else 0.0)
         for name, count in shown.items()
     }
+
+
+def _left_open(counts: Mapping[str, int], few: Collection[str], also: Collection[str]) -> bool:
+    """Whether the sum of what is withheld says nothing of any one of the ``few``."""
+    hidden = sum(counts[name] for name in (*few, *also))
+    others = len(few) - 1
+    at_most = hidden - FEWEST * len(also) - others
+    at_least = 1 if also else hidden - (FEWEST - 1) * others
+    return at_most >= FEWEST - 1 and at_least <= 1
