@@ -65,4 +65,5 @@ def _age(row: Row) -> str:
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
+    """By name; years by their number."""
+    return dict(sorted(counts.items(), key=lambda item: (item[0].zfill(3), item[0])))
