@@ -31,7 +31,7 @@ def folder_of(rows: Sequence[Row], name: str) -> Folder:
         lesions_of_several=sum(count > 1 for count in pictures.values()),
         classes=_sorted(Counter(row.dx for row in rows)),
         sexes=_sorted(Counter(_sex(row) for row in rows)),
-        ages=_sorted(Counter(_age(row) for row in rows)),
+        ages=dict(sorted(Counter(map(_age, rows)).items(), key=lambda age: int(age[0] or -1))),
         sites={site: _sorted(counts) for site, counts in sorted(sites.items())},
     )
 
@@ -65,5 +65,4 @@ def _age(row: Row) -> str:
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
-    """By name; years by their number."""
-    return dict(sorted(counts.items(), key=lambda item: (item[0].zfill(3), item[0])))
+    return dict(sorted(counts.items()))
