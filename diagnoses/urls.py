@@ -8,6 +8,7 @@ from diagnoses.views import (
     afterwards,
     again,
     claims,
+    data,
     doctor,
     evidence,
     learn,
@@ -19,6 +20,7 @@ from diagnoses.views import (
     patient,
     photos,
     report,
+    rule,
     shadow,
     shares,
     submit,
@@ -111,6 +113,10 @@ MONITORING: list[URLPattern | URLResolver] = [
 SHADOW: list[URLPattern | URLResolver] = [
     path("models/<int:pk>/shadow/", shadow.model_shadow, name="model_shadow"),
 ]
+MODELS: list[URLPattern | URLResolver] = [
+    path("models/data/", data.model_data, name="model_data"),
+    path("models/<int:pk>/rule/", rule.model_rule, name="model_rule"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -124,5 +130,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *NUDGES,
     *MONITORING,
     *SHADOW,
+    *MODELS,
     *API,
 ]

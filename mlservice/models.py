@@ -28,6 +28,7 @@ class ModelVersion(models.Model):
     manifest_hash = models.CharField(max_length=64)
     preprocess_hash = models.CharField(max_length=64)
     temperature = models.FloatField()
+    # Changed by two admins: mlservice.thresholds.
     threshold = models.FloatField(
         default=0.80, help_text="Below this top confidence the answer is “no disease”."
     )
@@ -134,6 +135,61 @@ class Override(models.Model):
 
     def __str__(self) -> str:
         return f"override for {self.version}"
+
+
+class ThresholdChange(models.Model):
+    """An admin wants the 80 % rule set otherwise for a version; a second one says yes or no."""
+
+    class Outcome(models.TextChoices):
+        AGREED = "agreed", _("Agreed")
+        REFUSED = "refused", _("Refused")
+        TAKEN_BACK = "taken_back", _("Taken back")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="threshold_changes")
+    before = models.FloatField()
+    after = models.FloatField()
+    reason = models.CharField(max_length=300)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)  # "": open
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(outcome=""), name="threshold_change_asked_once"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="threshold_change_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(after__gt=0, after__lt=1) & ~Q(after=models.F("before")),
+                name="threshold_change_changes_it",
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome__in=["agreed", "refused"])
+                | Q(decided_by__isnull=False) & ~Q(decided_by=models.F("asked_by")),
+                name="threshold_change_decided_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"threshold of {self.version}: {self.before:g} to {self.after:g}"
+
+    @property
+    def percent_before(self) -> str:
+        """As it was chosen: 0.8 is "80 %", 0.825 is "82.5 %"."""
+        return _percent(self.before)
+
+    @property
+    def percent_after(self) -> str:
+        return _percent(self.after)
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1):g} %"
 
 
 class Pause(models.Model):

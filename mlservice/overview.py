@@ -14,7 +14,15 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from mlservice import deciding, numbers
-from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause, Shadow
+from mlservice.models import (
+    Activation,
+    BundleCheck,
+    ModelVersion,
+    Override,
+    Pause,
+    Shadow,
+    ThresholdChange,
+)
 from mlservice.numbers import Number
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
@@ -53,6 +61,7 @@ class Section:
     asked: Sequence[Override]
     history: Sequence[Activation]
     shadow: Shadow | None
+    thresholds: Sequence[ThresholdChange]
 
 
 def sections() -> list[Section]:
@@ -65,6 +74,7 @@ def sections() -> list[Section]:
     asked = list(open_ones.select_related("version", "instead_of", "asked_by"))
     runs = Shadow.objects.filter(ended_at=None).select_related("version", "started_by")
     shadows = {one.pack: one for one in runs}
+    changes = ThresholdChange.objects.filter(outcome="").select_related("version", "asked_by")
     there = available_packs()
     names = sorted({*there, *(version.pack for version in versions)})
     return [
@@ -76,6 +86,7 @@ def sections() -> list[Section]:
             paused.get(name),
             [one for one in asked if one.version.pack == name],
             shadows.get(name),
+            [one for one in changes if one.version.pack == name],
         )
         for name in names
     ]
@@ -89,12 +100,14 @@ def _section(
     paused: Pause | None,
     asked: Sequence[Override],
     shadow: Shadow | None,
+    changes: Sequence[ThresholdChange],
 ) -> Section:
     rows = [_row(version, activations) for version in versions]
     rows.sort(key=lambda row: ORDER[State(row.version.state)])
     serving = next((row for row in rows if row.serves), None)
     back = _back(serving.version, activations) if serving else None
-    return Section(name, title, rows, serving, back, paused, asked, activations[:LATEST], shadow)
+    history = activations[:LATEST]
+    return Section(name, title, rows, serving, back, paused, asked, history, shadow, changes)
 
 
 def _row(version: ModelVersion, activations: Iterable[Activation]) -> Row:

@@ -215,24 +215,5 @@ def put_into_service(
     return activation
 
 
-def set_threshold(version: ModelVersion, value: float, by: User, reason: str) -> None:
-    """Change the 80 % rule's threshold for one version. Needs a reason; never touches the past."""
-    if not reason.strip():
-        raise ValueError("Changing the threshold needs a reason.")
-    if not 0 < value < 1:
-        raise ValueError("The threshold is a share between 0 and 1.")
-    with transaction.atomic():
-        before = ModelVersion.objects.select_for_update().get(pk=version.pk).threshold
-        ModelVersion.objects.filter(pk=version.pk).update(threshold=value)
-        audit.record(
-            "model.threshold",
-            actor=by,
-            about=about(version),
-            before=before,
-            after=value,
-            reason=reason,
-        )
-
-
 def about(version: ModelVersion) -> str:
     return f"model:{version.pk}"

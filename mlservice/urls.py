@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mlservice.views import decide, pages, register, shadow
+from mlservice.views import decide, pages, register, shadow, threshold
 
 urlpatterns = [
     path("models/", pages.model_list, name="models"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("models/register/", register.model_register, name="model_register"),
     path("models/checks/<int:pk>/", register.model_check, name="model_check"),
     path("models/asked/<int:pk>/", decide.model_override, name="model_override"),
+    path("models/thresholds/<int:pk>/", threshold.model_threshold, name="model_threshold"),
     path("models/packs/<slug:pack>/pause/", decide.pack_pause, name="pack_pause"),
     path("models/packs/<slug:pack>/resume/", decide.pack_resume, name="pack_resume"),
     path("models/<int:pk>/", pages.model_version, name="model_version"),

@@ -180,6 +180,11 @@ def _areas() -> list[Area]:
             reverse("learning"),
         ),
         Area(
+            _("What it learned from"),
+            _("The pictures behind the model in numbers, and your own cases beside them."),
+            reverse("model_data"),
+        ),
+        Area(
             _("Raw tables"),
             _("The audit trail, cases, model versions and all the rest, row by row. In English."),
             reverse("admin:index"),

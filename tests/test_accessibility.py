@@ -29,7 +29,7 @@ from diagnoses.models import (
     TrainingExport,
 )
 from diagnoses.workflow import Answer
-from mlservice import deciding, registry
+from mlservice import deciding, registry, thresholds
 from mlservice.models import BundleCheck
 from mlservice.packs import load_pack
 from notifications import invitations, ledger, links, optional
@@ -184,6 +184,7 @@ def pages_of_models(cast: Cast) -> list[str]:
     row = claimed(scored(submitted(cast.ana), **RED))
     workflow.attach((row, prediction(row)))
     third = a_model_version(version="3", state="registered")
+    change = thresholds.ask(active, cast.root, seen=0.8, after=0.7, reason="Too few get a name.")
     deciding.pause("skin", cast.root, "It is looked into.")
     fields = {"uploaded": False, "asked_by": cast.root, "manifest_hash": "0" * 64}
     waits = BundleCheck.objects.create(name="skin-9", folder="nowhere", **fields)
@@ -200,6 +201,8 @@ def pages_of_models(cast: Cast) -> list[str]:
         *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
         f"/models/compare/?one={active.pk}&other={other.pk}",
         *(f"/models/{other.pk}/shadow/", f"/models/{third.pk}/shadow/start/"),
+        *(f"/models/{version.pk}/rule/?at=0.65" for version in (active, other)),
+        *(f"/models/thresholds/{change.pk}/", "/models/data/"),
     ]
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnoses', '0015_escalation'),
+        ('diagnoses', '0017_training_export'),
         ('mlservice', '0005_shadow'),
     ]
 
