@@ -35,7 +35,7 @@ USER lentigo
 EXPOSE 8000
 # For the web container; docker-compose.yml gives the workers checks of their own.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
 CMD ["gunicorn", "-c", "python:portal.gunicorn_config", "portal.wsgi"]
 
 FROM application AS gpu

@@ -186,7 +186,10 @@ class Message(models.Model):
                 condition=Q(channel="whatsapp", error_code__in=["63003", "63024"]),
                 name="message_not_on_whatsapp",
             ),
-            models.Index(fields=["about"], name="message_about"),
+            # By the whole of it, and by how it begins: everything about one case.
+            models.Index(
+                fields=["about"], opclasses=["varchar_pattern_ops"], name="message_about_begins"
+            ),
             # The staff's list, and what stands as a number beside it on every page of an admin.
             models.Index(fields=["-created_at", "-id"], name="message_newest"),
             models.Index(
@@ -196,6 +199,15 @@ class Message(models.Model):
             ),
             models.Index(
                 fields=["-created_at"], condition=~Q(error_code=""), name="message_errors"
+            ),
+            # What has not arrived: asked for whenever somebody looks how the portal is doing.
+            models.Index(
+                fields=["state", "created_at"],
+                condition=Q(state__in=["pending", "unknown"]),
+                name="message_open",
+            ),
+            models.Index(
+                fields=["settled_at"], condition=Q(state="failed"), name="message_failed"
             ),
         ]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Cast, JSONObject, Now
 
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
@@ -15,6 +15,23 @@ from mlservice.models import ModelVersion, Pause
 
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
+# A row was closed for these reasons though nothing had failed.
+NO_FAILURE = ("paused", "withdrawn", "consent taken back")
+
+
+def tried(what: str, why: str = "") -> Func:
+    """``Scoring.tries`` with one line more, at the database's clock; for an update."""
+    line = JSONObject(
+        at=Now(),
+        what=Cast(Value(what), models.TextField()),
+        why=Cast(Value(why), models.TextField()),
+    )
+    return Func(
+        *(F("tries"), line),
+        template="%(expressions)s",
+        arg_joiner=" || ",
+        output_field=models.JSONField(),
+    )
 
 
 class ScoringQuerySet(models.QuerySet["Scoring"]):
@@ -27,6 +44,10 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
         return self.waiting().filter(
             Q(lease_until=None) | Q(lease_until__lt=Now()), run_after__lte=Now()
         )
+
+    def given_up(self) -> Self:
+        """Closed because it could not be done."""
+        return self.filter(settled_at__isnull=False).exclude(error="").exclude(error__in=NO_FAILURE)
 
     def not_paused(self) -> Self:
         """Without the live rows of packs whose computer is paused; they go to the doctors."""
@@ -46,12 +67,15 @@ class Scoring(models.Model):
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.LIVE)
     round = models.PositiveSmallIntegerField(default=1)  # a retake is scored again
     priority = models.PositiveSmallIntegerField(default=1)  # 0: the answers alone make it RED
+    queued_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
     run_after = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
     # The advisory lock its worker holds on a connection of its own: gone, so is the worker.
     holder = models.IntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # What became of each try: {"at", "what": leased, failed, lost or handed_back, "why"}.
+    tries = models.JSONField(default=list, editable=False)
     settled_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
 
@@ -89,6 +113,11 @@ class Scoring(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["priority", "run_after"], condition=Q(settled_at=None), name="scoring_due"
+            ),
+            models.Index(
+                fields=["settled_at"],
+                condition=Q(settled_at__isnull=False) & ~Q(error=""),
+                name="scoring_failed",
             ),
         ]
 
@@ -134,6 +163,10 @@ class Prediction(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        # How many there are of each is asked every few seconds.
+        indexes: ClassVar = [
+            models.Index(fields=["model_version", "tier"], name="prediction_by_version")
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")
