@@ -245,6 +245,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "measure the storage": {
+        "task": "portal.measure_storage",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "sweep the messages": {
         "task": "notifications.deliver_due",
         "schedule": 5.0,

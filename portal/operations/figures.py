@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.db.models import CharField, Count, Exists, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now, TruncHour
-from django.utils import timezone
 
 from diagnoses.models import Case, Scoring
 from mlservice.models import BundleCheck, ModelVersion, Pause, WorkerReport
@@ -193,7 +192,7 @@ def database_bytes() -> int:
 
 def failures(now: datetime | None = None) -> list[Hour]:
     """What was given up and what did not arrive, in each of the last 24 hours; the oldest first."""
-    this = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
+    this = (now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
     first = this - timedelta(hours=HOURS - 1)
     found: dict[tuple[str, datetime], int] = {
         (row["what"], row["hour"]): row["n"]
@@ -209,7 +208,7 @@ def failures(now: datetime | None = None) -> list[Hour]:
 
 
 def _hourly(rows: QuerySet[Any], since: datetime, what: str) -> QuerySet[Any, dict[str, Any]]:
-    hour = TruncHour("settled_at", tzinfo=timezone.get_default_timezone())
+    hour = TruncHour("settled_at", tzinfo=UTC)
     grouped = rows.filter(settled_at__gte=since).annotate(hour=hour).order_by()
     counted = grouped.values("hour").annotate(n=Count("pk"))
     return counted.annotate(what=Value(what, output_field=CharField())).values("what", "hour", "n")
