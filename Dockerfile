@@ -26,7 +26,9 @@ COPY notifications notifications
 COPY mlservice mlservice
 COPY accounts accounts
 COPY templates templates
-ENV DATA_DIR=/data MEDIA_ROOT=/data/media STATIC_ROOT=/app/static
+# Which revision this is, as /metrics says it: --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=
+ENV DATA_DIR=/data MEDIA_ROOT=/data/media STATIC_ROOT=/app/static COMMIT=$COMMIT
 
 FROM application AS serve
 COPY --from=install-serve /venv /venv

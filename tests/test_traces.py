@@ -8,6 +8,7 @@ Valkey, and the stand-in in Twilio's place. What people write is written through
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -130,6 +131,7 @@ def test_what_people_write_leaves_no_trace_where_it_does_not_belong(life: Life) 
             assert found == set(), where
         if where not in ("an address", "a message", "a mail"):
             assert not [line for line in lines for token in life.tokens if token in line], where
+    assert_logs_are_for_machines(life)
     assert_mails_name_their_recipient_alone(life)
     assert_tasks_have_no_arguments(life)
     for event in COME_TO:
@@ -152,6 +154,23 @@ def assert_one_holds_the_answer(life: Life, found: set[tuple[str, str]]) -> None
         f" {initial}.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
     )
     assert message.words == ""
+
+
+def assert_logs_are_for_machines(life: Life) -> None:
+    """An object a line, of Celery and gunicorn too; around them only what Celery shows when it
+    starts. A request's line has its route and no address."""
+    for name in PROCESSES:
+        lines = life.stack.log(name).splitlines()
+        objects = [json.loads(line) for line in lines if line.startswith("{")]
+        assert all({"time", "level", "logger", "message"} <= set(one) for one in objects), name
+        assert objects or name == "beat", f"{name} wrote nothing for a machine"
+    web = life.stack.log("web").splitlines()
+    assert [line for line in web if not line.startswith("{")] == []
+    asked = [one for one in map(json.loads, web) if one["logger"] == "portal.access"]
+    assert {one["role"] for one in asked} >= {"patient", "doctor", "nobody"}
+    assert "link" in {one["route"] for one in asked}
+    assert not [one for one in asked if "/" in one["route"]]
+    assert len({one["request_id"] for one in asked}) == len(asked)
 
 
 def assert_mails_name_their_recipient_alone(life: Life) -> None:
