@@ -21,7 +21,7 @@ _QUOTED_ROW = re.compile(
 _NUMBER = re.compile(r"(\+|%2B)\d[\d ]{5,16}\d", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\w.%+-]+@(?=[\w-]+\.\w)")
 # A link, an invitation, a new password: whoever reads the log must not be able to open it.
-_TOKEN = re.compile(r"/(l|invitations|key)/[\w=-]{8,}")
+_TOKEN = re.compile(r"/(l|invitations|key|stop)/[\w=:-]{8,}")
 # What a line may say beside its words: keys and codes, given as ``extra=``.
 EXTRAS = (
     *("scoring_id", "message_id", "attempt"),

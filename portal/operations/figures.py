@@ -207,7 +207,8 @@ def failures(now: datetime | None = None) -> list[Hour]:
     ]
 
 
-def _hourly(rows: QuerySet[Any], since: datetime, what: str) -> QuerySet[Any, dict[str, Any]]:
+def _hourly(rows: QuerySet[Any], since: datetime, what: str) -> Any:
+    """A queryset of "what", "hour" and "n"."""
     hour = TruncHour("settled_at", tzinfo=UTC)
     grouped = rows.filter(settled_at__gte=since).annotate(hour=hour).order_by()
     counted = grouped.values("hour").annotate(n=Count("pk"))

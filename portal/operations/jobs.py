@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.functional import Promise
@@ -77,9 +78,8 @@ def find(asked: str, sight: Sight) -> list[Job]:
     kind, colon, key = asked.strip().lower().rpartition(":")
     if colon and kind not in WORDS:
         return []
-    ways = {CASE: _cases, SCORING: _scorings, MESSAGE: _messages, CHECK: _checks}
-    wanted = [kind] if colon else list(ways)
-    return [Job(one, found) for one in wanted for found in ways[one](key, sight)]
+    wanted = [kind] if colon else list(WAYS)
+    return [Job(one, found) for one in wanted for found in WAYS[one](key, sight)]
 
 
 def _cases(key: str, sight: Sight) -> Iterator[Case]:
@@ -110,3 +110,12 @@ def _uuid(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         return None
+
+
+# What each may be, by its key.
+WAYS: dict[str, Callable[[str, Sight], Iterator[Any]]] = {
+    CASE: _cases,
+    SCORING: _scorings,
+    MESSAGE: _messages,
+    CHECK: _checks,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
@@ -224,14 +225,14 @@ def _worker(worker: Worker, number: int) -> Line:
     if report.started_at:
         parts.append(_("since %(when)s") % {"when": speech.when(report.started_at)})
     parts.append(_("heard of %(ago)s") % {"ago": speech.in_time(report.heard_at)})
-    refused = [f"{version}: {why}" for version, why in worker.refuses]
+    refused = [f"{version} ({why.rstrip('.')})" for version, why in worker.refuses]
     return Line(
         report.name or _("Inference worker %(number)s") % {"number": number},
         _("serves %(versions)s") % {"versions": serves} if serves else _("serves nothing"),
         ", ".join(part for part in parts if part),
         BAD if refused else GOOD if serves else WAITS,
-        _("It refuses %(what)s Put the right files back, or another version into service.")
-        % {"what": " ".join(refused)}
+        _("It refuses %(what)s. Put the right files back, or another version into service.")
+        % {"what": ", ".join(refused)}
         if refused
         else ""
         if serves
@@ -266,7 +267,8 @@ def _ago(moment: datetime) -> dict[str, str]:
 
 
 def _schedule() -> dict[str, float]:
-    return {one["task"]: one["schedule"] for one in settings.CELERY_BEAT_SCHEDULE.values()}
+    schedule: dict[str, Any] = settings.CELERY_BEAT_SCHEDULE
+    return {one["task"]: one["schedule"] for one in schedule.values()}
 
 
 def _sweeps(signs: Signs) -> Iterator[Line]:

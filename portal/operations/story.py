@@ -179,8 +179,8 @@ def _of_message(message: Message, job: Job, sight: Sight) -> Story:
     rows = list(same.select_related("link").order_by("created_at")[:MOST])
     facts = [
         (_("Message"), str(message.pk)),
-        (_("Of"), f"{message.event}, {message.about}"),
-        (_("By"), message.channel),
+        (_("About"), f"{message.event}, {message.about}"),
+        (_("Channel"), message.channel),
         (_("State"), message.state),
         (_("Next to be looked at"), _utc(message.run_after)),
     ]

@@ -70,6 +70,7 @@ def test_the_error_behind_an_error_is_left_in_and_its_row_is_not() -> None:
         ("Not Found: /l/ab-cdEFGhijklmnopqrstu/", "Not Found: /l/…/"),
         ("Not Found: /invitations/ab_cdEFGhijklmnopqrs/", "Not Found: /invitations/…/"),
         ("GET /accounts/password/reset/key/3-c1a2b3-0f/", "GET /accounts/password/reset/key/…/"),
+        ("Not Found: /messages/stop/NDI:1abcDE:ghijklmnop_q/", "Not Found: /messages/stop/…/"),
         ("celery@worker ready at 12:00, in +5.2 s", "celery@worker ready at 12:00, in +5.2 s"),
         ("message 7b3a (case_signed by whatsapp): failed 63016",) * 2,
     ],
