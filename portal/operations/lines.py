@@ -101,8 +101,7 @@ def _older(since: datetime | None, limit: timedelta) -> bool:
 
 
 def _since(moment: datetime | None) -> str:
-    words = {"ago": speech.in_time(moment)} if moment else {}
-    return _("the oldest: %(ago)s") % words if moment else ""
+    return _("the oldest: %(ago)s") % _ago(moment) if moment else ""
 
 
 # --- Queues --------------------------------------------------------------------------------------
