@@ -27,6 +27,7 @@ from accounts import people
 from accounts.models import Consent
 from diagnoses import failpoints, workflow
 from diagnoses.models import Photo, Scoring
+from diagnoses.models.scoring import tried
 from diagnoses.prediction import Timing, prediction_of
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
@@ -167,6 +168,7 @@ def _lease(rows: Sequence[Scoring], holder: int | None) -> None:
         holder=holder,
         lease_until=Now() + settings.SCORING_LEASE,
         attempts=F("attempts") + 1,
+        tries=tried("leased"),
     )
     for row in rows:
         row.token, row.attempts = token, row.attempts + 1
@@ -234,7 +236,7 @@ def settle(batch: Batch, outcome: Outcome) -> None:
     scored = []
     for job in batch.jobs:
         if error := outcome.errors.get(job.scoring.pk):
-            logger.error("Scoring %s failed: %s", job.scoring.pk, error)
+            logger.error("Scoring %s failed: %s", job.scoring.pk, error, extra=_named(job.scoring))
             release(job.scoring, error)
         else:
             scored.append(job)
@@ -259,11 +261,12 @@ def _file_alone(batch: Batch, job: Job, outcome: Outcome) -> None:
     row = job.scoring
     try:
         if not _attached(batch, [job], outcome):
-            logger.warning("Scoring %s was no longer ours; its late answer is refused", row.pk)
+            late = "Scoring %s was no longer ours; its late answer is refused"
+            logger.warning(late, row.pk, extra=_named(row))
     except (OperationalError, InterfaceError):
         raise
     except (DatabaseError, ValueError) as trouble:
-        logger.exception("Scoring %s could not be filed", row.pk)
+        logger.exception("Scoring %s could not be filed", row.pk, extra=_named(row))
         release(row, str(trouble))
 
 
@@ -286,6 +289,7 @@ def release(row: Scoring, error: str) -> None:
         lease_until=None,
         run_after=Now() + BACKOFF * row.attempts,
         error=error[:300],
+        tries=tried("failed", error[:300]),
     )
 
 
@@ -293,7 +297,11 @@ def hand_back(batch: Batch) -> None:
     """Return a batch nobody has begun: no attempt was made, so none is counted."""
     for job in batch.jobs:
         Scoring.objects.waiting().filter(pk=job.scoring.pk, token=job.scoring.token).update(
-            token=None, holder=None, lease_until=None, attempts=F("attempts") - 1
+            token=None,
+            holder=None,
+            lease_until=None,
+            attempts=F("attempts") - 1,
+            tries=tried("handed_back"),
         )
 
 
@@ -305,5 +313,11 @@ def give_up_exhausted() -> int:
     spent = Scoring.objects.due().spent()
     given_up = [row for row in spent[:100] if workflow.give_up(row, row.error or "worker died")]
     for row in given_up:
-        logger.error("Gave up scoring %s after %s attempts", row.pk, row.attempts)
+        given_up_after = "Gave up scoring %s after %s attempts"
+        logger.error(given_up_after, row.pk, row.attempts, extra=_named(row))
     return len(given_up)
+
+
+def _named(row: Scoring) -> dict[str, int]:
+    """For a line of the log: which row, and which try."""
+    return {"scoring_id": row.pk, "attempt": row.attempts}

@@ -83,7 +83,9 @@ def make_exports() -> None:
 def _start_scoring(sender: Any, **_: Any) -> None:
     """A Celery worker that listens to the inference queue is an inference worker."""
     if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
-        worker.start()
+        # Celery calls it "inference-1@machine", or "celery@machine" where nobody gave it a name.
+        called = str(sender.hostname or "").partition("@")[0]
+        worker.start("" if called == "celery" else called)
 
 
 @worker_shutdown.connect

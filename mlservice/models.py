@@ -311,6 +311,10 @@ class WorkerReport(models.Model):
     """
 
     worker = models.PositiveIntegerField(primary_key=True)  # as it holds its rows
+    # What its operator calls it, without the machine: "inference-1"; "" where nobody named it.
+    name = models.CharField(max_length=60, blank=True)
+    device = models.CharField(max_length=60, blank=True)  # "litert-2.3.0 cpu"
+    started_at = models.DateTimeField(null=True)  # null for one of an older release
     heard_at = models.DateTimeField()
     serves = models.JSONField(default=list)  # primary keys of versions
     refuses = models.JSONField(default=dict)  # by primary key, as a string: why, in a sentence

@@ -121,7 +121,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "needs": _needs(user),
         "doctors": list(directory.waiting(user).select_related("clinic")[:NAMED]),
-        "areas": _areas(),
+        "areas": [*_areas(), _operations(user)],
     }
     return render(request, "manage/home.html", context)
 
@@ -140,6 +140,15 @@ def _needs(user: User) -> list[Need]:
         if count := directory.counted(rows(user)):
             found.append(Need(title, words, addresses[where], icon, tone, count))
     return found
+
+
+def _operations(user: User) -> Area:
+    """Machines serve every clinic; an admin of one asks about that clinic's cases."""
+    if user.clinic_id is not None:
+        words = _("What happened to a case or a message, step by step, by its id.")
+        return Area(_("The story of a job"), words, reverse("operation_job"))
+    words = _("Queues, workers, what failed, and how much room is left.")
+    return Area(_("Operations"), words, reverse("operations"))
 
 
 def _areas() -> list[Area]:

@@ -122,7 +122,10 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
             *(f"/messages/{doubtful.pk}/again/", "/messages/setup/"),
         ],
-        cast.root: [*manage_pages(cast), *pages_of_models(cast), *pages_of_learning(cast, red)],
+        cast.root: [
+            *(*manage_pages(cast), *pages_of_models(cast), *pages_of_learning(cast, red)),
+            *("/operations/", *(f"/operations/jobs/?id={asked}" for asked in (red.pk, "nothing"))),
+        ],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Cast, JSONObject, Now
 
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
@@ -18,6 +18,23 @@ from mlservice.models import ModelVersion, Pause, Shadow
 LAST = 9
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
+# A row was closed for these reasons though nothing had failed.
+NO_FAILURE = ("paused", "withdrawn", "consent taken back")
+
+
+def tried(what: str, why: str = "") -> Func:
+    """``Scoring.tries`` with one line more, at the database's clock; for an update."""
+    line = JSONObject(
+        at=Now(),
+        what=Cast(Value(what), models.TextField()),
+        why=Cast(Value(why), models.TextField()),
+    )
+    return Func(
+        *(F("tries"), line),
+        template="%(expressions)s",
+        arg_joiner=" || ",
+        output_field=models.JSONField(),
+    )
 
 
 class ScoringQuerySet(models.QuerySet["Scoring"]):
@@ -38,6 +55,10 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
     def shadow(self) -> Self:
         """Those of a candidate, that nobody sees."""
         return self.filter(purpose=Scoring.Purpose.SHADOW)
+
+    def given_up(self) -> Self:
+        """Closed because it could not be done."""
+        return self.filter(settled_at__isnull=False).exclude(error="").exclude(error__in=NO_FAILURE)
 
     def not_paused(self) -> Self:
         """Without the rows of packs whose computer is paused; live ones go to the doctors."""
@@ -70,12 +91,15 @@ class Scoring(models.Model):
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.LIVE)
     round = models.PositiveSmallIntegerField(default=1)  # a retake is scored again
     priority = models.PositiveSmallIntegerField(default=1)  # 0: the answers alone make it RED
+    queued_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
     run_after = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
     # The advisory lock its worker holds on a connection of its own: gone, so is the worker.
     holder = models.IntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # What became of each try: {"at", "what": leased, failed, lost or handed_back, "why"}.
+    tries = models.JSONField(default=list, editable=False)
     settled_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
 
@@ -122,6 +146,11 @@ class Scoring(models.Model):
                 fields=["model_version", "settled_at"],
                 condition=Q(purpose="shadow"),
                 name="scoring_in_the_shadow",
+            ),
+            models.Index(
+                fields=["settled_at"],
+                condition=Q(settled_at__isnull=False) & ~Q(error=""),
+                name="scoring_failed",
             ),
         ]
 
@@ -187,6 +216,12 @@ class Prediction(models.Model):
     objects = PredictionQuerySet.as_manager()
 
     class Meta:
+        indexes: ClassVar = [
+            # How a version fares, by its monitoring.
+            models.Index(fields=["model_version", "created_at"], name="prediction_of_version"),
+            # How many there are of each is asked every few seconds.
+            models.Index(fields=["model_version", "tier"], name="prediction_by_version"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")
@@ -198,10 +233,6 @@ class Prediction(models.Model):
                 condition=Q(confidence__gte=0, confidence__lte=1, risk__gte=0, risk__lte=1.000001),
                 name="prediction_scores_are_probabilities",
             ),
-        ]
-        indexes: ClassVar = [
-            # How a version fares, by its monitoring.
-            models.Index(fields=["model_version", "created_at"], name="prediction_of_version"),
         ]
 
     def __str__(self) -> str:
