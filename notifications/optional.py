@@ -24,7 +24,7 @@ REMINDS: Final[dict[str, Reminder]] = {
     Event.REMIND_SEE_DOCTOR: Reminder.SEE_DOCTOR,
     Event.REMIND_SUN: Reminder.SUN,
 }
-_SIGNER = signing.Signer(salt="notifications.stop-by-email")
+_SALT: Final = "notifications.stop-by-email"
 
 
 def is_stopped(message: Message) -> bool:
@@ -52,14 +52,16 @@ def address_to_stop(message: Message) -> str:
     kind = REMINDS.get(message.event)
     if kind is None or message.recipient is None:
         return ""
-    token = _SIGNER.sign_object([message.recipient.pk, kind.value], compress=False)
+    token = signing.Signer(salt=_SALT).sign_object(
+        [message.recipient.pk, kind.value], compress=False
+    )
     return f"{settings.PUBLIC_URL}{reverse('email_stop', args=[token])}"
 
 
 def read(token: str) -> tuple[User, Reminder] | None:
     """Whom a token is about, and which reminder; None for anything that we did not sign."""
     try:
-        pk, kind = _SIGNER.unsign_object(token)
+        pk, kind = signing.Signer(salt=_SALT).unsign_object(token)
         return User.objects.get(pk=pk, is_active=True), Reminder(kind)
     except (signing.BadSignature, ValueError, TypeError, User.DoesNotExist):
         return None

@@ -202,7 +202,7 @@ def _message(message: Message) -> Iterator[Entry]:
     code = message.error_code
     yield entry(message.created_at, _("written"), message.event, message.channel)
     if message.tried_at:
-        yield entry(message.tried_at, _("tried"), _("try %(n)s") % {"n": message.attempts})
+        yield entry(message.tried_at, _("sending tried"), _("try %(n)s") % {"n": message.attempts})
     if message.sent_at:
         yield entry(message.sent_at, _("taken by the provider"), message.provider_id)
     if message.settled_at:

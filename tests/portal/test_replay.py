@@ -27,7 +27,8 @@ from mlservice.packs.skin.drawing import draw
 from notifications.models import Message
 from portal.replaying import AGES
 from tests.cast import Cast
-from training.evaluate import evaluate
+from training.data import read_table
+from training.evaluate import evaluate, judge_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 # More than thirty harmful and more than thirty benign ones; every third mark twice.
@@ -93,7 +94,9 @@ def test_the_numbers_on_the_pages_are_those_of_evaluate_on_the_same_pictures(
     said = replay(folder, "--kept", str(tmp_path))
     assert f"{count} pictures as the portal keeps them" in said
     clinic, pack = Clinic.objects.get(name=NAME), load_pack("skin")
-    theirs = evaluate(Bundle.load(shipped("skin")), tmp_path / "images", tmp_path / "labels.csv")
+    bundle = Bundle.load(shipped("skin"))
+    rows = read_table(tmp_path / "labels.csv", tmp_path / "images", bundle.labels)
+    theirs = evaluate(judge_rows(bundle, rows), bundle)
     ours = rights(Scope(version, "all", clinic), pack)
     assert ours.signed.numbers is not None
     assert (ours.signed.n, ours.signed.nameless) == (count, 0)
