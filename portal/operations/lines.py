@@ -21,7 +21,7 @@ from portal.operations import charts, figures, storage
 from portal.operations.figures import Signs, Worker, counted
 
 Words = str | Promise
-GOOD, WAITS, BAD = "good", "wait", "bad"
+GOOD, WAITS, BAD, UNKNOWN = "good", "wait", "bad", ""
 WELL: dict[str, Words] = {GOOD: _lazy("Well"), WAITS: _lazy("Look"), BAD: _lazy("Not well")}
 # Beyond this a queue is no longer a busy minute.
 QUEUE_IS_LONG = timedelta(minutes=2)
@@ -51,7 +51,8 @@ class Line:
 
     @property
     def state(self) -> str:
-        return str(WELL[self.tone])
+        """In a word; "" where nobody knows yet."""
+        return str(WELL.get(self.tone, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ def _sweeps(signs: Signs) -> Iterator[Line]:
             SWEEPS.get(task, task),
             _("not yet") if pulse is None else speech.in_time(pulse.heard_at),
             "",
-            BAD if late else WAITS if pulse is None else GOOD,
+            BAD if late else UNKNOWN if pulse is None else GOOD,
             _("It has not come to its end for long: the io workers’ log says why.") if late else "",
         )
 
