@@ -59,7 +59,5 @@ def _lately(user: User, version: ModelVersion) -> QuerySet[Prediction]:
     mine = Case.objects.visible_to(user)
     if user.clinic_id is not None:  # by its index; of all clinics the newest predictions are near
         mine = mine.order_by("-submitted_at", "-id")[:LAST]
-    views = Prediction.objects.filter(
-        case__in=mine.values("pk"), model_version=version, scoring__purpose="live"
-    )
+    views = Prediction.objects.live().filter(case__in=mine.values("pk"), model_version=version)
     return views.exclude(modality__in=UNJUDGED).order_by("-pk")[:LAST]

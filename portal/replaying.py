@@ -273,7 +273,7 @@ def keep(where: House, rows: Sequence[Known], folder: Path) -> int:
 
 def _seen(where: House, rows: Sequence[Known]) -> Iterator[tuple[Known, Prediction]]:
     by_key = {where.key(row.image_id): row for row in rows}
-    live = Prediction.objects.filter(scoring__purpose="live", case__clinic=where.clinic)
+    live = Prediction.objects.live().filter(case__clinic=where.clinic)
     views = live.select_related("photo", "case").defer("embedding", "heat").order_by("pk")
     newest = {view.case.submit_key: view for view in views}
     for key, row in by_key.items():

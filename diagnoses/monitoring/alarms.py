@@ -135,7 +135,7 @@ def _wrong_with(version: ModelVersion) -> Iterator[Found]:
 def _silent(scope: Scope) -> Iterator[Found]:
     """Something has waited, and nothing has come in, for minutes; a pause is no silence."""
     waiting = Scoring.objects.waiting().not_paused().filter(model_version=scope.version)
-    waiting = waiting.filter(purpose=Scoring.Purpose.LIVE, run_after__lt=Now() - SILENT_AFTER)
+    waiting = waiting.live().filter(run_after__lt=Now() - SILENT_AFTER)
     came = scope.all_views().filter(created_at__gt=Now() - SILENT_AFTER)
     if (count := waiting[:1000].count()) and not came.exists():
         yield Found(Kind.SILENT, count, 0)
@@ -189,9 +189,7 @@ def _missed(version: ModelVersion) -> list[UUID]:
     pack = pack_of(version)
     harmful = [label.name for label in pack.labels if label.harmful] if pack else []
     newest = _answers().filter(case=OuterRef("case")).order_by("-pk").values("diagnosis")
-    views = Prediction.objects.filter(
-        model_version=version, scoring__purpose=Scoring.Purpose.LIVE, tier=Tier.GREEN.value
-    )
+    views = Prediction.objects.live().filter(model_version=version, tier=Tier.GREEN.value)
     signed = views.annotate(signed=Subquery(newest[:1])).filter(
         Q(case__signed_at__gt=Now() - MISSED_WITHIN), signed__in=harmful, case__tier=Tier.GREEN
     )

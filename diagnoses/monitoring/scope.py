@@ -55,18 +55,13 @@ class Scope:
 
     def all_views(self) -> QuerySet[Prediction]:
         """Those of any time."""
-        live = Prediction.objects.filter(
-            model_version=self.version, scoring__purpose=Scoring.Purpose.LIVE
-        )
+        live = Prediction.objects.live().filter(model_version=self.version)
         return live if self.clinic is None else live.filter(case__clinic=self.clinic)
 
     def tried(self) -> QuerySet[Scoring]:
         """What the version was asked to look at in the period, and what came of it is known."""
-        tried = Scoring.objects.filter(
-            model_version=self.version,
-            purpose=Scoring.Purpose.LIVE,
-            settled_at__isnull=False,
-        ).exclude(error__in=NOT_TRIED)
+        ended = Scoring.objects.live().filter(model_version=self.version)
+        tried = ended.filter(settled_at__isnull=False).exclude(error__in=NOT_TRIED)
         if self.since is not None:
             tried = tried.filter(settled_at__gte=self.since)
         return tried if self.clinic is None else tried.filter(case__clinic=self.clinic)

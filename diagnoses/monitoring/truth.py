@@ -91,11 +91,8 @@ def rights(scope: Scope, pack: Pack) -> Rights:
 
 def _cases(scope: Scope, pack: Pack) -> QuerySet[Prediction, Any]:
     """The newest first. Of what patients answered, only what makes a subgroup."""
-    newer = Prediction.objects.filter(
-        case=OuterRef("case"),
-        model_version=scope.version,
-        scoring__purpose="live",
-        pk__gt=OuterRef("pk"),
+    newer = Prediction.objects.live().filter(
+        case=OuterRef("case"), model_version=scope.version, pk__gt=OuterRef("pk")
     )
     answers = Review.objects.standing().filter(case=OuterRef("case"), effective_at__lte=Now())
     found_out = Outcome.objects.filter(case=OuterRef("case"), source=Outcome.Source.HISTOLOGY)

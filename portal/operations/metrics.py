@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Max
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
@@ -138,10 +138,10 @@ def _alive(signs: figures.Signs) -> Iterator[Family]:
 
 def _totals() -> Iterator[Family]:
     names = {row.pk: row for row in ModelVersion.objects.only("pack", "version")}
-    views = Prediction.objects.order_by().values_list("model_version", "tier").annotate(Count("pk"))
+    views = Prediction.objects.live().order_by().values_list("model_version", "tier")
     samples = [
         Sample(n, {"pack": names[pk].pack, "version": names[pk].version, "tier": tier})
-        for pk, tier, n in views
+        for pk, tier, n in views.annotate(Count("pk"))
     ]
     told = "What the computer said, by version and tier."
     yield Family("lentigo_predictions_total", "counter", told, samples)
@@ -176,8 +176,9 @@ def _storage(signs: figures.Signs) -> Iterator[Family]:
 
 def _durations() -> Family:
     """Of the last minutes: how long rows waited till they were filed, and what took how long."""
-    newest = Prediction.objects.aggregate(last=Max("pk"))["last"] or 0
-    rows = Prediction.objects.filter(pk__gt=newest - MOST_LATELY, created_at__gt=Now() - LATELY)
+    live = Prediction.objects.live()
+    newest = live.order_by("-pk").values_list("pk", flat=True).first() or 0
+    rows = live.filter(pk__gt=newest - MOST_LATELY, created_at__gt=Now() - LATELY)
     seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for receipt, filed, queued in rows.values_list("receipt", "created_at", "scoring__queued_at"):
         for stage, value in _stages(receipt, filed, queued):

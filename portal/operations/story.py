@@ -96,7 +96,8 @@ def _sorted(*entries: Entry) -> list[Entry]:
 def _of_case(case: Case, job: Job, sight: Sight) -> Story:
     about = f"case:{case.pk}"
     rows = list(case.scorings.select_related("model_version").order_by("pk")[:MOST])
-    views = Prediction.objects.filter(case=case).only("scoring_id", "created_at", "receipt")
+    both = Prediction.objects.live() | Prediction.objects.shadow()
+    views = both.filter(case=case).only("scoring_id", "created_at", "receipt")
     filed = {view.scoring_id: view for view in views[:MOST]}
     steps = list(Escalation.objects.filter(case=case).order_by("pk")[:MOST])
     told_of = Q(about__startswith=about) | Q(about__in=[step.about for step in steps])

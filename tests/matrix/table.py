@@ -44,7 +44,8 @@ def _api(to: frozenset[str], *names: object) -> Row:
 OPEN = {
     name: _row(EVERYBODY)
     for name in (
-        *("home", "healthz", "readyz", "manifest", "language", "learn", "learn_lesson"),
+        *("home", "health_live", "health_ready", "healthz", "readyz", "manifest", "language"),
+        *("learn", "learn_lesson"),
         *("account_login", "account_signup", "account_logout", "account_inactive"),
         *("account_reset_password", "account_reset_password_done"),
         *("account_reset_password_from_key_done", "account_email_verification_sent"),
@@ -64,6 +65,7 @@ SECRET = {
     "twilio_status": _row(frozenset(), "message", 1),
     "twilio_inbound": _row(frozenset()),
     "twilio_check": _row(frozenset()),
+    "metrics": _row(frozenset()),
 }
 ACCOUNT = {
     name: _row(LOGGED_IN)
@@ -134,9 +136,25 @@ ADMIN = {
         name: _row(ADMINS)
         for name in (
             *("manage", "manage_people", "manage_clinics", "manage_invitations", "manage_invite"),
-            *("staff_messages", "message_setup", "models", "model_compare"),
+            *("staff_messages", "message_setup", "models", "model_compare", "model_data"),
+            "learning",
         )
     },
+    **{
+        name: _row(ADMINS, "version")
+        for name in ("model_version", "model_monitoring", "model_truth", "model_rule")
+    },
+    "model_shadow": _row(ADMINS, "version"),
+    "shadow_start": _row(DECIDERS, "other"),
+    "shadow_stop": _row(DECIDERS, "other"),
+    "model_threshold": _row(DECIDERS, "threshold"),
+    "alarm_seen": _row(DECIDERS, "alarm"),
+    "operations": _row(DECIDERS),
+    "operation_job": _row(ADMINS),
+    "learning_export": _row(HERE, "export"),
+    "learning_download": _row(HERE, "export"),
+    "learning_withdrawn": _row(HERE, "export"),
+    "learning_cleaned": _row(HERE, "export"),
     "message_setup_check": _row(ADMINS, "email"),
     "manage_clinic_new": _row(DECIDERS),
     "manage_clinic": _row(HERE, "clinic"),
@@ -148,7 +166,6 @@ ADMIN = {
     "manage_invitation": _row(HERE, "invitation"),
     "manage_invitation_withdraw": _row(HERE, "invitation"),
     "manage_invitation_again": _row(HERE, "invitation"),
-    "model_version": _row(ADMINS, "version"),
     "model_plot": _row(frozenset(), "version", "roc"),  # of a version made by hand there is none
     "model_register": _row(DECIDERS),
     "model_check": _row(DECIDERS, "check"),

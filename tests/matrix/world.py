@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from accounts import care, people
 from accounts.models import Consent, Relation, Role, SuspensionReason, User
 from diagnoses import drafts, workflow
-from diagnoses.models import Case, Draft, DraftPhoto, Nudge
+from diagnoses.models import Alarm, Case, Draft, DraftPhoto, Nudge, TrainingExport
 from diagnoses.workflow import Answer
-from mlservice.models import BundleCheck, ModelVersion, Override
+from mlservice.models import BundleCheck, ModelVersion, Override, ThresholdChange
 from mlservice.packs import load_pack
 from notifications import invitations
 from notifications.models import Message
@@ -64,7 +64,22 @@ def _models(world: World) -> None:
     asked = Override.objects.create(
         version=other, instead_of=active, reason="To be seen", asked_by=root
     )
-    world.things |= {"version": active.pk, "check": check.pk, "override": asked.pk}
+    change = ThresholdChange.objects.create(
+        version=active, before=0.8, after=0.7, reason="To be seen", asked_by=root
+    )
+    alarm = Alarm.objects.create(version=active, kind=Alarm.Kind.RED, measured=0.5, limit=0.4)
+    export = TrainingExport.objects.create(
+        pack="skin", modality="dermoscopic", clinic=world.cast.north, asked_by=root
+    )
+    world.things |= {
+        "version": active.pk,
+        "other": other.pk,
+        "check": check.pk,
+        "override": asked.pk,
+        "threshold": change.pk,
+        "alarm": alarm.pk,
+        "export": export.pk,
+    }
 
 
 def _cases(world: World) -> None:
