@@ -25,7 +25,7 @@ from diagnoses.monitoring.flow import ENOUGH, flow
 from diagnoses.monitoring.scope import Scope
 from diagnoses.monitoring.truth import rights
 from diagnoses.workflow import Answer
-from mlservice.models import ModelVersion
+from mlservice.models import ModelVersion, Shadow
 from mlservice.packs import load_pack
 from tests.cases import (
     ALL_ANSWERED,
@@ -143,9 +143,11 @@ def test_shadows_and_older_views_do_not_count(
 ) -> None:
     case = submitted(cast.ana)
     row = claimed(case)
-    row.purpose = "shadow"
-    row.save(update_fields=["purpose"])
+    Shadow.objects.create(version=version, pack=version.pack, share=100, started_by=cast.root)
+    row.purpose, row.priority = "shadow", 9
+    row.save(update_fields=["purpose", "priority"])
     assert workflow.attach((row, prediction(row)))
+    assert Prediction.objects.shadow().count() == 1
     assert flow(Scope(version, "all"))[0].n == 0
     scored(submitted(cast.ana))
     in_eight_days = timezone.now() + timedelta(days=8)
