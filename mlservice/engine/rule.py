@@ -186,6 +186,7 @@ def _check(price: RulePrice, manifest: Manifest, metrics: Numbers) -> None:
     at = place_of(price.threshold)
     if counts != metrics.get("classes") or harmful != set(manifest.harmful) or at is None:
         raise BundleError(f"{RULE} and the bundle's numbers are not of the same pictures.")
+    _check_right(price, manifest, metrics)
     shipped = metrics.get("rule")
     told = {
         label.name: (label.n, label.no_disease[at], label.no_disease_green[at])
@@ -199,3 +200,25 @@ def _check(price: RulePrice, manifest: Manifest, metrics: Numbers) -> None:
     )
     if price.threshold != manifest.threshold or told != said:
         raise BundleError(f"{RULE} and the bundle's numbers differ at the shipped threshold.")
+
+
+def _check_right(price: RulePrice, manifest: Manifest, metrics: Numbers) -> None:
+    """At every threshold, against what no threshold moves; raises :class:`BundleError`.
+
+    Whatever the network is right about is named or it is not: as many as on the diagonal of the
+    confusion, between them. And no more harmful pictures are GREEN than end there at all.
+    """
+    table = metrics.get("confusion")
+    try:
+        right = {name: table[i][i] for i, name in enumerate(manifest.labels)}  # type: ignore[index]
+        fits = all(
+            named <= right[label.name] <= named + missed
+            for label in price.labels
+            for named, missed in zip(label.right, label.no_disease, strict=True)
+        )
+        green = sum(label.no_disease_green[-1] for label in price.harmful)
+        fits = fits and green <= metrics["green_malignant"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise BundleError(f"{RULE} cannot be held against the bundle's numbers.") from error
+    if not fits:
+        raise BundleError(f"{RULE} and the bundle's numbers differ in what is right or GREEN.")

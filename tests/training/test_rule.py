@@ -115,6 +115,8 @@ def spoilt(price: RulePrice) -> dict[str, tuple[Numbers, str]]:
     at = place_of(price.threshold)
     assert at is not None
     flat = [row["no_disease"][at] + 1] * len(THRESHOLDS)
+    some = [min(count, row["n"] - flat[0]) for count in [row["right"][at]] * len(THRESHOLDS)]
+    made_up = [row["n"] - count for count in row["no_disease"]]
     return {
         "another bundle's": (whole | {"manifest_hash": "0" * 64}, "belongs to another bundle"),
         "of other pictures": (whole | {"split_hash": "0" * 64}, "other pictures"),
@@ -122,8 +124,16 @@ def spoilt(price: RulePrice) -> dict[str, tuple[Numbers, str]]:
         "of pictures nobody names": (whole | {"data_hash": ""}, "other pictures"),
         "another threshold": (whole | {"threshold": 0.79}, "differ at the shipped threshold"),
         "other counts": (
-            whole | {"labels": missed | {first: row | {"no_disease": flat, "right": [0] * 70}}},
+            whole | {"labels": missed | {first: row | {"no_disease": flat, "right": some}}},
             "differ at the shipped threshold",
+        ),
+        "right too often": (
+            whole | {"labels": missed | {first: row | {"right": made_up}}},
+            "what is right or GREEN",
+        ),
+        "right too seldom": (
+            whole | {"labels": missed | {first: row | {"right": [0] * 70}}},
+            "what is right or GREEN",
         ),
         "more than there are": (
             whole | {"labels": missed | {first: row | {"no_disease": [row["n"] + 1] * 70}}},
@@ -147,7 +157,8 @@ def spoilt(price: RulePrice) -> dict[str, tuple[Numbers, str]]:
     "what",
     [
         "another bundle's", "of other pictures", "of another part", "of pictures nobody names",
-        "another threshold", "other counts", "more than there are", "falling counts", "too few",
+        "another threshold", "other counts", "right too often", "right too seldom",
+        "more than there are", "falling counts", "too few",
         "another number of pictures", "another format", "words",
     ],
 )  # fmt: skip
