@@ -26,7 +26,9 @@ COPY notifications notifications
 COPY mlservice mlservice
 COPY accounts accounts
 COPY templates templates
-ENV DATA_DIR=/data MEDIA_ROOT=/data/media STATIC_ROOT=/app/static
+# Which revision this is, as /metrics says it: --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=
+ENV DATA_DIR=/data MEDIA_ROOT=/data/media STATIC_ROOT=/app/static COMMIT=$COMMIT
 
 FROM application AS serve
 COPY --from=install-serve /venv /venv
@@ -35,7 +37,7 @@ USER lentigo
 EXPOSE 8000
 # For the web container; docker-compose.yml gives the workers checks of their own.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
 CMD ["gunicorn", "-c", "python:portal.gunicorn_config", "portal.wsgi"]
 
 FROM application AS gpu

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,13 @@ from typing import Any
 from benchmarks.gates_pictures import Photos, data_folder, every_set
 from benchmarks.measuring import Report, say
 from mlservice.engine import Bundle, Modality, assess, open_predictor, prepare, shipped
+from mlservice.engine.intervals import wilson
 from mlservice.engine.types import Predictor
 
 COUNT = 250
 BATCH = 8
 AT_ONCE = ("refused", "blurred", "too_dark", "too_bright", "too_small", "not_skin", "framing")
 NETWORK = ("network: not skin", "network: no lesion", "network: phone")
-_Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +76,6 @@ class Gates(Report):
 
 
 GATES = (*AT_ONCE, *NETWORK)
-
-
-def wilson(found: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if not n:
-        return 0.0, 1.0
-    share, square = found / n, _Z * _Z / n
-    middle = (share + square / 2) / (1 + square)
-    half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ import diagnoses.nudge_admin  # noqa: F401 - the page of the reminders, which re
 from accounts.access import person
 from accounts.admin_base import ReadOnlyAdmin
 from diagnoses import workflow
-from diagnoses.models import Case, CaseEvent, Prediction, Review, Scoring
+from diagnoses.models import Case, CaseEvent, Comparison, Prediction, Review, Scoring
 
 
 class Late(admin.SimpleListFilter):
@@ -83,12 +83,26 @@ class PredictionAdmin(ReadOnlyAdmin):
     """What the computer said, with its receipt."""
 
     clinic_path = "case__clinic"
-    list_display = ("case", "tier", "no_disease", "model_version", "created_at")
-    list_filter = ("tier", "no_disease", "modality", "model_version")
-    list_select_related = ("case", "model_version")
+    list_display = (
+        *("case", "scoring__purpose", "tier", "no_disease", "model_version", "created_at"),
+    )
+    list_filter = ("scoring__purpose", "tier", "no_disease", "modality", "model_version")
+    list_select_related = ("case", "model_version", "scoring")
     ordering = ("-pk",)
     show_full_result_count = False
     exclude = ("embedding", "heat")
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(ReadOnlyAdmin):
+    """What the active version and a candidate said of one case."""
+
+    clinic_path = "case__clinic"
+    list_display = ("case", "active", "active_tier", "run", "candidate_tier", "seriousness", "at")
+    list_filter = ("seriousness", "active")
+    list_select_related = ("case", "active", "run__version")
+    ordering = ("-pk",)
+    show_full_result_count = False
 
 
 @admin.register(Review)

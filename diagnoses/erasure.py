@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts import people
 from accounts.models import Role, User
-from diagnoses import drafts, workflow
-from diagnoses.models import Case, CaseShare, Lesion, Nudge, Review
+from diagnoses import drafts, learning, workflow
+from diagnoses.models import Case, CaseShare, ExportedPhoto, Lesion, Nudge, Review
 from notifications import forgetting, ledger
 from notifications.ledger import Notice
 from notifications.models import Event
@@ -102,6 +102,7 @@ def _erase(patient: User) -> None:
     Lesion.objects.filter(patient=patient).update(name="")
     forgetting.forget(patient)
     people.erase(patient)
+    learning.take_out([patient.pk], ExportedPhoto.Why.ERASED)
 
 
 def sweep() -> int:

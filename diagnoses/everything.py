@@ -29,7 +29,6 @@ from diagnoses.models import (
     Prediction,
     Remark,
     Review,
-    Scoring,
 )
 from notifications.models import Message
 
@@ -93,7 +92,7 @@ def gather(patient: User) -> Everything:
 
 
 def _cases(patient: User) -> list[Case]:
-    live = Prediction.objects.filter(scoring__purpose=Scoring.Purpose.LIVE).order_by("pk")
+    live = Prediction.objects.live().order_by("pk")
     live = live.select_related("photo").defer("embedding", "heat", "probabilities", "photos")
     said = Review.objects.standing().filter(effective_at__lte=timezone.now()).order_by("pk")
     return list(

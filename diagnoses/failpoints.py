@@ -21,6 +21,7 @@ PLACES = {
     "after_predict": "scored, and nowhere but in memory",
     "before_commit": "written, in a transaction that is still open",
     "after_commit": "filed, and nobody told",
+    "in_export": "a picture of a training export is written, the export is not whole",
     "after_files": "a submission's pictures are on the disk, its rows are not",
     "after_submit": "a submission is committed, and its sender not answered",
 }

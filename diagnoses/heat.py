@@ -7,7 +7,7 @@ import numpy as np
 from accounts import audit
 from accounts.models import User
 from diagnoses import presenting
-from diagnoses.models import Case, Photo, Prediction, Scoring
+from diagnoses.models import Case, Photo, Prediction
 from mlservice.engine.heatmap import GRID, LOW, overlay
 from mlservice.engine.types import Heat
 
@@ -20,8 +20,7 @@ def shown_to(case: Case, photo: Photo, doctor: User, asked: str, *, where: str) 
     """
     if not presenting.may_see_computer(case, doctor):
         return None
-    live = case.predictions.filter(scoring__purpose=Scoring.Purpose.LIVE, photo=photo)
-    view = live.order_by("-pk").first()
+    view = case.predictions.live().filter(photo=photo).order_by("-pk").first()
     label = label_shown(view, asked) if view else ""
     heat = heat_for(view, label) if view and label else None
     if heat is None:

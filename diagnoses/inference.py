@@ -27,6 +27,7 @@ from accounts import people
 from accounts.models import Consent
 from diagnoses import failpoints, workflow
 from diagnoses.models import Photo, Scoring
+from diagnoses.models.scoring import tried
 from diagnoses.prediction import Timing, prediction_of
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
@@ -101,9 +102,16 @@ def take(
 
 
 def load_wanted(shelf: Shelf) -> None:
-    """Load and prove what rows wait for; what is refused is not claimed."""
-    for version in ModelVersion.objects.filter(scorings__in=Scoring.objects.due()).distinct():
-        shelf.get(version)
+    """Load and prove what rows wait for; what is refused is not claimed.
+
+    A candidate's network is loaded beside the work, because that takes seconds.
+    """
+    due = Scoring.objects.due().wanted()
+    waited_for = set(due.values_list("model_version", "purpose").distinct())
+    versions = ModelVersion.objects.in_bulk({pk for pk, _ in waited_for} - shelf.loaded.keys())
+    live = {pk for pk, purpose in waited_for if purpose == Scoring.Purpose.LIVE}
+    for version in versions.values():
+        (shelf.get if version.pk in live else shelf.prepare)(version)
 
 
 def _pays(served: Served) -> int:
@@ -127,21 +135,30 @@ def claim(
     with transaction.atomic():
         due = (
             Scoring.objects.due()
-            .filter(model_version__in=list(versions), attempts__lt=settings.SCORING_ATTEMPTS)
-            .not_paused()
+            .not_spent()
+            .filter(model_version__in=list(versions))
+            .wanted()
             .select_related("case", "model_version")
             .prefetch_related("case__photos")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("priority", "run_after", "pk")
         )
-        rows = list(due[:at_most])
+        # A candidate waits until nothing is in hand, and is given one case: a live one that comes
+        # meanwhile waits for no more than that.
+        rows = list((due.live() if fresh_only else due)[:at_most])
         retried = [row for row in rows if row.attempts]
         if retried:
             rows = [] if fresh_only else retried[:1]
-        rows = [row for row in rows if row.model_version_id == rows[0].model_version_id]
+        rows = [row for row in rows if _go_together(row, rows[0])]
         if rows:
             _lease(rows, holder)
     return rows
+
+
+def _go_together(row: Scoring, first: Scoring) -> bool:
+    if first.purpose == Scoring.Purpose.SHADOW:
+        return row is first
+    return (row.purpose, row.model_version_id) == (first.purpose, first.model_version_id)
 
 
 def _lease(rows: Sequence[Scoring], holder: int | None) -> None:
@@ -151,6 +168,7 @@ def _lease(rows: Sequence[Scoring], holder: int | None) -> None:
         holder=holder,
         lease_until=Now() + settings.SCORING_LEASE,
         attempts=F("attempts") + 1,
+        tries=tried("leased"),
     )
     for row in rows:
         row.token, row.attempts = token, row.attempts + 1
@@ -218,7 +236,7 @@ def settle(batch: Batch, outcome: Outcome) -> None:
     scored = []
     for job in batch.jobs:
         if error := outcome.errors.get(job.scoring.pk):
-            logger.error("Scoring %s failed: %s", job.scoring.pk, error)
+            logger.error("Scoring %s failed: %s", job.scoring.pk, error, extra=_named(job.scoring))
             release(job.scoring, error)
         else:
             scored.append(job)
@@ -243,11 +261,12 @@ def _file_alone(batch: Batch, job: Job, outcome: Outcome) -> None:
     row = job.scoring
     try:
         if not _attached(batch, [job], outcome):
-            logger.warning("Scoring %s was no longer ours; its late answer is refused", row.pk)
+            late = "Scoring %s was no longer ours; its late answer is refused"
+            logger.warning(late, row.pk, extra=_named(row))
     except (OperationalError, InterfaceError):
         raise
     except (DatabaseError, ValueError) as trouble:
-        logger.exception("Scoring %s could not be filed", row.pk)
+        logger.exception("Scoring %s could not be filed", row.pk, extra=_named(row))
         release(row, str(trouble))
 
 
@@ -270,6 +289,7 @@ def release(row: Scoring, error: str) -> None:
         lease_until=None,
         run_after=Now() + BACKOFF * row.attempts,
         error=error[:300],
+        tries=tried("failed", error[:300]),
     )
 
 
@@ -277,14 +297,27 @@ def hand_back(batch: Batch) -> None:
     """Return a batch nobody has begun: no attempt was made, so none is counted."""
     for job in batch.jobs:
         Scoring.objects.waiting().filter(pk=job.scoring.pk, token=job.scoring.token).update(
-            token=None, holder=None, lease_until=None, attempts=F("attempts") - 1
+            token=None,
+            holder=None,
+            lease_until=None,
+            attempts=F("attempts") - 1,
+            tries=tried("handed_back"),
         )
 
 
 def give_up_exhausted() -> int:
-    """Rows tried often enough, by workers that failed or died, go to the doctors unscored."""
-    spent = Scoring.objects.due().filter(attempts__gte=settings.SCORING_ATTEMPTS)
+    """Rows tried often enough, by workers that failed or died, go to the doctors unscored.
+
+    Those of a candidate go nowhere: its comparison lacks a case.
+    """
+    spent = Scoring.objects.due().spent()
     given_up = [row for row in spent[:100] if workflow.give_up(row, row.error or "worker died")]
     for row in given_up:
-        logger.error("Gave up scoring %s after %s attempts", row.pk, row.attempts)
+        given_up_after = "Gave up scoring %s after %s attempts"
+        logger.error(given_up_after, row.pk, row.attempts, extra=_named(row))
     return len(given_up)
+
+
+def _named(row: Scoring) -> dict[str, int]:
+    """For a line of the log: which row, and which try."""
+    return {"scoring_id": row.pk, "attempt": row.attempts}

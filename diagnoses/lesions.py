@@ -225,7 +225,7 @@ def _moment(case: Case, photos: list[Photo]) -> Moment:
 def with_all(cases: CaseQuerySet) -> CaseQuerySet:
     """With what a mark's history tells of each case."""
     told = Review.objects.standing().filter(effective_at__lte=timezone.now())
-    views = Prediction.objects.filter(scoring__purpose="live").defer("embedding", "heat")
+    views = Prediction.objects.live().defer("embedding", "heat")
     return (
         with_status(cases)
         .select_related("invitation__accepted_by")

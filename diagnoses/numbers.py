@@ -86,7 +86,7 @@ def numbers_of(doctor: User, since: datetime) -> Numbers:
 def _signed(doctor: User, since: datetime) -> Iterable[Any]:
     """The standing answers of this doctor, with what was known of each case."""
     first = FirstReading.objects.filter(case=OuterRef("case"), doctor=doctor)
-    live = Prediction.objects.filter(scoring__case=OuterRef("case"), scoring__purpose="live")
+    live = Prediction.objects.live().filter(scoring__case=OuterRef("case"))
     view = live.exclude(modality__in=UNJUDGED).order_by("-pk")
     truth = Outcome.objects.filter(case=OuterRef("case")).order_by("-pk")
     standing = Review.objects.standing().filter(doctor=doctor, signed_at__gte=since)

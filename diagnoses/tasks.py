@@ -9,8 +9,9 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from diagnoses import claims, drafts, erasure, inference, worker, workflow
+from diagnoses import claims, drafts, erasure, inference, learning, worker, workflow
 from diagnoses.models import Scoring
+from diagnoses.monitoring import alarms
 from notifications.wake import wake
 
 # A worker that is asked to stop waits for its task; the rest waits for the next sweep.
@@ -32,6 +33,7 @@ def sweep() -> None:
     inference.give_up_exhausted()
     workflow.pass_on_the_late()
     workflow.pass_on_the_paused()
+    workflow.close_the_shadows()
     claims.sweep()
     if Scoring.objects.due().exists():
         wake("diagnoses.score_due")
@@ -45,8 +47,9 @@ def sweep_drafts() -> None:
 
 @shared_task(name="diagnoses.sweep_erasures")
 def sweep_erasures() -> None:
-    """Erase the accounts whose days to undo it are over."""
+    """Erase the accounts whose days to undo it are over, and the training exports that are."""
     erasure.sweep()
+    learning.sweep()
 
 
 @shared_task(name="diagnoses.sweep_reminders")
@@ -64,11 +67,25 @@ def sweep_escalations() -> None:
     workflow.escalate()
 
 
+@shared_task(name="diagnoses.look_out")
+def look_out() -> None:
+    """Look at the versions in service. Any io worker may run it, and two at once."""
+    alarms.look()
+
+
+@shared_task(name="diagnoses.make_exports")
+def make_exports() -> None:
+    """Make the training exports that wait. Any io worker may run it, and two at once."""
+    learning.make_due()
+
+
 @worker_ready.connect
 def _start_scoring(sender: Any, **_: Any) -> None:
     """A Celery worker that listens to the inference queue is an inference worker."""
     if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
-        worker.start()
+        # Celery calls it "inference-1@machine", or "celery@machine" where nobody gave it a name.
+        called = str(sender.hostname or "").partition("@")[0]
+        worker.start("" if called == "celery" else called)
 
 
 @worker_shutdown.connect

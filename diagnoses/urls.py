@@ -8,15 +8,20 @@ from diagnoses.views import (
     afterwards,
     again,
     claims,
+    data,
     doctor,
     evidence,
     learn,
+    learning,
     lesions,
     mine,
+    monitoring,
     nudges,
     patient,
     photos,
     report,
+    rule,
+    shadow,
     shares,
     submit,
     talk,
@@ -80,6 +85,13 @@ LEARN: list[URLPattern | URLResolver] = [
     path("learn/self-check/<slug:slug>/", learn.lesson_step, name="learn_step"),
     path("learn/<slug:slug>/", learn.condition, name="learn_condition"),
 ]
+LEARNING: list[URLPattern | URLResolver] = [
+    path("learning/", learning.exports, name="learning"),
+    path("learning/<uuid:pk>/", learning.export, name="learning_export"),
+    path("learning/<uuid:pk>/download/", learning.download, name="learning_download"),
+    path("learning/<uuid:pk>/withdrawn.csv", learning.withdrawn, name="learning_withdrawn"),
+    path("learning/<uuid:pk>/cleaned/", learning.cleaned, name="learning_cleaned"),
+]
 MINE: list[URLPattern | URLResolver] = [
     path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
     path("account/download/", mine.download, name="account_download"),
@@ -93,6 +105,18 @@ MINE: list[URLPattern | URLResolver] = [
 NUDGES: list[URLPattern | URLResolver] = [
     path("reminders/<uuid:pk>/", nudges.reminder, name="reminder"),
 ]
+MONITORING: list[URLPattern | URLResolver] = [
+    path("models/<int:pk>/monitoring/", monitoring.model_monitoring, name="model_monitoring"),
+    path("models/<int:pk>/monitoring/truth/", monitoring.model_truth, name="model_truth"),
+    path("models/alarms/<uuid:pk>/seen/", monitoring.alarm_seen, name="alarm_seen"),
+]
+SHADOW: list[URLPattern | URLResolver] = [
+    path("models/<int:pk>/shadow/", shadow.model_shadow, name="model_shadow"),
+]
+MODELS: list[URLPattern | URLResolver] = [
+    path("models/data/", data.model_data, name="model_data"),
+    path("models/<int:pk>/rule/", rule.model_rule, name="model_rule"),
+]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
@@ -101,7 +125,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *PICTURES,
     *DOCTOR,
     *LEARN,
+    *LEARNING,
     *MINE,
     *NUDGES,
+    *MONITORING,
+    *SHADOW,
+    *MODELS,
     *API,
 ]

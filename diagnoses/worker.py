@@ -33,6 +33,7 @@ from django.db import (
 from diagnoses import inference, workflow
 from diagnoses.inference import Batch, Outcome
 from diagnoses.models import Scoring
+from diagnoses.models.scoring import tried
 from mlservice import registry, reports
 from mlservice.checks import Prover
 from mlservice.engine.decoders import Decoders
@@ -114,8 +115,9 @@ class Network(threading.Thread):
 class InferenceWorker(threading.Thread):
     """The clerk. Works until told to stop and never raises. One per process, see :func:`start`."""
 
-    def __init__(self) -> None:
+    def __init__(self, called: str = "") -> None:
         super().__init__(name="clerk", daemon=True)
+        self._called = called  # as its operator named it, for who looks at the operations
         self.holder = secrets.randbelow(2**31 - 1) + 1
         self.shelf = Shelf(before_loading=lambda: self._pet_the_watchdog(LOADING_SECONDS))
         self._woken = threading.Event()
@@ -202,10 +204,11 @@ class InferenceWorker(threading.Thread):
         self._load_versions()
         now = time.monotonic()
         if now >= self._report_at:
-            reports.report(self.holder, self.shelf)
+            reports.report(self.holder, self.shelf, self._called)
             self._report_at = now + reports.EVERY
         if now >= self._late_at:
             workflow.pass_on_the_late()
+            workflow.close_the_shadows()
             self._late_at = now + LATE_EVERY
         self._chores_at = now + POLL
         self._guarded(self._prover.turn)  # a bundle that makes trouble holds up no case
@@ -263,7 +266,9 @@ def free_rows_of_the_dead() -> int:
         freed = list(orphans.select_for_update(skip_locked=True).values_list("pk", flat=True))
         if not freed:
             return 0
-        Scoring.objects.filter(pk__in=freed).update(lease_until=None, token=None, holder=None)
+        Scoring.objects.filter(pk__in=freed).update(
+            lease_until=None, token=None, holder=None, tries=tried("lost")
+        )
     logger.warning("Freed %s rows of a worker that is gone", len(freed))
     return len(freed)
 
@@ -271,10 +276,10 @@ def free_rows_of_the_dead() -> int:
 _running: list[InferenceWorker] = []
 
 
-def start() -> InferenceWorker:
+def start(called: str = "") -> InferenceWorker:
     """Start this process's worker, once."""
     if not _running:
-        _running.append(InferenceWorker())
+        _running.append(InferenceWorker(called))
         _running[0].start()
     return _running[0]
 

@@ -84,7 +84,7 @@ def not_comparable(one: ModelVersion, other: ModelVersion) -> str:
 def promote(version: ModelVersion, by: User, instead_of: int | None) -> None:
     """Put a version into service that passes the gate; ``instead_of`` is the key of the one it
     takes the place of, as the admin saw it. Raises :class:`Refusal`."""
-    _must_decide(by)
+    must_decide(by)
     _whole(version)
     with transaction.atomic():
         current = registry.lock(version.pack)
@@ -107,7 +107,7 @@ def roll_back(current: ModelVersion, by: User) -> ModelVersion:
 
     Raises :class:`Refusal` where there is none, its files are gone, or somebody was first.
     """
-    _must_decide(by)
+    must_decide(by)
     before = back_from(current)
     if before is None:
         raise Refusal(_("No version was in service before %(version)s.") % {"version": current})
@@ -126,8 +126,8 @@ def roll_back(current: ModelVersion, by: User) -> ModelVersion:
 
 def ask_override(version: ModelVersion, by: User, instead_of: int | None, reason: str) -> Override:
     """Ask a second admin to let a version into service that the gate refuses."""
-    _must_decide(by)
-    reason = _reason(reason)
+    must_decide(by)
+    reason = reason_in(reason)
     with transaction.atomic():
         current = registry.lock(version.pack)
         asked = Override.objects.filter(version=version, outcome="").first()
@@ -147,7 +147,7 @@ def ask_override(version: ModelVersion, by: User, instead_of: int | None, reason
 
 def agree(asked: Override, by: User) -> None:
     """The second admin agrees, and the version serves. Raises :class:`Refusal`."""
-    _must_decide(by)
+    must_decide(by)
     _whole(asked.version)
     with transaction.atomic():
         current = registry.lock(asked.version.pack)
@@ -164,7 +164,7 @@ def agree(asked: Override, by: User) -> None:
 
 def turn_down(asked: Override, by: User) -> None:
     """The second admin says no; who asked takes it back. Nothing changes."""
-    _must_decide(by)
+    must_decide(by)
     with transaction.atomic():
         registry.lock(asked.version.pack)
         asked = _open(asked)
@@ -201,8 +201,8 @@ def pause(pack_name: str, by: User, reason: str) -> None:
 
     The workers send what waits to the doctors, see ``diagnoses.workflow.pass_on_the_paused``.
     """
-    _must_decide(by)
-    reason = _reason(reason)
+    must_decide(by)
+    reason = reason_in(reason)
     with transaction.atomic():
         registry.lock(pack_name)
         if not Pause.objects.filter(pack=pack_name, ended_at=None).exists():
@@ -212,7 +212,7 @@ def pause(pack_name: str, by: User, reason: str) -> None:
 
 def resume(pack_name: str, by: User) -> None:
     """New cases are scored again. Those that went to the doctors meanwhile stay with them."""
-    _must_decide(by)
+    must_decide(by)
     with transaction.atomic():
         registry.lock(pack_name)
         paused = Pause.objects.filter(pack=pack_name, ended_at=None)
@@ -223,12 +223,13 @@ def resume(pack_name: str, by: User) -> None:
 # --- What every decision asks --------------------------------------------------------------------
 
 
-def _must_decide(by: User) -> None:
+def must_decide(by: User) -> None:
+    """Raises :class:`Refusal` where ``by`` is none who may."""
     if not may_decide(by):
         raise Refusal(_("Only an admin of all clinics decides about model versions."))
 
 
-def _reason(text: str) -> str:
+def reason_in(text: str) -> str:
     """A reason as it is kept; it stands in the audit trail, and two people read it."""
     reason = " ".join(text.split())
     if not reason:

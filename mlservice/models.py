@@ -28,6 +28,7 @@ class ModelVersion(models.Model):
     manifest_hash = models.CharField(max_length=64)
     preprocess_hash = models.CharField(max_length=64)
     temperature = models.FloatField()
+    # Changed by two admins: mlservice.thresholds.
     threshold = models.FloatField(
         default=0.80, help_text="Below this top confidence the answer is “no disease”."
     )
@@ -136,6 +137,61 @@ class Override(models.Model):
         return f"override for {self.version}"
 
 
+class ThresholdChange(models.Model):
+    """An admin wants the 80 % rule set otherwise for a version; a second one says yes or no."""
+
+    class Outcome(models.TextChoices):
+        AGREED = "agreed", _("Agreed")
+        REFUSED = "refused", _("Refused")
+        TAKEN_BACK = "taken_back", _("Taken back")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="threshold_changes")
+    before = models.FloatField()
+    after = models.FloatField()
+    reason = models.CharField(max_length=300)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)  # "": open
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(outcome=""), name="threshold_change_asked_once"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="threshold_change_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(after__gt=0, after__lt=1) & ~Q(after=models.F("before")),
+                name="threshold_change_changes_it",
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome__in=["agreed", "refused"])
+                | Q(decided_by__isnull=False) & ~Q(decided_by=models.F("asked_by")),
+                name="threshold_change_decided_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"threshold of {self.version}: {self.before:g} to {self.after:g}"
+
+    @property
+    def percent_before(self) -> str:
+        """As it was chosen: 0.8 is "80 %", 0.825 is "82.5 %"."""
+        return _percent(self.before)
+
+    @property
+    def percent_after(self) -> str:
+        return _percent(self.after)
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1):g} %"
+
+
 class Pause(models.Model):
     """From ``at`` to ``ended_at`` the computer looks at no case of the pack."""
 
@@ -157,6 +213,50 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pack} paused"
+
+
+class Shadow(models.Model):
+    """From ``started_at`` to ``ended_at`` a version looks at live cases beside the active one.
+
+    What it says of them is kept to be compared, and shown to nobody who reads or asks.
+    """
+
+    class Ended(models.TextChoices):
+        STOPPED = "stopped", _("It was stopped")
+        SERVES = "serves", _("It was put into service")
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="shadows")
+    pack = models.CharField(max_length=40)  # the version's
+    share = models.PositiveSmallIntegerField(help_text="Of the live cases, in percent.")
+    reason = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    # Nobody, where the command line put the version into service.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    ended = models.CharField(max_length=10, choices=Ended.choices, blank=True)  # "": it runs
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["pack"], condition=Q(ended_at=None), name="shadow_once_per_pack"
+            ),
+            models.CheckConstraint(
+                condition=Q(share__gte=1, share__lte=100), name="shadow_share_in_percent"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended="", ended_at=None, ended_by=None)
+                | Q(ended="stopped", ended_at__isnull=False, ended_by__isnull=False)
+                | Q(ended="serves", ended_at__isnull=False),
+                name="shadow_has_one_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} in the shadow"
 
 
 class BundleCheck(models.Model):
@@ -211,6 +311,10 @@ class WorkerReport(models.Model):
     """
 
     worker = models.PositiveIntegerField(primary_key=True)  # as it holds its rows
+    # What its operator calls it, without the machine: "inference-1"; "" where nobody named it.
+    name = models.CharField(max_length=60, blank=True)
+    device = models.CharField(max_length=60, blank=True)  # "litert-2.3.0 cpu"
+    started_at = models.DateTimeField(null=True)  # null for one of an older release
     heard_at = models.DateTimeField()
     serves = models.JSONField(default=list)  # primary keys of versions
     refuses = models.JSONField(default=dict)  # by primary key, as a string: why, in a sentence

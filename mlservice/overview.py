@@ -7,16 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from accounts.models import User
 from mlservice import deciding, numbers
-from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
+from mlservice.models import (
+    Activation,
+    BundleCheck,
+    ModelVersion,
+    Override,
+    Pause,
+    Shadow,
+    ThresholdChange,
+)
 from mlservice.numbers import Number
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
 
 LATEST = 10
+REFUSED_FOR = timedelta(days=7)  # so long a bundle that was refused stays in sight
 State = ModelVersion.State
 ORDER = {State.ACTIVE: 0, State.REGISTERED: 1, State.RETIRED: 2}
 SHOWN = ("bmca", "malignant_flagged", "green_malignant")
@@ -48,6 +60,8 @@ class Section:
     paused: Pause | None
     asked: Sequence[Override]
     history: Sequence[Activation]
+    shadow: Shadow | None
+    thresholds: Sequence[ThresholdChange]
 
 
 def sections() -> list[Section]:
@@ -58,6 +72,9 @@ def sections() -> list[Section]:
     paused = {one.pack: one for one in Pause.objects.filter(ended_at=None).select_related("by")}
     open_ones = Override.objects.filter(outcome="")
     asked = list(open_ones.select_related("version", "instead_of", "asked_by"))
+    runs = Shadow.objects.filter(ended_at=None).select_related("version", "started_by")
+    shadows = {one.pack: one for one in runs}
+    changes = ThresholdChange.objects.filter(outcome="").select_related("version", "asked_by")
     there = available_packs()
     names = sorted({*there, *(version.pack for version in versions)})
     return [
@@ -68,6 +85,8 @@ def sections() -> list[Section]:
             [one for one in activations if one.version.pack == name],
             paused.get(name),
             [one for one in asked if one.version.pack == name],
+            shadows.get(name),
+            [one for one in changes if one.version.pack == name],
         )
         for name in names
     ]
@@ -80,12 +99,15 @@ def _section(
     activations: Sequence[Activation],
     paused: Pause | None,
     asked: Sequence[Override],
+    shadow: Shadow | None,
+    changes: Sequence[ThresholdChange],
 ) -> Section:
     rows = [_row(version, activations) for version in versions]
     rows.sort(key=lambda row: ORDER[State(row.version.state)])
     serving = next((row for row in rows if row.serves), None)
     back = _back(serving.version, activations) if serving else None
-    return Section(name, title, rows, serving, back, paused, asked, activations[:LATEST])
+    history = activations[:LATEST]
+    return Section(name, title, rows, serving, back, paused, asked, history, shadow, changes)
 
 
 def _row(version: ModelVersion, activations: Iterable[Activation]) -> Row:
@@ -111,6 +133,7 @@ def _back(current: ModelVersion, activations: Iterable[Activation]) -> ModelVers
 
 
 def checks() -> list[BundleCheck]:
-    """Bundles that wait for their golden pictures, and the last that were refused."""
-    rows = BundleCheck.objects.exclude(state=BundleCheck.State.PASSED)
+    """Bundles that wait for their golden pictures, and those refused in the last days."""
+    lately = Q(state=BundleCheck.State.REFUSED, settled_at__gt=Now() - REFUSED_FOR)
+    rows = BundleCheck.objects.filter(Q(state=BundleCheck.State.WAITING) | lately)
     return list(rows.select_related("asked_by")[:LATEST])

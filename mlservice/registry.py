@@ -16,7 +16,7 @@ from accounts.models import User
 from mlservice.engine import Bundle, BundleError
 from mlservice.engine.bundle import MANIFEST, Manifest, file_sha256
 from mlservice.engine.gate import frozen_set
-from mlservice.models import Activation, ModelVersion, Override, Pause
+from mlservice.models import Activation, ModelVersion, Override, Pause, Shadow
 from mlservice.packs import PackError, load_pack
 
 BUNDLES = Path(__file__).parent / "bundles"
@@ -32,12 +32,14 @@ def bundle_folder(version: ModelVersion) -> Path:
 def register(folder: Path, by: User | None = None) -> ModelVersion:
     """Enter a verified bundle; the same bundle again gives the version already there.
 
-    Raises :class:`BundleError` when the bundle is damaged, has no card or no numbers, or does not
-    fit its pack. The network is not run: an admin's bundle comes through :mod:`mlservice.checks`,
-    and every worker proves what it loads.
+    Raises :class:`BundleError` when the bundle is damaged, has no card or no numbers, does not fit
+    its pack, or calls itself as another one does. The network is not run: an admin's bundle
+    comes through :mod:`mlservice.checks`, and every worker proves what it loads.
     """
     bundle = checked(folder)
     with transaction.atomic():
+        lock(bundle.manifest.pack)  # two of one name come in turn
+        _check_name(bundle)
         version, created = ModelVersion.objects.get_or_create(
             pack=bundle.manifest.pack,
             manifest_hash=bundle.manifest_hash,
@@ -74,6 +76,7 @@ def checked(folder: Path) -> Bundle:
     """The bundle in ``folder``, if it may be registered; else :class:`BundleError`."""
     bundle = Bundle.load(folder)
     _check_against_pack(bundle)
+    _check_name(bundle)
     files = bundle.manifest.files
     for name, what in ((files.card, "model card"), (files.metrics, "file of metrics")):
         if name not in bundle.manifest.sha256:
@@ -106,6 +109,15 @@ def _check_against_pack(bundle: Bundle) -> None:
     if set(bundle.labels) != known or set(bundle.harmful) != harmful:
         raise BundleError(
             f"The bundle's labels {sorted(bundle.labels)} are not those of the pack {pack.name!r}."
+        )
+
+
+def _check_name(bundle: Bundle) -> None:
+    """People tell versions apart by their names."""
+    named = ModelVersion.objects.filter(pack=bundle.manifest.pack, version=bundle.version)
+    if other := named.exclude(manifest_hash=bundle.manifest_hash).first():
+        raise BundleError(
+            f"Another bundle is registered as {str(other)!r}. Give this one a version of its own."
         )
 
 
@@ -178,6 +190,7 @@ def put_into_service(
     """``version`` in the place of ``current``, as ``activation`` says; the caller has the lock.
 
     What was still asked about the pack's versions is overtaken: it was about another to replace.
+    Nor does a version go on looking in the shadow of itself.
     """
     if current is not None:
         ModelVersion.objects.filter(pk=current.pk).update(state=State.RETIRED)
@@ -185,6 +198,9 @@ def put_into_service(
     Override.objects.filter(version__pack=version.pack, outcome="").update(
         outcome=Override.Outcome.OVERTAKEN, decided_at=Now()
     )
+    ran = Shadow.objects.filter(version=version, ended_at=None)
+    if ran.update(ended_at=Now(), ended_by=activation.by, ended=Shadow.Ended.SERVES):
+        audit.record("model.shadow_ended", actor=activation.by, about=about(version), how="serves")
     activation.version, activation.replaced = version, current
     activation.save()
     audit.record(
@@ -197,25 +213,6 @@ def put_into_service(
         **({"agreed_by": activation.agreed_by_id} if activation.agreed_by_id else {}),
     )
     return activation
-
-
-def set_threshold(version: ModelVersion, value: float, by: User, reason: str) -> None:
-    """Change the 80 % rule's threshold for one version. Needs a reason; never touches the past."""
-    if not reason.strip():
-        raise ValueError("Changing the threshold needs a reason.")
-    if not 0 < value < 1:
-        raise ValueError("The threshold is a share between 0 and 1.")
-    with transaction.atomic():
-        before = ModelVersion.objects.select_for_update().get(pk=version.pk).threshold
-        ModelVersion.objects.filter(pk=version.pk).update(threshold=value)
-        audit.record(
-            "model.threshold",
-            actor=by,
-            about=about(version),
-            before=before,
-            after=value,
-            reason=reason,
-        )
 
 
 def about(version: ModelVersion) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from mlservice.models import ModelVersion, WorkerReport
@@ -14,16 +15,23 @@ SILENT_AFTER = timedelta(seconds=15)
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def report(worker: int, shelf: Shelf) -> None:
-    """This worker is alive, serves these versions and refuses those."""
-    WorkerReport.objects.update_or_create(
-        worker=worker,
-        defaults={
-            "heard_at": Now(),
-            "serves": sorted(shelf.loaded),
-            "refuses": {str(pk): refused.reason for pk, refused in shelf.refused.items()},
-        },
-    )
+def report(worker: int, shelf: Shelf, name: str = "") -> None:
+    """This worker is alive, serves these versions on its device and refuses those."""
+    said = {
+        "name": name[:60],
+        "device": _device(shelf)[:60],
+        "heard_at": Now(),
+        "serves": sorted(shelf.loaded),
+        "refuses": {str(pk): refused.reason for pk, refused in shelf.refused.items()},
+    }
+    first = {**said, "started_at": Now()}
+    WorkerReport.objects.update_or_create(worker=worker, defaults=said, create_defaults=first)
+
+
+def _device(shelf: Shelf) -> str:
+    """As its networks say it; before there is one, what it was told to use."""
+    served = (one.predictor.name for one in shelf.loaded.values() if one)
+    return next(served, settings.MODEL_DEVICE)
 
 
 def leave(worker: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -44,6 +46,7 @@ class Shelf:
     loaded: dict[int, Served] = field(default_factory=dict)
     refused: dict[int, Refused] = field(default_factory=dict)
     before_loading: Callable[[], None] = lambda: None  # told because it takes seconds
+    loading: dict[int, Future[Served | Refused]] = field(default_factory=dict)
 
     def get(self, version: ModelVersion) -> Served | None:
         """The version ready to serve, or ``None`` where its bundle is refused (and logged)."""
@@ -53,15 +56,49 @@ class Shelf:
         if known and known.fresh:
             return None
         self.before_loading()
-        try:
-            served = load(version)
-        except BundleError as error:
-            self.refused[version.pk] = Refused(str(error), time.monotonic())
-            logger.error("Refusing to serve %s: %s", version, error)  # noqa: TRY400 - a sentence
+        self.loading.pop(version.pk, None)
+        return self._put(version, _tried(version))
+
+    def prepare(self, version: ModelVersion) -> None:
+        """Have it loaded beside the work, for nobody waits for it: it is there some seconds later.
+
+        Call it again until it is; the one thread that uses the shelf takes it in.
+        """
+        known = self.refused.get(version.pk)
+        if version.pk in self.loaded or (known and known.fresh):
+            return
+        begun = self.loading.get(version.pk)
+        if begun is None:
+            begun = self.loading[version.pk] = Future()
+            loads = threading.Thread(target=_load_beside, args=(version, begun), daemon=True)
+            loads.start()
+        elif begun.done():
+            del self.loading[version.pk]
+            self._put(version, begun.result())
+
+    def _put(self, version: ModelVersion, found: Served | Refused) -> Served | None:
+        if isinstance(found, Refused):
+            self.refused[version.pk] = found
             return None
         self.refused.pop(version.pk, None)
-        self.loaded[version.pk] = served
-        return served
+        self.loaded[version.pk] = found
+        return found
+
+
+def _tried(version: ModelVersion) -> Served | Refused:
+    try:
+        return load(version)
+    except BundleError as error:
+        logger.error("Refusing to serve %s: %s", version, error)  # noqa: TRY400 - a sentence
+        return Refused(str(error), time.monotonic())
+
+
+def _load_beside(version: ModelVersion, to: Future[Served | Refused]) -> None:
+    try:
+        to.set_result(_tried(version))
+    except Exception as error:  # whatever it is: the thread that serves does not fall with it
+        logger.exception("%s could not be loaded", version)
+        to.set_result(Refused(repr(error), time.monotonic()))
 
 
 def load(version: ModelVersion) -> Served:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, ContactNumber, Role
 from accounts.phone import masked
+from notifications.indexes import OF_MESSAGES
 from notifications.setup_check import SetupCheck
 
 __all__ = [
@@ -66,6 +67,7 @@ class Event(models.TextChoices):
     URGENT_UNREAD = "urgent_unread", _("An urgent answer has not been opened")
     ANSWER_UNREAD = "answer_unread", _("A patient has not opened an urgent answer")
     URGENT_CALL = "urgent_call", _("Call the patient: an urgent answer has not been opened")
+    MODEL_ALARM = "model_alarm", _("Something is wrong with the computer")
     SETUP_TEST = "setup_test", _("A test message, of who sets messages up")
 
 
@@ -174,30 +176,7 @@ class Message(models.Model):
                 name="message_words_wait_for_whatsapp",
             ),
         ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["-urgent", "run_after"],
-                condition=Q(run_after__isnull=False),
-                name="message_due",
-            ),
-            # Asked of every number that is to be told something.
-            models.Index(
-                fields=["address"],
-                condition=Q(channel="whatsapp", error_code__in=["63003", "63024"]),
-                name="message_not_on_whatsapp",
-            ),
-            models.Index(fields=["about"], name="message_about"),
-            # The staff's list, and what stands as a number beside it on every page of an admin.
-            models.Index(fields=["-created_at", "-id"], name="message_newest"),
-            models.Index(
-                fields=["recipient"],
-                condition=Q(channel="staff", state="pending"),
-                name="message_for_staff",
-            ),
-            models.Index(
-                fields=["-created_at"], condition=~Q(error_code=""), name="message_errors"
-            ),
-        ]
+        indexes: ClassVar = list(OF_MESSAGES)
 
     def __str__(self) -> str:
         return f"{self.event} by {self.channel}: {self.state}"

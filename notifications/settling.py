@@ -190,5 +190,6 @@ def _move(message: Message, to: str, *, token: uuid.UUID | None, **fields: Any) 
         logger.info(
             "message %s (%s by %s): %s %s",
             message.pk, message.event, message.channel, to, fields.get("error_code", ""),
+            extra={"message_id": str(message.pk), "attempt": message.attempts},
         )  # fmt: skip
     return moved

@@ -3,27 +3,40 @@
 Beat remains the clock. Each io worker notes when it was last asked for a task of beat's schedule;
 one that has not been asked for long runs the task itself, one worker at a time, and goes on at
 beat's pace until beat is heard again.
+
+What the clock hears it also writes down every few seconds: that this worker is alive, that a call
+of beat's arrived, which tasks came to their end. ``/operations/`` and ``/metrics`` read it.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
-from celery import Celery
-from celery.signals import task_prerun, worker_ready, worker_shutdown
-from django.db import close_old_connections, connection
+from celery import Celery, shared_task
+from celery.signals import task_prerun, task_success, worker_ready, worker_shutdown
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.models.functions import Now
+
+from portal.models import Pulse
+from portal.operations import storage
 
 logger = logging.getLogger(__name__)
 
 # Several io workers share beat's calls, so each misses some while beat is well.
 MISSED = 4
 LOOK = 1.0  # seconds
+REPORT = 5.0  # seconds between two signs of life
+FORGOTTEN_AFTER = timedelta(days=1)
+# Nobody but beat calls for this one.
+OF_BEAT = "diagnoses.sweep"
 _LOCK_CLASS = 0x1E47  # the first half of the advisory locks' keys; the second is the task's name
 
 
@@ -39,18 +52,61 @@ class Clock(threading.Thread):
         }
         self._due = {task: time.monotonic() + MISSED * s for task, s in self._every.items()}
         self._stopping = threading.Event()
+        self._name = f"{Pulse.Kind.IO}:{secrets.token_hex(6)}"
+        self._report_at = 0.0  # monotonic
+        # What is to be written down with the next sign of life: the kind by name.
+        self._heard: dict[str, str] = {}
 
     def asked(self, task: str) -> None:
         """Beat, or somebody, has called for it just now."""
         if task in self._every:
             self._due[task] = time.monotonic() + MISSED * self._every[task]
+        if task == OF_BEAT:
+            self._heard["beat"] = Pulse.Kind.BEAT
+
+    def ended(self, task: str) -> None:
+        """It came to its end, here and without an error."""
+        if task in self._every:
+            self._heard[task] = Pulse.Kind.SWEEP
 
     def stop(self) -> None:
         self._stopping.set()
 
     def run(self) -> None:
+        self._guarded(storage.measure_if_old)
         while not self._stopping.wait(LOOK):
             self.look(time.monotonic())
+            if time.monotonic() >= self._report_at:
+                self._report_at = time.monotonic() + REPORT
+                self._guarded(self.report)
+        self._guarded(self.leave)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            close_old_connections()
+            step()
+        except DatabaseError as error:
+            logger.warning("No sign of life could be left (%s)", error)
+        finally:
+            close_old_connections()
+
+    def report(self) -> None:
+        """This worker is alive; and what it heard since the last time. One statement."""
+        heard, self._heard = self._heard, {}
+        kinds: dict[str, str] = {self._name: Pulse.Kind.IO, **heard}
+        Pulse.objects.bulk_create(
+            # In one order everywhere: two workers write the same rows.
+            [Pulse(name=name, kind=kinds[name], heard_at=Now()) for name in sorted(kinds)],
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["heard_at"],
+        )
+
+    def leave(self) -> None:
+        """This worker ends. Those that died without a word a day ago are forgotten too."""
+        Pulse.objects.filter(name=self._name).delete()
+        silent = Pulse.objects.filter(kind=Pulse.Kind.IO, heard_at__lt=Now() - FORGOTTEN_AFTER)
+        silent.delete()
 
     def look(self, now: float) -> None:
         """Do what is overdue at ``now``, by the monotonic clock."""
@@ -66,6 +122,7 @@ class Clock(threading.Thread):
             with _alone(task) as mine:
                 if mine:
                     self._app.tasks[task].run()
+                    self.ended(task)
         except Exception:  # the clock must outlive any single failure
             logger.exception("%s failed", task)
         finally:
@@ -87,6 +144,12 @@ def _alone(task: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_CLASS, key])
 
 
+@shared_task(name="portal.measure_storage")
+def measure_storage() -> None:
+    """How much room pictures and models take."""
+    storage.measure()
+
+
 _running: list[Clock] = []
 
 
@@ -105,7 +168,14 @@ def _heard(task: Any, **_: Any) -> None:
         clock.asked(task.name)
 
 
+@task_success.connect
+def _ended(sender: Any, **_: Any) -> None:
+    for clock in _running:
+        clock.ended(sender.name)
+
+
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
     for clock in _running:
         clock.stop()
+        clock.join(2.0)  # so that it can say that it leaves

@@ -20,7 +20,8 @@ timeout = 60
 graceful_timeout = 10
 # The heartbeat file must not wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory
-# No access log: addresses hold the tokens of links. A reverse proxy that logs must leave them out.
+# portal.access writes a line a request, by its route: addresses hold the tokens of links. A reverse
+# proxy that logs must leave them out.
 accesslog = None
 errorlog = "-"
 control_socket_disable = True

@@ -19,14 +19,14 @@ _BROKER_SECONDS = 0.5
 
 @require_safe
 @never_cache
-def healthz(_request: HttpRequest) -> JsonResponse:
+def live(_request: HttpRequest) -> JsonResponse:
     """The process answers. Asks nobody else, so that a slow database restarts no web server."""
     return JsonResponse({"status": "alive"})
 
 
 @require_safe
 @never_cache
-def readyz(_request: HttpRequest) -> JsonResponse:
+def ready(_request: HttpRequest) -> JsonResponse:
     """200 when a case could be taken, 503 with the reasons otherwise. No personal data.
 
     A dead broker is told, and is no reason: cases are rows, and the workers look for themselves.

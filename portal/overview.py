@@ -17,9 +17,10 @@ from django.views.decorators.http import require_safe
 from accounts import directory
 from accounts.access import admin_required, person
 from accounts.models import User
-from diagnoses.models import Case
+from diagnoses.models import Alarm, Case, TrainingExport
 from diagnoses.states import Status
 from diagnoses.workflow.late import ADMINS_LIST
+from mlservice.deciding import may_decide
 from notifications import invited, staff
 
 Words = str | Promise
@@ -54,6 +55,11 @@ def late(user: User) -> QuerySet[Case]:
     return Case.objects.visible_to(user).filter(status__in=waiting, answer_due_at__lt=Now())
 
 
+def alarming(user: User) -> QuerySet[Alarm]:
+    """What is wrong with the versions, for admins of no clinic: they decide about them."""
+    return Alarm.objects.open() if may_decide(user) else Alarm.objects.none()
+
+
 # What is asked for each: the rows, the words, where to go.
 NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, str], ...] = (
     (
@@ -71,6 +77,22 @@ NEEDS: tuple[tuple[Callable[[User], QuerySet[Model]], Words, Words, str, str, st
         "messages",
         "phone",
         "task",
+    ),
+    (
+        alarming,
+        _("Alarms about the computer"),
+        _("Something has changed with the version that scores photos, or it has missed a case."),
+        "alarms",
+        "alert",
+        "bad",
+    ),
+    (
+        lambda user: TrainingExport.objects.visible_to(user).to_clean(),
+        _("Exports with withdrawn pictures"),
+        _("Somebody has a copy, and a consent was taken back since: tell them what to delete."),
+        "learning",
+        "layers",
+        "bad",
     ),
     (
         directory.waiting,
@@ -99,7 +121,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "needs": _needs(user),
         "doctors": list(directory.waiting(user).select_related("clinic")[:NAMED]),
-        "areas": _areas(),
+        "areas": [*_areas(), _operations(user)],
     }
     return render(request, "manage/home.html", context)
 
@@ -108,14 +130,25 @@ def _needs(user: User) -> list[Need]:
     addresses = {
         "late": ADMINS_LIST,
         "messages": reverse("staff_messages"),
+        "learning": reverse("learning"),
         "verify": f"{reverse('manage_people')}?state=waiting",
         "invitations": reverse("manage_invitations"),
+        "alarms": reverse("models"),
     }
     found = []
     for rows, title, words, where, icon, tone in NEEDS:
         if count := directory.counted(rows(user)):
             found.append(Need(title, words, addresses[where], icon, tone, count))
     return found
+
+
+def _operations(user: User) -> Area:
+    """Machines serve every clinic; an admin of one asks about that clinic's cases."""
+    if user.clinic_id is not None:
+        words = _("What happened to a case or a message, step by step, by its id.")
+        return Area(_("The story of a job"), words, reverse("operation_job"))
+    words = _("Queues, workers, what failed, and how much room is left.")
+    return Area(_("Operations"), words, reverse("operations"))
 
 
 def _areas() -> list[Area]:
@@ -149,6 +182,16 @@ def _areas() -> list[Area]:
             _("Models"),
             _("Which version looks at the photos, how good it is, what may take its place."),
             reverse("models"),
+        ),
+        Area(
+            _("Learning from the clinic"),
+            _("Pictures of people who agreed, as a folder to train the next model on."),
+            reverse("learning"),
+        ),
+        Area(
+            _("What it learned from"),
+            _("The pictures behind the model in numbers, and your own cases beside them."),
+            reverse("model_data"),
         ),
         Area(
             _("Raw tables"),

@@ -14,6 +14,8 @@ from csp.constants import NONE, SELF
 from environ import Env
 from environ.fileaware_mapping import FileAwareMapping
 
+from portal import discretion
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -32,6 +34,7 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and DEBUG:
     SECRET_KEY = "only-for-development-and-tests-never-for-people-0123456789"  # noqa: S105 - refused unless DEBUG
+LEARNING_KEY = env.str("LEARNING_KEY", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 SECURE = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
@@ -69,6 +72,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.access.RequestLines",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -232,6 +236,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep the cases": {"task": "diagnoses.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "forget forms nobody sent": {"task": "diagnoses.sweep_drafts", "schedule": 3600.0},
     "erase whose days are over": {"task": "diagnoses.sweep_erasures", "schedule": 3600.0},
+    "make training exports": {"task": "diagnoses.make_exports", "schedule": 30.0},
     "sweep the reminders": {
         "task": "diagnoses.sweep_reminders",
         "schedule": 300.0,
@@ -241,6 +246,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "diagnoses.sweep_escalations",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "raise alarms": {"task": "diagnoses.look_out", "schedule": 60.0, "options": {"expires": 60}},
+    "measure the storage": {
+        "task": "portal.measure_storage",
+        "schedule": 600.0,
+        "options": {"expires": 600},
     },
     "sweep the messages": {
         "task": "notifications.deliver_due",
@@ -303,7 +314,7 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
 # Asked from inside the machine, past the proxy that speaks TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
@@ -328,21 +339,11 @@ TIME_ZONE = env.str("TIME_ZONE", default="Europe/London")
 USE_I18N = True
 USE_TZ = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "class": "portal.discretion.Discreet",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # Two lines for every wake-up call would bury what the workers themselves say.
-    "loggers": {
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+# --- What is said to who operates it -------------------------------------------------------------
+# Who knows it may read /metrics; empty, nobody may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# Which revision this is, where there is no repository to ask: the images are built with it.
+COMMIT = env.str("COMMIT", default="")
+# json for machines, an object each; text for people. Either names nobody.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text" if DEBUG else "json")
+LOGGING = discretion.logging_as(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO"))

@@ -92,3 +92,14 @@ def tier_name(tier: str | None) -> str:
 
 def tier_meaning(tier: str | None) -> str:
     return str(MEANINGS.get(tier or "", ""))
+
+
+def seconds(value: float | None) -> str:
+    """ "0.42 s", "12 s", "5 min": how long something takes; nothing is a dash."""
+    if value is None:
+        return "–"
+    if value < 10:
+        return f"{number_format(Decimal(f'{value:.2f}'))} s"
+    if value < 120:
+        return f"{round(value)} s"
+    return f"{round(value / 60)} min"

@@ -6,11 +6,18 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import health, overview, views
+from portal.operations import metrics, pages
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
+    # As they were first called.
+    path("healthz", health.live, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("operations/", pages.operations, name="operations"),
+    path("operations/jobs/", pages.job, name="operation_job"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
     path("manage/", overview.overview, name="manage"),
     path("styleguide/", views.styleguide, name="styleguide"),

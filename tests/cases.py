@@ -22,7 +22,7 @@ from diagnoses.models import Case, Prediction, Scoring
 from diagnoses.workflow import NewPhoto, Submission
 from mlservice.engine import Picture, prepare
 from mlservice.engine.decoders import Pending
-from mlservice.models import ModelVersion
+from mlservice.models import ModelVersion, Shadow
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
 from mlservice.serving import Shelf
@@ -192,3 +192,8 @@ def claimed(case: Case) -> Scoring:
 RED = {"risk": 0.9, "picture_tier": "red", "reasons": ["risk_r95"]}
 AMBER = {"risk": 0.2, "picture_tier": "amber", "reasons": ["risk_r99"]}
 NOT_SURE = {"confidence": 0.7999, "no_disease": True, "label": ""}
+
+
+def in_the_shadow(version: ModelVersion, by: User, share: int = 100) -> Shadow:
+    """``version`` looks along, whether or not a worker could load it."""
+    return Shadow.objects.create(version=version, pack=version.pack, share=share, started_by=by)

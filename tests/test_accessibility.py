@@ -20,9 +20,16 @@ from accounts import care, people
 from accounts.models import Relation, User
 from diagnoses import workflow
 from diagnoses.conversation import steps
-from diagnoses.models import Case, Nudge, SecondReading
+from diagnoses.models import (
+    Case,
+    ExportedPhoto,
+    Nudge,
+    SecondReading,
+    TakenCopy,
+    TrainingExport,
+)
 from diagnoses.workflow import Answer
-from mlservice import deciding, registry
+from mlservice import deciding, registry, thresholds
 from mlservice.models import BundleCheck
 from mlservice.packs import load_pack
 from notifications import invitations, ledger, links, optional
@@ -30,7 +37,16 @@ from notifications.ledger import Notice
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
 from tests.browser import DESKTOP, Opened, log_in
-from tests.cases import NOT_SURE, RED, scored, submitted
+from tests.cases import (
+    NOT_SURE,
+    RED,
+    a_model_version,
+    claimed,
+    in_the_shadow,
+    prediction,
+    scored,
+    submitted,
+)
 from tests.cast import PASSWORD, Cast, build_cast
 from tests.mlservice.bundles import SECOND
 
@@ -106,7 +122,10 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *(f"/messages/{message.pk}/" for message in (task, doubtful)),
             *(f"/messages/{doubtful.pk}/again/", "/messages/setup/"),
         ],
-        cast.root: [*manage_pages(cast), *pages_of_models(cast)],
+        cast.root: [
+            *(*manage_pages(cast), *pages_of_models(cast), *pages_of_learning(cast, red)),
+            *("/operations/", *(f"/operations/jobs/?id={asked}" for asked in (red.pk, "nothing"))),
+        ],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
             *(f"/worklist/{answered.pk}/{what}/" for what in ("outcome", "letter")),
@@ -164,6 +183,11 @@ def pages_of_models(cast: Cast) -> list[str]:
     other.metrics = other.metrics | {"reliability": bins}
     other.save(update_fields=["metrics"])
     asked = deciding.ask_override(other, cast.root, active.pk, "It sorts our photos better.")
+    in_the_shadow(other, cast.root)
+    row = claimed(scored(submitted(cast.ana), **RED))
+    workflow.attach((row, prediction(row)))
+    third = a_model_version(version="3", state="registered")
+    change = thresholds.ask(active, cast.root, seen=0.8, after=0.7, reason="Too few get a name.")
     deciding.pause("skin", cast.root, "It is looked into.")
     fields = {"uploaded": False, "asked_by": cast.root, "manifest_hash": "0" * 64}
     waits = BundleCheck.objects.create(name="skin-9", folder="nowhere", **fields)
@@ -174,10 +198,29 @@ def pages_of_models(cast: Cast) -> list[str]:
     return [
         *("/models/", "/models/register/", "/models/packs/skin/pause/"),
         *(f"/models/{version.pk}/" for version in (active, other)),
+        *(f"/models/{active.pk}/monitoring/{part}?period=all" for part in ("", "truth/")),
+        f"/models/{other.pk}/monitoring/",
         *(f"/models/{other.pk}/activate/", f"/models/asked/{asked.pk}/"),
         *(f"/models/checks/{check.pk}/" for check in (waits, refused)),
         f"/models/compare/?one={active.pk}&other={other.pk}",
+        *(f"/models/{other.pk}/shadow/", f"/models/{third.pk}/shadow/start/"),
+        *(f"/models/{version.pk}/rule/?at=0.65" for version in (active, other)),
+        *(f"/models/thresholds/{change.pk}/", "/models/data/"),
     ]
+
+
+def pages_of_learning(cast: Cast, case: Case) -> list[str]:
+    """An export that is being made, and one of which a copy holds what was taken back since."""
+    fields = {"pack": "skin", "modality": "dermoscopic", "asked_by": cast.root}
+    waits = TrainingExport.objects.create(total=9, done=4, **fields)
+    number = {"pictures": 1, "lesions": 1, "patients": 1}
+    counts = number | {"labels": {"mel": number}, "sources": {"signed": 1}}
+    over = TrainingExport.objects.create(state="over", counts=counts, table_hash="0" * 64, **fields)
+    TakenCopy.objects.create(export=over, by=cast.root)
+    photo = case.photos.get()
+    held = {"photo": photo, "withdrawn_at": timezone.now(), "why": "consent"}
+    ExportedPhoto.objects.create(export=over, name="p0", **held)
+    return ["/learning/", f"/learning/{waits.pk}/", f"/learning/{over.pk}/"]
 
 
 def messages_of(answered: Case) -> list[Message]:

@@ -8,6 +8,7 @@ Valkey, and the stand-in in Twilio's place. What people write is written through
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -28,8 +29,12 @@ from accounts.models import Clinic, Consent, ContactNumber, User
 from diagnoses import workflow
 from diagnoses.models import Case, Escalation, Letter, Review, SecondReading
 from diagnoses.workflow import Answer
+from mlservice.models import WorkerReport
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
+from portal.models import Pulse
+from portal.operations import metrics
+from portal.operations.exposition import written
 from portal.standin import mailbox
 from tests.cases import submitted
 from tests.cast import PASSWORD, Cast, build_cast, confirmed_number
@@ -130,6 +135,8 @@ def test_what_people_write_leaves_no_trace_where_it_does_not_belong(life: Life) 
             assert found == set(), where
         if where not in ("an address", "a message", "a mail"):
             assert not [line for line in lines for token in life.tokens if token in line], where
+    assert_logs_are_for_machines(life)
+    assert_signs_of_life_name_nobody(life)
     assert_mails_name_their_recipient_alone(life)
     assert_tasks_have_no_arguments(life)
     for event in COME_TO:
@@ -152,6 +159,34 @@ def assert_one_holds_the_answer(life: Life, found: set[tuple[str, str]]) -> None
         f" {initial}.: Nothing more needs to be done now. It {word} since May. " in carrier["body"]
     )
     assert message.words == ""
+
+
+def assert_logs_are_for_machines(life: Life) -> None:
+    """An object a line, of Celery and gunicorn too; around them only what Celery shows when it
+    starts. A request's line has its route and no address."""
+    for name in PROCESSES:
+        lines = life.stack.log(name).splitlines()
+        objects = [json.loads(line) for line in lines if line.startswith("{")]
+        assert all({"time", "level", "logger", "message"} <= set(one) for one in objects), name
+        assert objects or name == "beat", f"{name} wrote nothing for a machine"
+    web = life.stack.log("web").splitlines()
+    assert [line for line in web if not line.startswith("{")] == []
+    asked = [one for one in map(json.loads, web) if one["logger"] == "portal.access"]
+    assert {one["role"] for one in asked} >= {"patient", "doctor", "nobody"}
+    assert "link" in {one["route"] for one in asked}
+    assert not [one for one in asked if "/" in one["route"]]
+    assert len({one["request_id"] for one in asked}) == len(asked)
+
+
+def assert_signs_of_life_name_nobody(life: Life) -> None:
+    """What workers and beat wrote down of themselves, and what is made of it for Prometheus."""
+    signs = list(Pulse.objects.values_list("kind", "name", "said"))
+    assert {kind for kind, _, _ in signs} == set(Pulse.Kind.values), "some gave no sign"
+    [worker] = WorkerReport.objects.all()
+    assert (worker.name, worker.device.split("-")[0]) == ("inference", "litert")
+    told = written(metrics.families())
+    assert "lentigo_io_workers 1" in told
+    assert life.planted.found_in([*map(str, signs), *told.splitlines()]) == set()
 
 
 def assert_mails_name_their_recipient_alone(life: Life) -> None:

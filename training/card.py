@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlservice.engine import Bundle
+from mlservice.engine.judging.judged import Judged
+from mlservice.engine.judging.subgroups import ENOUGH
 from training import tables
-from training.judged import Judged
 from training.outside_card import outside_section
 from training.plots import draw_plots
 from training.release import gate_verdict
 from training.sources import BY_FOLDER, Source
-from training.subgroups import ENOUGH
 from training.tables import Numbers, markdown, shown
 
 INTENDED = """## Intended use

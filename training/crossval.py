@@ -20,16 +20,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from mlservice.engine.types import Floats
-from training.calibrate import fit_temperature, served_probabilities
-from training.config import Config
-from training.data import Row, file_hashes
-from training.duplicates import find_twins
-from training.errors import TrainingError
-from training.features import FeatureTable
-from training.head import train_head
-from training.judged import Doubles
-from training.measures import (
+from mlservice.engine.judging.judged import Doubles
+from mlservice.engine.judging.measures import (
     Measure,
     auc_of,
     calibration_error_of,
@@ -39,6 +31,14 @@ from training.measures import (
     once,
     share_of,
 )
+from mlservice.engine.types import Floats
+from training.calibrate import fit_temperature, served_probabilities
+from training.config import Config
+from training.data import Row, file_hashes
+from training.duplicates import find_twins
+from training.errors import TrainingError
+from training.features import FeatureTable
+from training.head import train_head
 from training.scores import lesion_weights
 from training.split import PARTS
 

@@ -12,13 +12,14 @@ import csv
 import hashlib
 import io
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from mlservice.engine.bundle import file_sha256
+from mlservice.engine.judging.subgroups import age_band
 from training.errors import TrainingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -30,7 +31,8 @@ SPLIT_FIRST = "split first; oversampling happens inside `fit`, on the fitting pa
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture. ``lesion_id`` is the picture's own id where the csv does not give one."""
+    """One picture. ``lesion_id`` is the picture's own id where the csv does not give one;
+    ``patient_id`` is "" there."""
 
     image_id: str
     dx: str
@@ -39,6 +41,16 @@ class Row:
     age: float | None = None
     sex: str = ""
     localization: str = ""
+    patient_id: str = ""
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """What subgroups are made by."""
+        return {
+            "sex": self.sex or "unknown",
+            "age": age_band(self.age),
+            "site": self.localization or "unknown",
+        }
 
 
 def read_folder(data: Path, labels: Sequence[str], *, without: Collection[str] = ()) -> list[Row]:
@@ -177,6 +189,7 @@ def _row(
         age=_age(line.get("age", ""), where),
         sex=line.get("sex", ""),
         localization=line.get("localization", ""),
+        patient_id=line.get("patient_id", ""),
     )
 
 

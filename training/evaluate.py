@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,34 +19,31 @@ from mlservice.engine import (
     open_predictor,
 )
 from mlservice.engine.assess import assess_scores, calibrated, views, views_of_one
-from training.bootstrap import RESAMPLES
-from training.data import Row, read_table
-from training.judged import Judged
-from training.metrics import measure
+from mlservice.engine.judging.bootstrap import RESAMPLES
+from mlservice.engine.judging.judged import Judged
+from mlservice.engine.judging.metrics import measure
+from training.data import Row
 from training.pictures import prepare_row
 
 CHUNK = 16
 
 
-def evaluate(
-    bundle: Bundle,
-    images: Path,
-    labels: Path,
-    declared: Modality = Modality.DERMOSCOPIC,
-    *,
-    resamples: int = RESAMPLES,
-) -> dict[str, Any]:
-    """The numbers of ``bundle`` on the pictures of ``images`` that ``labels`` names.
+def evaluate(judged: Judged, bundle: Bundle, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """The numbers of ``bundle`` on pictures it has judged."""
+    return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
 
-    Raises :class:`TrainingError` naming the file, class or column at fault, and
-    :class:`~mlservice.engine.BundleError` when the network does not compute here what it did
-    where it was made.
+
+def judge_rows(
+    bundle: Bundle, rows: Sequence[Row], declared: Modality = Modality.DERMOSCOPIC
+) -> Judged:
+    """:func:`judge` with the bundle's own network, proved first.
+
+    Raises :class:`~mlservice.engine.BundleError` when the network does not compute here what it
+    did where it was made.
     """
-    rows = read_table(labels, images, bundle.labels)
     predictor = open_predictor(bundle)
     check_golden(bundle, predictor)
-    judged = judge(bundle, predictor, rows, declared)
-    return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
+    return judge(bundle, predictor, rows, declared)
 
 
 def full_name(bundle: Bundle) -> str:

@@ -31,20 +31,22 @@ from mlservice.engine import (
 )
 from mlservice.engine.assess import calibrated, views
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
+from mlservice.engine.judging.bootstrap import RESAMPLES
+from mlservice.engine.judging.metrics import measure
 from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
 from mlservice.engine.preprocess import describe, prepare
-from training.bootstrap import RESAMPLES
+from mlservice.engine.rule import RULE, write_rule
 from training.calibrate import Calibration
 from training.card import write_card
 from training.config import Config
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
-from training.metrics import measure
 from training.openings import open_test_part
 from training.operating import best_point, log_prior, operating_points, put_prior_back, told
 from training.outside import Others, Outside, fit_outside
+from training.rule import price_of
 from training.run import Material, load_network
 from training.scores import score
 from training.sources import source_of
@@ -258,7 +260,7 @@ def _examine(
     work: Path,
     resamples: int,
 ) -> None:
-    """Open the test part; write numbers, card and plots."""
+    """Open the test part; write numbers, the price of the 80 % rule, card and plots."""
     parity = _parity(bundle, predictor, material)
     before = open_test_part(work, material.split.hash, full_name(bundle))
     judged = judge(bundle, predictor, material.rows_of("test"), Modality.DERMOSCOPIC)
@@ -272,6 +274,16 @@ def _examine(
     }
     text = json.dumps(metrics, indent=1, allow_nan=False)
     (bundle.folder / FILES.metrics).write_text(text + "\n", encoding="utf-8")
+    write_rule(
+        price_of(
+            judged,
+            full_name(bundle),
+            part="test",
+            data_hash=material.split.data_hash,
+            split_hash=material.split.hash,
+        ),
+        bundle.folder / RULE,
+    )
     write_card(bundle, metrics, judged, source_of(material.rows), bundle.folder)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mlservice.engine import Bundle, Modality, Predictor
+from mlservice.engine.judging.metrics import measure
 from training.data import read_table
 from training.evaluate import judge
-from training.metrics import measure
 
 PICTURES, LABELS, RESULTS = "handful", "handful/labels.csv", "handful.json"
 OF_EACH = 4

@@ -19,13 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.bootstrap import draws as lesion_draws
-from training.bootstrap import percentiles
-from training.calibrate import sensitivity_cut
-from training.data import Row
-from training.errors import TrainingError
-from training.judged import Doubles, Flags
-from training.measures import (
+from mlservice.engine.judging.bootstrap import draws as lesion_draws
+from mlservice.engine.judging.bootstrap import percentiles
+from mlservice.engine.judging.judged import Doubles, Flags
+from mlservice.engine.judging.measures import (
     Measure,
     Weights,
     auc_of,
@@ -35,6 +32,10 @@ from training.measures import (
     share_of,
     specificity_at,
 )
+from mlservice.engine.judging.subgroups import ENOUGH, NOT_ENOUGH
+from training.calibrate import sensitivity_cut
+from training.data import Row
+from training.errors import TrainingError
 from training.metadata_models import (
     UNKNOWN,
     Evidence,
@@ -46,7 +47,6 @@ from training.metadata_models import (
     with_columns,
     with_prior,
 )
-from training.subgroups import ENOUGH, NOT_ENOUGH
 
 LEAST_GAIN = 0.01
 MOST_LOSS = 0.03
@@ -61,7 +61,7 @@ FEATURES = ("age", "sex", "site")
 SUBSETS = tuple(x for size in (1, 2, 3) for x in itertools.combinations(FEATURES, size))
 GROUPS = ((40, "under 40"), (60, "40 to 59"), (75, "60 to 74"), (np.inf, "75 and over"))
 YOUNG = GROUPS[0][1]
-Draws = Sequence[Weights]  # in blocks, see training.bootstrap.draws
+Draws = Sequence[Weights]  # in blocks, see mlservice.engine.judging.bootstrap.draws
 
 
 def experiment(

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from mlservice.engine import Bundle, Modality, check_golden, open_predictor
+from mlservice.engine.judging.judged import Doubles
 from training.data import Row, file_hashes, read_folder
 from training.errors import TrainingError
 from training.evaluate import judge
-from training.judged import Doubles
 from training.metadata_models import Evidence
 from training.split import Split, guard
 

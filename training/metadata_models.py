@@ -22,8 +22,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from mlservice.engine.judging.judged import Doubles, Flags
 from training.data import Row
-from training.judged import Doubles, Flags
 from training.scores import lesion_weights
 
 UNKNOWN = "unknown"

@@ -22,6 +22,15 @@ def open_test_part(work: Path, split_hash: str, bundle: str) -> list[str]:
     return before
 
 
+def look_again(work: Path, split_hash: str, bundle: str) -> None:
+    """Note that ``bundle`` is measured on the test part outside an export.
+
+    Once: a bundle that is finished gives the same answers again, and nothing is chosen by them.
+    """
+    if bundle not in _noted(work / OPENED, split_hash):
+        open_test_part(work, split_hash, bundle)
+
+
 def _noted(path: Path, split_hash: str) -> list[str]:
     if not path.exists():
         return []

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlservice.engine.judging.bootstrap import RESAMPLES, draws, exact_interval, percentiles
+from mlservice.engine.judging.measures import auc_of, once
 from mlservice.engine.statistics import Statistics
 from mlservice.engine.types import Floats
-from training.bootstrap import RESAMPLES, draws, exact_interval, percentiles
 from training.gate import Pieces
-from training.measures import auc_of, once
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from training.judged import Doubles, Flags, Judged
-from training.metrics import MELANOMA
+from mlservice.engine.judging.judged import Doubles, Flags, Judged
+from mlservice.engine.judging.metrics import MELANOMA
 from training.tables import shown
 
 mpl.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})

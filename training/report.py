@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mlservice.engine.judging.subgroups import ENOUGH
 from training import tables
 from training.release import gate_verdict
-from training.subgroups import ENOUGH
 from training.tables import Numbers, aligned
 
 

@@ -3,7 +3,8 @@
 ``fit`` trains, ``validation`` stops and chooses, ``calibration`` sets the temperature and the
 cuts, ``test`` is opened once per release. Oversampling and augmentation happen later and in
 ``fit`` only; :func:`guard` refuses a split in which a lesion, a picture's bytes or a photograph
-(changed as a file: smaller, lighter, turned) cross.
+(changed as a file: smaller, lighter, turned) cross. Where the csv says whose pictures they are
+(``patient_id``), nobody's are in two parts either.
 """
 
 from __future__ import annotations
@@ -74,19 +75,20 @@ def make_split(
 ) -> Split:
     """Split by lesion, stratified by class, the same for the same seed whatever the row order.
 
-    Lesions that share a file or a photograph end in one part. A few strays go to the earliest of
-    their parts, ``fit`` if one of them is there, and everything else stays where it is; where
-    they are many, such lesions are dealt out together. ``cache`` is a folder that keeps what the
-    search for copies found. Raises :class:`TrainingError` for a lesion with two classes and
-    :class:`LeakError` for rows that were oversampled already.
+    Lesions of one patient end in one part, and so do those that share a file or a photograph. A
+    few strays go to the earliest of their parts, ``fit`` if one of them is there, and everything
+    else stays where it is; where they are many, such lesions are dealt out together. ``cache`` is
+    a folder that keeps what the search for copies found. Raises :class:`TrainingError` for a lesion
+    with two classes and :class:`LeakError` for rows that were oversampled already.
     """
     hashes = file_hashes(rows)
     _check_lesions(rows)
     _refuse_oversampled(rows, hashes)
     twins = find_twins(rows, rows, hashes, cache)
-    files, photographs = _copies(rows, hashes), [(pair.one, pair.other) for pair in twins]
-    parts = _deal(_groups(rows, files), seed, shares)
-    joined = _groups(rows, [*files, *photographs])
+    alike = [*_copies(rows, hashes), *_of_one_patient(rows)]
+    photographs = [(pair.one, pair.other) for pair in twins]
+    parts = _deal(_groups(rows, alike), seed, shares)
+    joined = _groups(rows, [*alike, *photographs])
     crossing = [group for group in joined.values() if len(_parts_of(parts, group)) > 1]
     if sum(len(group) for group in crossing) > STRAY * len(rows):
         parts = _deal(joined, seed, shares)
@@ -193,6 +195,13 @@ def _copies(rows: Sequence[Row], hashes: Mapping[str, str]) -> list[tuple[str, s
     return [(first.setdefault(hashes[image], image), image) for image in ordered]
 
 
+def _of_one_patient(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Pairs of pictures of the same person: each with the first of them by name."""
+    first: dict[str, str] = {}
+    ordered = sorted((row.image_id, row.patient_id) for row in rows if row.patient_id)
+    return [(first.setdefault(patient, image), image) for image, patient in ordered]
+
+
 def _groups(rows: Sequence[Row], pairs: Iterable[tuple[str, str]]) -> dict[str, list[Row]]:
     """Lesions, joined where a pair of pictures says so (union-find), by their first name."""
     lesion_of = {row.image_id: row.lesion_id for row in rows}
@@ -226,7 +235,7 @@ def guard(
     hashes: Mapping[str, str],
     twins: Sequence[Twins] | None = None,
 ) -> None:
-    """Raises :class:`LeakError` when a lesion, a file or a photograph is in two parts.
+    """Raises :class:`LeakError` when a lesion, a patient, a file or a photograph is in two parts.
 
     ``twins`` are the copies among ``rows``; left out, they are searched for.
     """
@@ -249,12 +258,24 @@ def guard(
             raise LeakError(
                 f"The pictures {twin!r} ({there}) and {row.image_id!r} ({here}) are the same file."
             )
+    _guard_patients(rows, part_of)
     for pair in find_twins(rows, rows, hashes) if twins is None else twins:
         there, here = part_of[pair.one], part_of[pair.other]
         if there != here:
             raise LeakError(
                 f"The pictures {pair.one!r} ({there}) and {pair.other!r} ({here}) are the same "
                 f"photograph (likeness {pair.likeness})."
+            )
+
+
+def _guard_patients(rows: Sequence[Row], part_of: Mapping[str, str]) -> None:
+    known: dict[str, str] = {}
+    for row in rows:
+        here = part_of[row.image_id]
+        there = known.setdefault(row.patient_id, here) if row.patient_id else here
+        if there != here:
+            raise LeakError(
+                f"Pictures of the patient {row.patient_id!r} are in {there} and {here}."
             )
 
 

@@ -1,6 +1,7 @@
 """The only clinical tables of the house."""
 
 from diagnoses.models.again import Letter, Outcome, SecondReading, SecondReadingQuerySet
+from diagnoses.models.alarm import Alarm, AlarmQuerySet
 from diagnoses.models.case import (
     DUE_FIRST,
     DUE_SOON,
@@ -15,11 +16,18 @@ from diagnoses.models.case import (
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.escalation import Escalation, Opened
+from diagnoses.models.learning import (
+    ExportedPhoto,
+    TakenCopy,
+    TrainingExport,
+    TrainingExportQuerySet,
+)
 from diagnoses.models.nudge import Nudge, NudgeQuerySet
 from diagnoses.models.photo import Photo, photo_path
 from diagnoses.models.precedent import INDEXED_SIZE, LARGEST_SIZE, Precedent
 from diagnoses.models.reading import FirstReading, Review, ReviewUndo
-from diagnoses.models.scoring import Prediction, Scoring
+from diagnoses.models.scoring import LAST, Prediction, Scoring
+from diagnoses.models.shadow import Comparison
 from diagnoses.models.share import SHARED_AFTER_READING, SHARED_FOR, CaseShare, CaseShareQuerySet
 from diagnoses.models.talk import MOST_SAID, ReadMark, Remark, Retake
 
@@ -28,12 +36,15 @@ __all__ = [
     "DUE_SOON",
     "INDEXED_SIZE",
     "LARGEST_SIZE",
+    "LAST",
     "MOST_SAID",
     "OPEN_FOR",
     "RISKY_FIRST",
     "SHARED_AFTER_READING",
     "SHARED_FOR",
     "UNSCORED_SHOWS_AFTER",
+    "Alarm",
+    "AlarmQuerySet",
     "Case",
     "CaseEvent",
     "CaseQuerySet",
@@ -41,9 +52,11 @@ __all__ = [
     "CaseShareQuerySet",
     "Claim",
     "ClaimQuerySet",
+    "Comparison",
     "Draft",
     "DraftPhoto",
     "Escalation",
+    "ExportedPhoto",
     "FirstReading",
     "Lesion",
     "Letter",
@@ -62,7 +75,10 @@ __all__ = [
     "Scoring",
     "SecondReading",
     "SecondReadingQuerySet",
+    "TakenCopy",
     "TierChoices",
+    "TrainingExport",
+    "TrainingExportQuerySet",
     "UploadPiece",
     "draft_path",
     "photo_path",

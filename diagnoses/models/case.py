@@ -267,8 +267,7 @@ class Case(models.Model):
 
     def live_predictions(self) -> models.QuerySet[Prediction]:
         """Newest first, each with its photo."""
-        live = self.predictions.filter(scoring__purpose="live").select_related("photo")
-        return live.order_by("-pk")
+        return self.predictions.live().select_related("photo").order_by("-pk")
 
 
 class CaseEvent(models.Model):

@@ -55,7 +55,10 @@ class Escalation(models.Model):
                 name="escalation_has_its_cause",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["about"], name="escalation_about")]
+        indexes: ClassVar = [
+            models.Index(fields=["about"], name="escalation_about"),
+            models.Index(fields=["step"], name="escalation_step"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.step} of {self.case_id}"

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Cast, JSONObject, Now
 
 from diagnoses.models.case import Case, TierChoices
 from diagnoses.models.photo import Photo
 from mlservice.engine.types import Modality
-from mlservice.models import ModelVersion, Pause
+from mlservice.models import ModelVersion, Pause, Shadow
 
+# A candidate looks when nothing else is to do; every live row comes first.
+LAST = 9
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
+# A row was closed for these reasons though nothing had failed.
+NO_FAILURE = ("paused", "withdrawn", "consent taken back")
+
+
+def tried(what: str, why: str = "") -> Func:
+    """``Scoring.tries`` with one line more, at the database's clock; for an update."""
+    line = JSONObject(
+        at=Now(),
+        what=Cast(Value(what), models.TextField()),
+        why=Cast(Value(why), models.TextField()),
+    )
+    return Func(
+        *(F("tries"), line),
+        template="%(expressions)s",
+        arg_joiner=" || ",
+        output_field=models.JSONField(),
+    )
 
 
 class ScoringQuerySet(models.QuerySet["Scoring"]):
@@ -28,10 +48,35 @@ class ScoringQuerySet(models.QuerySet["Scoring"]):
             Q(lease_until=None) | Q(lease_until__lt=Now()), run_after__lte=Now()
         )
 
+    def live(self) -> Self:
+        """Those that a patient and a doctor wait for."""
+        return self.filter(purpose=Scoring.Purpose.LIVE)
+
+    def shadow(self) -> Self:
+        """Those of a candidate, that nobody sees."""
+        return self.filter(purpose=Scoring.Purpose.SHADOW)
+
+    def given_up(self) -> Self:
+        """Closed because it could not be done."""
+        return self.filter(settled_at__isnull=False).exclude(error="").exclude(error__in=NO_FAILURE)
+
     def not_paused(self) -> Self:
-        """Without the live rows of packs whose computer is paused; they go to the doctors."""
+        """Without the rows of packs whose computer is paused; live ones go to the doctors."""
         paused = Pause.objects.filter(pack=OuterRef("case__pack_name"), ended_at=None)
-        return self.exclude(Q(purpose=Scoring.Purpose.LIVE) & Exists(paused))
+        return self.exclude(Exists(paused))
+
+    def wanted(self) -> Self:
+        """Not paused, and without those of a candidate that does not look along any more."""
+        runs = Shadow.objects.filter(version=OuterRef("model_version"), ended_at=None)
+        over = Q(purpose=Scoring.Purpose.SHADOW) & ~Exists(runs)
+        return self.not_paused().exclude(over)
+
+    def spent(self) -> Self:
+        """Tried often enough."""
+        return self.filter(_spent())
+
+    def not_spent(self) -> Self:
+        return self.exclude(_spent())
 
 
 class Scoring(models.Model):
@@ -46,12 +91,15 @@ class Scoring(models.Model):
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.LIVE)
     round = models.PositiveSmallIntegerField(default=1)  # a retake is scored again
     priority = models.PositiveSmallIntegerField(default=1)  # 0: the answers alone make it RED
+    queued_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
     run_after = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
     # The advisory lock its worker holds on a connection of its own: gone, so is the worker.
     holder = models.IntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # What became of each try: {"at", "what": leased, failed, lost or handed_back, "why"}.
+    tries = models.JSONField(default=list, editable=False)
     settled_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
 
@@ -85,15 +133,47 @@ class Scoring(models.Model):
             ),
             # What a prediction's foreign key points to, see Prediction.
             models.UniqueConstraint(fields=["id", "case", "model_version"], name="scoring_whole"),
+            models.CheckConstraint(
+                condition=Q(purpose="live", priority__lt=LAST) | Q(purpose="shadow", priority=LAST),
+                name="scoring_shadow_comes_last",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
                 fields=["priority", "run_after"], condition=Q(settled_at=None), name="scoring_due"
             ),
+            models.Index(
+                fields=["model_version", "settled_at"],
+                condition=Q(purpose="shadow"),
+                name="scoring_in_the_shadow",
+            ),
+            models.Index(
+                fields=["settled_at"],
+                condition=Q(settled_at__isnull=False) & ~Q(error=""),
+                name="scoring_failed",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"scoring of {self.case_id} by {self.model_version_id}"
+
+
+def _spent() -> Q:
+    """A candidate's row is tried once: what ended a worker, with a network that nobody waits for,
+    shall not end another one."""
+    return Q(purpose=Scoring.Purpose.LIVE, attempts__gte=settings.SCORING_ATTEMPTS) | Q(
+        purpose=Scoring.Purpose.SHADOW, attempts__gte=1
+    )
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    """Whoever reads predictions says which: a candidate's are compared, and shown nowhere."""
+
+    def live(self) -> Self:
+        return self.filter(scoring__purpose=Scoring.Purpose.LIVE)
+
+    def shadow(self) -> Self:
+        return self.filter(scoring__purpose=Scoring.Purpose.SHADOW)
 
 
 class Prediction(models.Model):
@@ -133,7 +213,15 @@ class Prediction(models.Model):
     receipt = models.JSONField(default=dict)  # hashes, temperature, device, durations
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = PredictionQuerySet.as_manager()
+
     class Meta:
+        indexes: ClassVar = [
+            # How a version fares, by its monitoring.
+            models.Index(fields=["model_version", "created_at"], name="prediction_of_version"),
+            # How many there are of each is asked every few seconds.
+            models.Index(fields=["model_version", "tier"], name="prediction_by_version"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(no_disease=True, confidence__lt=models.F("threshold"), label="")

@@ -135,7 +135,7 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
         return gettext("It is still at work, or late. You need not wait for it.")
     told = [event for event in events if event.kind in {"unscored", "checked", "retaken"}]
     retaken = bool(told) and told[-1].kind == "retaken" and told[-1].detail.get("computer")
-    if retaken and case.scorings.waiting().exists():
+    if retaken and case.scorings.live().waiting().exists():
         return gettext("It is looking at the new photo. You need not wait for it.")
     reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
     return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))

@@ -21,6 +21,7 @@ from diagnoses.workflow.nudges import open_reminder, stop_all_of, tell_of_visit
 from diagnoses.workflow.patient import name_mark, raise_urgency, submit, withdraw, withdraw_consent
 from diagnoses.workflow.reminding import begin_sun_season, tell_next
 from diagnoses.workflow.retake import retake
+from diagnoses.workflow.shadow import close_the_shadows
 from diagnoses.workflow.sharing import (
     agree_to_share,
     doctor_at,
@@ -45,6 +46,7 @@ __all__ = [
     "ask_colleague",
     "attach",
     "begin_sun_season",
+    "close_the_shadows",
     "differs",
     "doctor_at",
     "end_shares_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -17,8 +17,9 @@ from diagnoses.states import Status, WorkflowError
 from diagnoses.triage import by_answers
 from diagnoses.workflow.moves import about_case, answer_within, move, note
 from diagnoses.workflow.precedents import remember
+from diagnoses.workflow.shadow import OVER, compare, queue_shadows, still_runs
 from diagnoses.workflow.telling import pass_to_doctors, tell_checked
-from mlservice import registry
+from mlservice import registry, shadowing
 from mlservice.engine.types import Tier
 from notifications.wake import wake
 
@@ -31,30 +32,46 @@ def attach(*found: tuple[Scoring, Prediction]) -> bool:
     A prediction is unsaved and carries the picture's tier and reasons. All are filed in one
     transaction, or none: ``False`` when the token of one scoring is no longer the one in the
     database, because its lease ran out and somebody else has the row.
+
+    A candidate's view is compared with the live one and does nothing else.
     """
     with transaction.atomic():
         cases = _locked(scoring.case_id for scoring, _ in found)
         if not _settle(*(scoring for scoring, _ in found)):
             transaction.set_rollback(True)
             return False
+        runs = shadowing.running()
+        views, unseen = [], []
         for scoring, prediction in found:
             _raise_by_answers(prediction, cases[scoring.case_id])
             prediction.scoring, prediction.case = scoring, cases[scoring.case_id]
-        Prediction.objects.bulk_create([prediction for _, prediction in found])
-        CaseEvent.objects.bulk_create(
-            CaseEvent(case=view.case, kind="checked", detail={"tier": view.tier})
-            for _, view in found
-        )
-        arrived = []
-        for row, view in found:
-            live = row.purpose == Scoring.Purpose.LIVE
-            if live and view.case.is_open and _show(view):
-                arrived.append(view.case)
-            elif live and view.case.is_signed:
-                remember(view.case)  # which could not be done at the signature
-        tell_checked(*arrived)
+            if scoring.purpose == Scoring.Purpose.LIVE:
+                views.append(prediction)
+            elif still_runs(prediction, runs):
+                unseen.append(prediction)
+            else:
+                Scoring.objects.filter(pk=scoring.pk).update(error=OVER)
+        Prediction.objects.bulk_create([*views, *unseen])
+        if unseen:
+            compare(unseen, runs)
+        _arrive(views)
+        queue_shadows(views, runs)
         failpoints.reach("before_commit")
     return True
+
+
+def _arrive(views: Sequence[Prediction]) -> None:
+    """Live views, just filed: their cases show them, and who is to be told is told."""
+    CaseEvent.objects.bulk_create(
+        CaseEvent(case=view.case, kind="checked", detail={"tier": view.tier}) for view in views
+    )
+    arrived = []
+    for view in views:
+        if view.case.is_open and _show(view):
+            arrived.append(view.case)
+        elif view.case.is_signed:
+            remember(view.case)  # which could not be done at the signature
+    tell_checked(*arrived)
 
 
 def _locked(keys: Iterable[UUID]) -> dict[UUID, Case]:
@@ -117,7 +134,8 @@ def catch_up(case: Case) -> None:
 def give_up(scoring: Scoring, error: str, reason: str = "failed") -> bool:
     """The computer will not score this: the case goes to the doctors unscored, on top.
 
-    ``reason`` is "failed", or "no_consent" where the patient took theirs back.
+    ``reason`` is "failed", or "no_consent" where the patient took theirs back. Of a candidate's
+    row nobody hears.
     """
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=scoring.case_id)
@@ -154,9 +172,7 @@ def pass_on_the_paused() -> int:
     paused = registry.paused_packs()
     if not paused:
         return 0
-    waiting = Scoring.objects.waiting().filter(
-        purpose=Scoring.Purpose.LIVE, case__pack_name__in=paused
-    )
+    waiting = Scoring.objects.waiting().live().filter(case__pack_name__in=paused)
     passed = 0
     for pk in waiting.values_list("case", flat=True)[:500]:
         with transaction.atomic():
@@ -198,7 +214,7 @@ def requeue(case: Case, by: User) -> None:
         agreed = people.has_consent(case.patient, Consent.Kind.COMPUTER_CHECK)
         if not (case.is_open and case.prediction is None and case.computer_check and agreed):
             raise WorkflowError("Only open cases without a view of the computer are scored again.")
-        rows = Scoring.objects.filter(case=case, purpose=Scoring.Purpose.LIVE)
+        rows = Scoring.objects.live().filter(case=case)
         if rows.waiting().exists():
             raise WorkflowError("This case is waiting for the computer already.")
         Scoring.objects.create(case=case, model_version=version, round=rows.count() + 1)

@@ -14,8 +14,17 @@ from django.utils.translation import gettext as _
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
-from diagnoses import failpoints
-from diagnoses.models import Case, CaseShare, Lesion, Nudge, Photo, Scoring, photo_path
+from diagnoses import failpoints, learning
+from diagnoses.models import (
+    Case,
+    CaseShare,
+    ExportedPhoto,
+    Lesion,
+    Nudge,
+    Photo,
+    Scoring,
+    photo_path,
+)
 from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE, why_none
@@ -227,7 +236,8 @@ def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None 
         Case.objects.filter(pk=case.pk).update(
             answers=kept, answer_due_at=due, tier=tier.value if before else None
         )
-        Scoring.objects.waiting().filter(case=case).update(priority=0 if tier is Tier.RED else 1)
+        waiting = Scoring.objects.waiting().live().filter(case=case)
+        waiting.update(priority=0 if tier is Tier.RED else 1)
         event = note(
             case, "told_more", patient, what=what[:1000], answers=dict(answers or {}), tier=tier
         )
@@ -276,6 +286,8 @@ def withdraw_consent(patient: User, kind: Consent.Kind) -> None:
             end_shares_of(patient, CaseShare.Why.CONSENT)
         elif kind == Consent.Kind.FULL_REPORT:
             full_report.blank(patient)
+        elif kind == Consent.Kind.RESEARCH:
+            learning.take_out([patient.pk], ExportedPhoto.Why.CONSENT)
 
 
 def _without_the_computer(patient: User) -> None:

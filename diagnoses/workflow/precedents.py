@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pgvector import HalfVector
 
-from diagnoses.models import LARGEST_SIZE, Case, Precedent, Prediction, Scoring
+from diagnoses.models import LARGEST_SIZE, Case, Precedent, Prediction
 
 
 def remember(case: Case) -> None:
@@ -15,7 +15,7 @@ def remember(case: Case) -> None:
     a doctor does not notice and a queue would. Of a case without a view that means something
     nothing is kept; whether one may be shown is asked when it is (``PrecedentQuerySet``).
     """
-    views = Prediction.objects.filter(case=case, scoring__purpose=Scoring.Purpose.LIVE)
+    views = Prediction.objects.live().filter(case=case)
     view = views.select_related("model_version").order_by("-pk").first()
     kept = None if view is None else precedent_of(view, case.clinic_id)
     if kept is None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -97,6 +98,12 @@ def _join(case: Case, patient: User, photos: list[Photo], key: uuid.UUID) -> tup
     return joined, True
 
 
+def _begun_without_it(rows: QuerySet[Scoring]) -> None:
+    rows.filter(settled_at=None).update(
+        settled_at=Now(), lease_until=None, token=None, holder=None, error="a new photo came"
+    )
+
+
 def _score_again(case: Case, photos: Sequence[Photo]) -> bool:
     """A new row for the worker, instead of one that may have begun without the new photo.
 
@@ -108,12 +115,13 @@ def _score_again(case: Case, photos: Sequence[Photo]) -> bool:
     )
     version = registry.scoring(case.pack_name)
     agreed = case.computer_check and people.has_consent(case.patient, Consent.Kind.COMPUTER_CHECK)
+    rows = Scoring.objects.filter(case=case)
+    if scorable:  # a candidate would see more than the view it is compared with
+        _begun_without_it(rows.shadow())
     if not scorable or version is None or not agreed:
         return False
-    live = Scoring.objects.filter(case=case, purpose=Scoring.Purpose.LIVE)
-    live.waiting().update(
-        settled_at=Now(), lease_until=None, token=None, holder=None, error="a new photo came"
-    )
+    live = rows.live()
+    _begun_without_it(live)
     urgent = Tier.RED in {by_answers(case.pack, case.answers).tier, case.tier}
     Scoring.objects.create(
         case=case,

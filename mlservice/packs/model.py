@@ -56,7 +56,8 @@ class Choice:
 class Question:
     """One question to the patient. ``safety``: left unanswered it rules out GREEN.
 
-    The same goes for answering a safety question with a choice marked ``unknown``.
+    The same goes for answering a safety question with a choice marked ``unknown``. ``subgroup``:
+    the computer's numbers are also looked at answer by answer; only where one choice is picked.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Question:
     hint: str = ""  # help under the question, for patients
     short: str = ""  # the question in a few words, for the doctor's page
     picture: str = ""  # the drawing that shows what is meant: templates/drawings/<picture>.html
+    subgroup: bool = False
 
     @property
     def drawing(self) -> str:

@@ -197,7 +197,10 @@ def _question(t: Table) -> Question:
         hint=t.text("hint", default=""),
         short=t.text("short"),
         picture=t.name("picture") if t.has("picture") else "",
+        subgroup=t.flag("subgroup", default=False),
     )
+    if question.subgroup and kind != "choice":
+        t.fail("subgroup", "belongs to the kind 'choice': each case is in one group")
     return t.all_of_it(question)
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import admin_required, person
-from mlservice import card, deciding, numbers, overview, plots, registry
+from mlservice import card, deciding, numbers, overview, plots, registry, shadowing
 from mlservice.engine.bundle import Manifest, file_sha256
 from mlservice.models import ModelVersion
 
@@ -46,6 +46,7 @@ def model_version(request: HttpRequest, pk: int) -> HttpResponse:
     manifest = registry.manifest(version)
     labels = manifest.labels if manifest else ()
     current = registry.active(version.pack)
+    decides = deciding.may_decide(person(request))
     dots = plots.reliability(version.metrics)
     beside = BESIDE[1:] if dots else BESIDE
     context = {
@@ -64,7 +65,9 @@ def model_version(request: HttpRequest, pk: int) -> HttpResponse:
         "beside": _beside(version, current),
         "history": version.activations.select_related("by", "agreed_by", "replaced"),
         "past": version.overrides.exclude(outcome="").select_related("asked_by", "decided_by"),
-        "decides": deciding.may_decide(person(request)),
+        "decides": decides,
+        "run": shadowing.latest(version),
+        "may": decides and manifest is not None and current not in (None, version),
     }
     return render(request, "models/version.html", context)
 
@@ -93,7 +96,14 @@ def model_compare(request: HttpRequest) -> HttpResponse:
     """Two versions on the same frozen pictures; of others it says why not."""
     versions = list(ModelVersion.objects.all())
     one, other = (_asked(request, name, versions) for name in ("one", "other"))
-    context: dict[str, object] = {"versions": versions, "one": one, "other": other}
+    chosen = one or _first(versions)
+    context: dict[str, object] = {
+        "versions": versions,
+        "one": one,
+        "other": other,
+        "chosen": chosen,
+        "beside": other or (_beside(chosen, registry.active(chosen.pack)) if chosen else None),
+    }
     if one is not None and one == other:
         context["same"] = True
     elif one is not None and other is not None:
@@ -106,6 +116,12 @@ def model_compare(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest, name: str, versions: list[ModelVersion]) -> ModelVersion | None:
     wanted = request.GET.get(name, "")
     return next((version for version in versions if str(version.pk) == wanted), None)
+
+
+def _first(versions: list[ModelVersion]) -> ModelVersion | None:
+    """What is looked at where nobody has chosen: the newest that does not serve."""
+    waiting = [one for one in versions if one.state != ModelVersion.State.ACTIVE]
+    return next(iter(waiting or versions), None)
 
 
 def _beside(version: ModelVersion, current: ModelVersion | None) -> ModelVersion | None:

@@ -149,6 +149,8 @@ def environment(
         "PUBLIC_URL": addresses.web,
         "ALLOWED_HOSTS": ",".join(dict.fromkeys(names)),
         "WEB_BIND": f"{addresses.host}:{addresses.port}",
+        # Somebody reads them here, and no machine.
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),
         # At whatever hour somebody looks at the demo, the phones ring.
         "QUIET_HOURS": os.environ.get("QUIET_HOURS", ""),
         "EMAIL_URL": os.environ.get("EMAIL_URL") or f"filemail:///{quote(str(folder / 'mail'))}",

@@ -104,7 +104,7 @@ class Stack:
     def _readiness(self, name: str) -> Callable[[], bool]:
         kind = _kind(name)
         if kind == "web":
-            return lambda: answers(f"{self.address(name)}/readyz")
+            return lambda: answers(f"{self.address(name)}/health/ready")
         if kind == "standin":
             return lambda: answers(self.phones + "/")
         return lambda: READY[kind] in self.log(name)

@@ -168,7 +168,9 @@ class Machine:
         """Why the portal is not ready yet; empty when it is."""
         own = "127.0.0.1" if self.addresses.host == "0.0.0.0" else self.addresses.host  # noqa: S104
         try:
-            with urllib.request.urlopen(f"http://{own}:{self.addresses.port}/readyz", timeout=5):
+            with urllib.request.urlopen(
+                f"http://{own}:{self.addresses.port}/health/ready", timeout=5
+            ):
                 return ""
         except urllib.error.HTTPError as error:
             return error.read(500).decode(errors="replace")

@@ -24,6 +24,7 @@ Context = dict[str, object]
 
 register.filter("day", speech.day)
 register.filter("percent_floor", speech.percent_floor)
+register.filter("seconds", speech.seconds)
 register.filter("tier_name", speech.tier_name)
 register.filter("tier_meaning", speech.tier_meaning)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.gates import Gates, Line, wilson
+from benchmarks.gates import Gates, Line
+from mlservice.engine.intervals import wilson
 
 
 def test_the_intervals_are_wilsons() -> None:

@@ -72,7 +72,7 @@ class Work:
 
     @property
     def is_spent(self) -> bool:
-        return self.tries >= settings.SCORING_ATTEMPTS
+        return self.tries >= (settings.SCORING_ATTEMPTS if self.live else 1)
 
 
 @dataclass

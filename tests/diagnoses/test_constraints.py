@@ -12,6 +12,7 @@ from django.db.utils import DatabaseError
 
 from diagnoses import inference, workflow
 from diagnoses.models import (
+    LAST,
     Case,
     CaseEvent,
     FirstReading,
@@ -115,7 +116,7 @@ def test_a_case_waits_once_for_its_view(cast: Cast) -> None:
             transaction.atomic(),
         ):
             Scoring.objects.create(model_version=version, **again)
-    Scoring.objects.create(model_version=newer, purpose="shadow", case=case)
+    Scoring.objects.create(model_version=newer, purpose="shadow", priority=LAST, case=case)
     assert workflow.give_up(claimed_live(case), "decoder crashed")
     Scoring.objects.create(model_version=first, **again)
 

@@ -44,7 +44,7 @@ from diagnoses.models import Case, Scoring
 from diagnoses.states import Answer, NewPhoto, WorkflowError
 from diagnoses.workflow.retake import MOST_PHOTOS
 from mlservice.models import ModelVersion
-from tests.cases import AMBER, RED, a_model_version, photo, prediction, submission
+from tests.cases import AMBER, RED, a_model_version, in_the_shadow, photo, prediction, submission
 from tests.cast import Cast
 from tests.diagnoses import must_hold
 from tests.diagnoses.story import LATE_AFTER, LEASE, Seen, Story, Told
@@ -90,7 +90,6 @@ STAFF_DOES = st.sampled_from(
         "amends",
         "amends_an_old_answer",
         "has_it_scored_again",
-        "lets_another_version_look_along",
         "answers_a_question",
         "asks_for_a_photo",
     ]
@@ -102,7 +101,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # The test's, the same for every story.
     cast: Cast
-    versions: list[ModelVersion]  # the active one, and one to look along
+    versions: list[ModelVersion]  # the active one, and one that looks along at every case
 
     cases, claims, workers = Bundle("cases"), Bundle("claims"), Bundle("workers")
 
@@ -197,12 +196,18 @@ class AnyOrder(RuleBasedStateMachine):
         with self.refused_unless(told.is_open and told.photos < MOST_PHOTOS):
             workflow.retake(case, case.patient, [NewPhoto(kind, photo(2))], uuid4())
             told.photos, told.photo_wanted = told.photos + 1, False
+            if kind == "dermoscopic":
+                self.began_without_it(case, live=False)
             if agreed and kind == "dermoscopic":
-                for work in self.story.waiting(str(case.pk)):
-                    if work.live:  # it may have begun without the photo
-                        work.let_go()
-                        work.settled = True
+                self.began_without_it(case, live=True)
                 self.story.queued(case.scorings.all())
+
+    def began_without_it(self, case: Case, *, live: bool) -> None:
+        """What may have begun without the photo is let go."""
+        for work in self.story.waiting(str(case.pk)):
+            if work.live is live:
+                work.let_go()
+                work.settled = True
 
     def sends_one_from_further_away(self, case: Case) -> None:
         self.sends_another_photo(case, kind="overview")
@@ -299,6 +304,7 @@ class AnyOrder(RuleBasedStateMachine):
     def was_recorded(self, row: Scoring) -> None:
         self.story.settled(row.pk)
         self.story.cases[str(row.case_id)].viewed |= self.story.queue[row.pk].live
+        self.story.queued(row.case.scorings.all())  # the other version looks along
 
     def dies_before_the_commit(self, row: Scoring, view: str) -> None:
         self.nothing_may_change = True
@@ -414,13 +420,6 @@ class AnyOrder(RuleBasedStateMachine):
             workflow.requeue(fresh, self.cast.ada)
             self.story.queued(case.scorings.all())
 
-    def lets_another_version_look_along(self, case: Case, _who: User) -> None:
-        """In the shadow: what it says is kept, and moves nothing."""
-        shadow: dict[str, Any] = {"case": case, "purpose": Scoring.Purpose.SHADOW}
-        if not self.story.waiting(str(case.pk)) or Scoring.objects.filter(**shadow).exists():
-            return
-        self.story.queued([Scoring.objects.create(model_version=self.versions[1], **shadow)])
-
     # --- After every step ------------------------------------------------------------------------
 
     @invariant()
@@ -492,6 +491,7 @@ def test_whatever_happens_in_whatever_order(
     cast.north.blind_reading = False
     cast.north.save()
     versions = [a_model_version(), a_model_version(version="the next", state="registered")]
+    in_the_shadow(versions[1], cast.root)
     monkeypatch.setattr(AnyOrder, "cast", cast, raising=False)
     monkeypatch.setattr(AnyOrder, "versions", versions, raising=False)
     run_state_machine_as_test(AnyOrder, settings=STORIES)

@@ -98,14 +98,6 @@ def test_when_the_pause_ends_new_cases_are_scored_and_the_others_may_be_sent_aga
     assert {row.case_id for row in claim([version.pk])} >= {waited.pk}
 
 
-def test_a_shadow_goes_on_while_the_computer_is_paused(cast: Cast, version: ModelVersion) -> None:
-    case = submitted(cast.ana)
-    Scoring.objects.filter(case=case).update(purpose=Scoring.Purpose.SHADOW)
-    deciding.pause("skin", cast.root, "Stop.")
-    assert workflow.pass_on_the_paused() == 0
-    assert [row.case_id for row in claim([version.pk])] == [case.pk]
-
-
 def test_a_paused_computer_is_no_reason_to_take_no_cases(cast: Cast, client: Client) -> None:
     registry.activate(both_shipped()[1], None)
     deciding.pause("skin", cast.root, "Stop.")

@@ -63,6 +63,12 @@ def test_the_shipped_packs_load_and_an_untouched_copy_reads_the_same(folder: Pat
             'kind = "choice"',
             r"questions\[note\].choices: belong",
         ),
+        (
+            "questions.toml",
+            'kind = "text"',
+            'kind = "text"\nsubgroup = true',
+            r"questions\[note\].subgroup: belongs",
+        ),
         ("questions.toml", '"under_year"', '"under_month"', "two entries have the value 'un"),
         ("questions.toml", 'why = "Melanoma can', 'wy = "Melanoma can', "why: is missing"),
         ("words.toml", "[outcomes.red]", "[outcomes.blue]", "words.toml: outcomes.red: is missing"),

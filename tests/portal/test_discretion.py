@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
 
 from accounts.models import ContactNumber, User
-from portal.discretion import Discreet, discreet
+from portal.discretion import Discreet, discreet, logging_as
 from tests.cast import ANAS_NUMBER, Cast
 
 
@@ -24,9 +25,13 @@ def logged(error: BaseException) -> str:
 def test_every_log_line_of_the_portal_is_written_so() -> None:
     logging_: Any = settings.LOGGING
     assert {name: one["class"] for name, one in logging_["formatters"].items()} == {
-        "line": "portal.discretion.Discreet"
+        "text": "portal.discretion.Discreet",
+        "json": "portal.discretion.DiscreetJson",
     }
-    assert {one["formatter"] for one in logging_["handlers"].values()} == {"line"}
+    assert {one["formatter"] for one in logging_["handlers"].values()} == {"json"}
+    assert logging_as("text", "INFO")["handlers"]["stderr"]["formatter"] == "text"
+    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT"):
+        logging_as("xml", "INFO")
 
 
 def test_a_row_that_postgresql_refuses_is_not_quoted(cast: Cast) -> None:
@@ -65,6 +70,7 @@ def test_the_error_behind_an_error_is_left_in_and_its_row_is_not() -> None:
         ("Not Found: /l/ab-cdEFGhijklmnopqrstu/", "Not Found: /l/…/"),
         ("Not Found: /invitations/ab_cdEFGhijklmnopqrs/", "Not Found: /invitations/…/"),
         ("GET /accounts/password/reset/key/3-c1a2b3-0f/", "GET /accounts/password/reset/key/…/"),
+        ("Not Found: /messages/stop/NDI:1abcDE:ghijklmnop_q/", "Not Found: /messages/stop/…/"),
         ("celery@worker ready at 12:00, in +5.2 s", "celery@worker ready at 12:00, in +5.2 s"),
         ("message 7b3a (case_signed by whatsapp): failed 63016",) * 2,
     ],

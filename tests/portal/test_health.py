@@ -26,12 +26,14 @@ def test_alive_asks_nobody_else(client: Client, monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("the database was asked")
 
     monkeypatch.setattr(connection, "ensure_connection", refuse)
+    assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/healthz").json() == {"status": "alive"}
 
 
 def test_ready_with_tables_a_model_and_a_broker(client: Client) -> None:
     call_command("register_model", verbosity=0)
-    answer = client.get("/readyz")
+    answer = client.get("/health/ready")
+    assert client.get("/readyz").json() == answer.json(), "as it was first called"
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
@@ -101,9 +103,10 @@ def test_health_answers_over_plain_http_from_inside_where_pages_ask_for_https(
 ) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/accounts/login/").status_code == 301
-    assert client.get("/healthz").status_code == 200
     call_command("register_model", verbosity=0)
-    assert client.get("/readyz").status_code == 200
+    for address in ("/health/live", "/health/ready", "/healthz", "/readyz"):
+        assert client.get(address).status_code == 200, address
+    assert client.get("/metrics").status_code == 404, "asked in plain HTTP from inside, too"
 
 
 def test_health_holds_nothing_of_anybody(cast: Cast) -> None:

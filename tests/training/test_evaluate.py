@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mlservice.engine import shipped
+from mlservice.engine.judging.subgroups import ENOUGH
 from mlservice.packs.skin.drawing import draw
 from training.cli import main
-from training.subgroups import ENOUGH
 
 DOCUMENTED = """bundle n lesions accuracy bmca bmca_interval recall precision f1 macro_auc
     melanoma_auc ece_raw ece ece_expected melanoma_red melanoma_flagged

@@ -8,12 +8,19 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
-from training import bootstrap
-from training.bootstrap import draws, error_percentiles, exact_interval, percentiles, resampled
-from training.measures import (
+from mlservice.engine.judging import bootstrap
+from mlservice.engine.judging.beta import beta_quantile
+from mlservice.engine.judging.bootstrap import (
+    draws,
+    error_percentiles,
+    exact_interval,
+    percentiles,
+    resampled,
+)
+from mlservice.engine.judging.measures import (
     BINS,
     Measure,
     auc_of,
@@ -223,3 +230,12 @@ def test_the_interval_of_the_calibration_error_is_not_above_the_error_itself() -
     assert moved is not None
     assert (plain[0] + plain[1]) / 2 > found + 0.005
     assert 0 <= moved[0] < found < moved[1]
+
+
+def test_exact_intervals_need_no_scipy_and_are_scipys() -> None:
+    """The web process, which has none, shows the same ones."""
+    for share in (0.025, 0.5, 0.975):
+        for a in (0.5, 1.0, 3.0, 30.4, 900.0):
+            for b in (1.0, 2.2, 50.0, 3300.5):
+                expected = pytest.approx(float(beta.ppf(share, a, b)), abs=1e-12)
+                assert beta_quantile(share, a, b) == expected

@@ -15,12 +15,12 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from mlservice.engine import Bundle, shipped
 from mlservice.engine.assess import calibrated
+from mlservice.engine.judging.judged import Doubles
 from tests.training.conftest import make_folder, write_table
 from training import metadata_evidence
 from training.cli import main
 from training.data import Row
 from training.errors import TrainingError
-from training.judged import Doubles
 from training.metadata import YOUNG, _safety, _verdict, experiment
 from training.metadata_models import (
     UNKNOWN,

@@ -20,10 +20,10 @@ from sklearn.metrics import (
 )
 
 from mlservice.engine import Tier
+from mlservice.engine.judging.judged import Judged
+from mlservice.engine.judging.measures import calibration_error
+from mlservice.engine.judging.metrics import measure
 from training.data import Row
-from training.judged import Judged
-from training.measures import calibration_error
-from training.metrics import measure
 from training.release import gate_verdict
 
 LABELS = ("mel", "bcc", "akiec", "nv", "bkl", "df", "vasc")

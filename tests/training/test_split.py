@@ -84,6 +84,17 @@ def test_a_planted_lesion_is_caught(split: Split, rows: list[Row]) -> None:
         guard(leaky, rows, file_hashes(rows))
 
 
+def test_nobodys_pictures_are_in_two_parts(split: Split, rows: list[Row], cache: Path) -> None:
+    """Two marks of each person: split by mark alone, somebody would be on both sides."""
+    theirs = [replace(r, patient_id=f"S{r.dx}{int(r.lesion_id[-1]) // 2}") for r in rows]
+    with pytest.raises(LeakError, match=r"patient 'S\w+' are in \w+ and"):
+        guard(split, theirs, file_hashes(theirs))
+    parted = make_split(theirs, seed=7, cache=cache)
+    part_of = {image: part for part, images in parted.parts.items() for image in images}
+    places = {(row.patient_id, part_of[row.image_id]) for row in theirs}
+    assert len(places) == len({row.patient_id for row in theirs}) == 35
+
+
 def test_a_planted_picture_in_two_parts_is_caught(split: Split, rows: list[Row]) -> None:
     image = split.parts["fit"][0]
     with pytest.raises(LeakError, match=f"picture '{image}' is in fit and in test"):

@@ -25,6 +25,7 @@ from mlservice.engine import (
     prepare,
     preprocess,
 )
+from mlservice.engine.rule import RULE, read_rule
 from mlservice.packs.skin.drawing import draw
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow, which is not installed here")
@@ -149,6 +150,23 @@ def test_the_card_says_what_the_run_knows_and_no_more(made: Bundle) -> None:
     for plot in re.findall(r"\]\((\w+\.png)\)", card):
         with Image.open(made.folder / plot) as opened:
             opened.verify()
+
+
+def test_the_bundle_says_what_the_rule_costs_at_every_threshold(
+    made: Bundle, drawn: Path, work: Path, tmp_path: Path
+) -> None:
+    """In its own file, and the same again from the command for a version that lacks one."""
+    assert RULE in made.manifest.sha256
+    price = read_rule(made.folder, made.manifest, made.manifest_hash, made.metrics)
+    assert price.totals(0).n == made.metrics["n"]
+    arguments = ["evaluate", str(made.folder), "--images", str(drawn)]
+    arguments += ["--labels", str(drawn / "metadata.csv"), "--split", str(work / "split.json")]
+    opened = (work / "opened.jsonl").read_text()
+    assert main([*arguments, "--resamples", "5", "--rule", str(tmp_path / RULE)]) == 0
+    assert (work / "opened.jsonl").read_text() == opened, "the same bundle chooses nothing anew"
+    again = json.loads((tmp_path / RULE).read_text())
+    assert again == price.as_dict() | {"manifest_hash": made.manifest_hash}
+    assert main([*arguments, "--rule", str(made.folder / RULE)]) == 2, "its own stays"
 
 
 def test_the_test_parts_next_opening_is_told(work: Path) -> None:

@@ -106,7 +106,7 @@ def pictures(places: list[Path]) -> Iterator[Path]:
 
 
 def _open_rows(case: Case) -> bool:
-    return Scoring.objects.waiting().filter(case=case).exists()
+    return Scoring.objects.live().waiting().filter(case=case).exists()
 
 
 def _unsent(case: Case) -> bool:

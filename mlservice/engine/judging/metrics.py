@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
-from mlservice.engine.types import Tier
-from training.bootstrap import (
+from mlservice.engine.gate import release_gate
+from mlservice.engine.judging.bootstrap import (
     RESAMPLES,
     Interval,
     error_percentiles,
@@ -20,8 +19,8 @@ from training.bootstrap import (
     percentiles,
     resampled,
 )
-from training.judged import Doubles, Flags, Judged
-from training.measures import (
+from mlservice.engine.judging.judged import Doubles, Flags, Judged
+from mlservice.engine.judging.measures import (
     Measure,
     Shares,
     auc_of,
@@ -38,8 +37,8 @@ from training.measures import (
     shares_of,
     specificity_at,
 )
-from training.release import release_gate
-from training.subgroups import group_aucs, group_shares, subgroups
+from mlservice.engine.judging.subgroups import group_aucs, group_shares, subgroups
+from mlservice.engine.types import Tier
 
 MELANOMA = "mel"
 BY_CLASS = ("recall", "precision", "f1", "auc")
@@ -86,8 +85,9 @@ def measure(judged: Judged, *, resamples: int = RESAMPLES, seed: int = 0) -> dic
 
 def _confusion(judged: Judged) -> list[list[int]]:
     """Rows true, columns said, in the order of the labels."""
-    numbers = range(len(judged.labels))
-    table: list[list[int]] = confusion_matrix(judged.targets, judged.guess, labels=numbers).tolist()
+    size = len(judged.labels)
+    cells = np.bincount(judged.targets * size + judged.guess, minlength=size * size)
+    table: list[list[int]] = cells.reshape(size, size).tolist()
     return table
 
 
@@ -135,17 +135,19 @@ def _others(judged: Judged) -> dict[str, Measure]:
     p, truth, labels = judged.probabilities, judged.targets, judged.labels
     right = judged.guess == truth
     squares = ((p - np.eye(len(labels))[truth]) ** 2).sum(1)
-    return {
+    measures = {
         "bmca": mean_over([share_of(right, judged.is_class(name)) for name in labels]),
         "macro_auc": mean_over([_auc(judged, name) for name in labels]),
         "melanoma_auc": _auc(judged, MELANOMA),
         "malignancy_auc": auc_of(judged.sick, judged.risks),
         "specificity_at_95_sensitivity": specificity_at(0.95, judged.risks, judged.sick),
         "specificity_at_99_sensitivity": specificity_at(0.99, judged.risks, judged.sick),
-        "ece_raw": calibration_error_of(judged.raw.max(1), judged.raw.argmax(1) == truth),
         "ece": calibration_error_of(p.max(1), right),
         "brier": mean_of(squares),  # summed over the classes: 0 best, 2 worst
     }
+    if (raw := judged.raw) is not None:
+        measures["ece_raw"] = calibration_error_of(raw.max(1), raw.argmax(1) == truth)
+    return measures
 
 
 def _auc(judged: Judged, name: str) -> Measure:

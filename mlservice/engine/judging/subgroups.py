@@ -1,26 +1,20 @@
-"""The same numbers by sex, age and site: where a group is too small, it says so instead."""
+"""The same numbers group by group: where a group is too small, it says so instead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from mlservice.engine.judging.bootstrap import Interval
+from mlservice.engine.judging.judged import Flags, Judged
+from mlservice.engine.judging.measures import Measure, Shares, auc_of
 from mlservice.engine.types import Tier
-from training.bootstrap import Interval
-from training.data import Row
-from training.judged import Flags, Judged
-from training.measures import Measure, Shares, auc_of
 
 ENOUGH = 30
 NOT_ENOUGH = "not enough cases"
 AUC = "malignancy_auc"
-KINDS: Mapping[str, Callable[[Row], str]] = {
-    "sex": lambda row: row.sex or "unknown",
-    "age": lambda row: age_band(row.age),
-    "site": lambda row: row.localization or "unknown",
-}
 Groups = dict[str, dict[str, Flags]]
 
 
@@ -35,8 +29,8 @@ def age_band(age: float | None) -> str:
 def groups_of(judged: Judged) -> Groups:
     """Kind -> value -> who belongs to it; every picture is in one group of each kind."""
     found: Groups = {}
-    for kind, key in KINDS.items():
-        values = np.array([key(row) for row in judged.rows])
+    for kind in judged.rows[0].groups:
+        values = np.array([row.groups[kind] for row in judged.rows])
         found[kind] = {str(value): values == value for value in sorted(set(values))}
     return found
 

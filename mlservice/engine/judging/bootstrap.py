@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
-from training.judged import Doubles, Flags
-from training.measures import Measure, Shares, Weights, shares_of
+from mlservice.engine.judging.beta import beta_quantile
+from mlservice.engine.judging.judged import Doubles, Flags
+from mlservice.engine.judging.measures import Measure, Shares, Weights, shares_of
 
 Interval = tuple[float, float]
 RESAMPLES = 1000
@@ -84,6 +84,6 @@ def exact_interval(part: Flags, whole: Flags, lesions: NDArray[np.int64]) -> Int
         return None
     share, n = float(part[whole].mean()), float(sizes.sum() ** 2 / (sizes**2).sum())
     hits = share * n
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if share > 0 else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if share < 1 else 1.0
+    low = beta_quantile(0.025, hits, n - hits + 1) if share > 0 else 0.0
+    high = beta_quantile(0.975, hits + 1, n - hits) if share < 1 else 1.0
     return low, high

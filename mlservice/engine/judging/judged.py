@@ -1,35 +1,52 @@
-"""Pictures with what is true of them and what the computer said of them."""
+"""Cases with what is true of them and what the computer said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlservice.engine import Bundle
+from mlservice.engine.bundle import Bundle
 from mlservice.engine.types import PictureAssessment, Tier
-from training.data import Row
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+class Judgeable(Protocol):
+    """One case: a picture with its truth. Only what the numbers need is asked of it."""
+
+    @property
+    def dx(self) -> str:
+        """The true label's name."""
+
+    @property
+    def lesion_id(self) -> str:
+        """The same for all pictures of one lesion; they are numbered in this order."""
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """Kind -> value, such as sex -> "female"; every case has the same kinds."""
 
 
 @dataclass(frozen=True)
 class Judged:
     """Arrays have ``n`` rows, one a picture; ``c`` is the number of labels.
 
-    ``r95`` and ``r99`` are the shipped cuts on the risk, where there are any.
+    ``r95`` and ``r99`` are the shipped cuts on the risk, where there are any. ``raw`` is not kept
+    of the clinic's cases.
     """
 
     labels: tuple[str, ...]
     harmful: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Judgeable, ...]
     targets: NDArray[np.int64]
     probabilities: Doubles  # (n, c), as served
-    raw: Doubles  # (n, c), as served but with temperature 1
+    raw: Doubles | None  # (n, c), as served but with temperature 1
     tiers: NDArray[np.str_]
     no_disease: Flags
     threshold: float
@@ -40,9 +57,9 @@ class Judged:
     def of(
         cls,
         bundle: Bundle,
-        rows: Sequence[Row],
+        rows: Sequence[Judgeable],
         assessed: Sequence[PictureAssessment],
-        raw: Doubles,
+        raw: Doubles | None,
     ) -> Judged:
         labels = bundle.labels
         return cls(

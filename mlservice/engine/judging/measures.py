@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.judged import Doubles, Flags
+from mlservice.engine.judging.judged import Doubles, Flags
 
 BINS = 15
 Weights = Doubles
