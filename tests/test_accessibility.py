@@ -124,7 +124,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
         ],
         cast.root: [
             *(*manage_pages(cast), *pages_of_models(cast), *pages_of_learning(cast, red)),
-            *("/operations/", *(f"/operations/jobs/?id={asked}" for asked in (red.pk, "nothing"))),
+            *("/operations/", "/operations/jobs/", f"/operations/jobs/?id={red.pk}"),
         ],
         cast.sam: [
             *(f"/worklist/{red.pk}/", f"/worklist/{red.pk}/ask/", "/worklist/numbers/"),
