@@ -8,6 +8,9 @@ from typing import Literal, Protocol, TypeVar
 
 from mlservice.packs.learning import Condition, Lesson
 
+MODALITIES = ("dermoscopic", "radiograph", "phone")
+"""How a picture that is sent can have been taken; a phone's is never the one that was proven."""
+
 
 class PackError(Exception):
     """A pack is missing or says something that does not hold together."""
@@ -118,7 +121,7 @@ class PhotoKind:
     text: str
     hint: str
     scored: bool
-    modality: Literal["dermoscopic", "phone"]
+    modality: str  # one of :data:`MODALITIES`
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Literal, cast
 
 from mlservice.packs.bodymap import read_body
 from mlservice.packs.model import (
+    MODALITIES,
     AnswerTemplate,
     Choice,
     Glance,
@@ -170,13 +171,12 @@ def _site(t: Table) -> Site:
 
 
 def _photo_kind(t: Table) -> PhotoKind:
-    modality = t.one_of("modality", ("dermoscopic", "phone"))
     kind = PhotoKind(
         name=t.name("name"),
         text=t.text("text"),
         hint=t.text("hint"),
         scored=t.flag("scored"),
-        modality=cast('Literal["dermoscopic", "phone"]', modality),
+        modality=t.one_of("modality", MODALITIES),
     )
     return t.all_of_it(kind)
 
