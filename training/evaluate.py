@@ -33,11 +33,13 @@ def evaluate(
     bundle: Bundle,
     images: Path,
     labels: Path,
-    declared: Modality = Modality.DERMOSCOPIC,
+    declared: Modality | None = None,
     *,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """The numbers of ``bundle`` on the pictures of ``images`` that ``labels`` names.
+
+    ``declared`` is how they were taken, by default the kind of picture the bundle is for.
 
     Raises :class:`TrainingError` naming the file, class or column at fault, and
     :class:`~mlservice.engine.BundleError` when the network does not compute here what it did
@@ -46,7 +48,7 @@ def evaluate(
     rows = read_table(labels, images, bundle.labels)
     predictor = open_predictor(bundle)
     check_golden(bundle, predictor)
-    judged = judge(bundle, predictor, rows, declared)
+    judged = judge(bundle, predictor, rows, declared or bundle.modality)
     return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
 
 

@@ -23,7 +23,6 @@ import numpy as np
 
 from mlservice.engine import (
     Bundle,
-    Modality,
     Predictor,
     check_golden,
     open_predictor,
@@ -41,6 +40,7 @@ from training.config import Config
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
+from training.labels import pack_modality
 from training.metrics import measure
 from training.openings import open_test_part
 from training.operating import best_point, log_prior, operating_points, put_prior_back, told
@@ -198,6 +198,7 @@ def _manifest(
         not_skin_cut=outside.not_skin_cut,
         no_lesion_cut=outside.no_lesion_cut,
         fields=config.fields,
+        modality=pack_modality(config.pack).value,
         files=FILES,
         sha256={},
         training=_history(material, config),
@@ -261,7 +262,7 @@ def _examine(
     """Open the test part; write numbers, card and plots."""
     parity = _parity(bundle, predictor, material)
     before = open_test_part(work, material.split.hash, full_name(bundle))
-    judged = judge(bundle, predictor, material.rows_of("test"), Modality.DERMOSCOPIC)
+    judged = judge(bundle, predictor, material.rows_of("test"), bundle.modality)
     metrics = {
         "bundle": full_name(bundle),
         "part": "test",

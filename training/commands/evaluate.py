@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mlservice.packs.model import MODALITIES
 from training.commands.common import Commands, add_pack, add_resamples
 from training.errors import TrainingError
 
@@ -24,9 +25,8 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--declared",
-        choices=("dermoscopic", "phone"),
-        default="dermoscopic",
-        help="how the pictures were taken (default: dermoscopic)",
+        choices=MODALITIES,
+        help="how the pictures were taken (default: as the bundle's own)",
     )
     add_pack(parser)
     add_resamples(parser)
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
             Bundle.load(options.bundle or shipped(options.pack)),
             options.images,
             options.labels,
-            Modality(options.declared),
+            Modality(options.declared) if options.declared else None,
             resamples=options.resamples,
         )
     except EngineError as error:
