@@ -47,7 +47,7 @@ CHEST_XRAY = Source(
     citation="Kermany et al., Cell 172:1122-1131, 2018; doi:10.17632/rscbjbr9sj",
     licence="CC BY 4.0",
     rights=(
-        "The data are CC BY 4.0, and so are the weights of the network, with that attribution. What "
+        "The data are CC BY 4.0, and so are the network's weights, with that attribution. What "
         "tells other pictures from radiographs was taught with photos under the terms of ImageNet: "
         "**for research, not for commercial use**."
     ),
@@ -56,9 +56,9 @@ CHEST_XRAY = Source(
         "and adults. A network trained on the same films elsewhere fell from an AUC of 0.95 to "
         "0.54 on films of other hospitals (Xin et al., Emerg Radiol, 2021).",
         "Where this card says lesion it means child, as far as the file names tell: films of one "
-        "number of one part. The published test part uses 170 of the training part's numbers again; "
-        "the data do not say whether these are the same children, so its numbers may flatter.",
-        "Two classes. Normal means no sign of pneumonia on the film, as two doctors read it; every "
+        "number of one part. The published test part uses 170 of the training part's numbers "
+        "again; nobody says whether these are the same children, so its numbers may flatter.",
+        "Two classes. Normal means no sign of pneumonia on the film, as doctors graded it; every "
         "other illness of the chest gets one of the two names or none.",
         "Films reduced to 224 and then 160 pixels and saved as JPEG and WebP; their shape was "
         "lost. Full-size films look finer; they are reduced the same way before they are scored.",
