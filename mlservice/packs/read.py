@@ -31,7 +31,7 @@ from mlservice.packs.model import (
     Site,
     UrgencyRule,
 )
-from mlservice.packs.read_learning import read_conditions, read_lesson
+from mlservice.packs.read_learning import read_asking, read_conditions, read_lesson
 from mlservice.packs.table import Table, read_folder
 from mlservice.packs.translate import translated
 
@@ -139,6 +139,7 @@ def read_pack(folder: Path, language: str = "") -> Pack:
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
         conditions=read_conditions(top, folder, labels),
         lesson=read_lesson(top, folder, points),
+        asking=read_asking(top.table("asking"), folder),
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
         body=read_body(top.tables("body", optional=True), sites),
         glance=_glance(top.table("glance")) if top.has("glance") else Glance(),
