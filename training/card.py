@@ -118,10 +118,19 @@ def _data(bundle: Bundle, source: Source | None) -> str:
     further = "".join(f"\n- {_further(*one)}" for one in training["config"].get("also", ()))
     return (
         f"## Data and licence\n\n{made_of}, split by lesion before anything else, stratified by "
-        f"class. `dx_type` was never read.\n\n{markdown(_parts(training))}\n"
+        f"class. `dx_type` was never read.{_searched(training)}\n\n{markdown(_parts(training))}\n"
         + (f"Trained on besides, never judged on:\n{further}\n\n" if further else "")
         + f"{rights}\n\nData `{training['data_hash'][:16]}`, split "
         f"`{training['split_hash'][:16]}`.\n"
+    )
+
+
+def _searched(training: Mapping[str, Any]) -> str:
+    if training["split"].get("photographs", True):
+        return ""
+    return (
+        " The same file was looked for in two parts, the same photograph in two files was not: a "
+        "copy saved anew may stand on both sides."
     )
 
 

@@ -223,7 +223,11 @@ def _history(material: Material, config: Config) -> dict[str, Any]:
     return {
         "data_hash": config.data_hash,
         "split_hash": config.split_hash,
-        "split": {"shares": material.split.shares, "parts": sizes},
+        "split": {
+            "shares": material.split.shares,
+            "parts": sizes,
+            **({} if material.split.photographs else {"photographs": False}),
+        },
         "seed": config.seed,
         "preprocessing": describe(config.side),
         "python": platform.python_version(),

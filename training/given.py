@@ -32,6 +32,8 @@ def split_beside(
     seed: int,
     shares: Sequence[float] = SHARES,
     cache: Path | None = None,
+    *,
+    photographs: bool = True,
 ) -> Split:
     """As :func:`training.split.make_split`, with ``test`` as the test part, whole and alone.
 
@@ -39,7 +41,7 @@ def split_beside(
     the other pictures shows one of ``test`` again.
     """
     hashes = file_hashes(rows)
-    twins = find_twins(rows, rows, hashes, cache)
+    twins = find_twins(rows, rows, hashes, cache) if photographs else []
     apart = frozenset(test)
     again = sorted({one for pair in twins for one in _outside(pair, apart)})
     if again:
@@ -49,9 +51,10 @@ def split_beside(
         )
     rest = [row for row in rows if row.image_id not in apart]
     kept = sum(shares[:-1])
-    parts = make_split(rest, seed, (*(share / kept for share in shares[:-1]), 0.0), cache).parts
+    others = (*(share / kept for share in shares[:-1]), 0.0)
+    parts = make_split(rest, seed, others, cache, photographs=photographs).parts
     whole = {**parts, PARTS[-1]: tuple(sorted(apart))}
-    split = Split(seed, tuple(shares), data_hash(rows, hashes), whole)
+    split = Split(seed, tuple(shares), data_hash(rows, hashes), whole, photographs)
     guard(split, rows, hashes, twins)
     return split
 

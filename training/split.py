@@ -36,10 +36,14 @@ class Split:
     shares: tuple[float, ...]
     data_hash: str
     parts: Mapping[str, tuple[str, ...]]  # part -> image ids, sorted
+    photographs: bool = True  # whether the same photograph in two files was searched for
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        said = asdict(self)
+        if self.photographs:  # as splits were hashed before there was a choice
+            del said["photographs"]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def rows(self, rows: Sequence[Row], part: str) -> list[Row]:
         """The rows of one part, in the order of ``rows``."""
@@ -57,7 +61,8 @@ class Split:
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             parts = {name: tuple(raw["parts"][name]) for name in PARTS}
-            split = cls(raw["seed"], tuple(raw["shares"]), raw["data_hash"], parts)
+            searched = bool(raw.get("photographs", True))
+            split = cls(raw["seed"], tuple(raw["shares"]), raw["data_hash"], parts, searched)
         except FileNotFoundError:
             raise TrainingError(
                 f"There is no split file {str(path)!r}; make it with `python -m training split`."
@@ -70,29 +75,35 @@ class Split:
 
 
 def make_split(
-    rows: Sequence[Row], seed: int, shares: Sequence[float] = SHARES, cache: Path | None = None
+    rows: Sequence[Row],
+    seed: int,
+    shares: Sequence[float] = SHARES,
+    cache: Path | None = None,
+    *,
+    photographs: bool = True,
 ) -> Split:
     """Split by lesion, stratified by class, the same for the same seed whatever the row order.
 
     Lesions that share a file or a photograph end in one part. A few strays go to the earliest of
     their parts, ``fit`` if one of them is there, and everything else stays where it is; where
     they are many, such lesions are dealt out together. ``cache`` is a folder that keeps what the
-    search for copies found. Raises :class:`TrainingError` for a lesion with two classes and
-    :class:`LeakError` for rows that were oversampled already.
+    search for copies found; without ``photographs`` only the same file is a copy. Raises
+    :class:`TrainingError` for a lesion with two classes and :class:`LeakError` for rows that were
+    oversampled already.
     """
     hashes = file_hashes(rows)
     _check_lesions(rows)
     _refuse_oversampled(rows, hashes)
-    twins = find_twins(rows, rows, hashes, cache)
-    files, photographs = _copies(rows, hashes), [(pair.one, pair.other) for pair in twins]
+    twins = find_twins(rows, rows, hashes, cache) if photographs else []
+    files, same = _copies(rows, hashes), [(pair.one, pair.other) for pair in twins]
     parts = _deal(_groups(rows, files), seed, shares)
-    joined = _groups(rows, [*files, *photographs])
+    joined = _groups(rows, [*files, *same])
     crossing = [group for group in joined.values() if len(_parts_of(parts, group)) > 1]
     if sum(len(group) for group in crossing) > STRAY * len(rows):
         parts = _deal(joined, seed, shares)
     else:
         parts = _mended(parts, crossing)
-    split = Split(seed, tuple(shares), data_hash(rows, hashes), parts)
+    split = Split(seed, tuple(shares), data_hash(rows, hashes), parts, photographs)
     guard(split, rows, hashes, twins)
     return split
 
@@ -249,13 +260,17 @@ def guard(
             raise LeakError(
                 f"The pictures {twin!r} ({there}) and {row.image_id!r} ({here}) are the same file."
             )
-    for pair in find_twins(rows, rows, hashes) if twins is None else twins:
+    for pair in _searched(split, rows, hashes) if twins is None else twins:
         there, here = part_of[pair.one], part_of[pair.other]
         if there != here:
             raise LeakError(
                 f"The pictures {pair.one!r} ({there}) and {pair.other!r} ({here}) are the same "
                 f"photograph (likeness {pair.likeness})."
             )
+
+
+def _searched(split: Split, rows: Sequence[Row], hashes: Mapping[str, str]) -> Sequence[Twins]:
+    return find_twins(rows, rows, hashes) if split.photographs else ()
 
 
 def guard_also(
@@ -303,5 +318,6 @@ def open_split(path: Path, rows: Sequence[Row], cache: Path | None = None) -> Sp
     hashes = file_hashes(rows)
     if split.data_hash != data_hash(rows, hashes):
         raise TrainingError(f"The split {path.name!r} was made from other data than this folder.")
-    guard(split, rows, hashes, find_twins(rows, rows, hashes, cache or path.parent / "cache"))
+    kept = cache or path.parent / "cache"
+    guard(split, rows, hashes, find_twins(rows, rows, hashes, kept) if split.photographs else ())
     return split

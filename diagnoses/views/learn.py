@@ -17,6 +17,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from mlservice import registry
 from mlservice.packs import Lesson, Pack, PackError
 from mlservice.readers import pack_for_reader
 
@@ -26,7 +27,9 @@ KEPT_FOR = 300  # seconds; long enough to carry a rush, short enough for a corre
 @require_safe
 def learn(request: HttpRequest) -> HttpResponse:
     """Everything there is to read."""
-    return _page(request, "learn/list.html", _pack(request))
+    pack = _pack(request)
+    others = [pack_for_reader(name) for name in registry.offered() if name != pack.name]
+    return _page(request, "learn/list.html", pack, others=others, own=settings.PACK)
 
 
 @require_safe

@@ -26,6 +26,12 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="image ids, one a line, that are the test part: the published one, kept as it is",
     )
+    parser.add_argument(
+        "--files-only",
+        action="store_true",
+        help="do not search for one photograph in two files: of pictures that are all much alike, "
+        "such as radiographs, that takes an hour; the same file is found all the same",
+    )
     parser.add_argument("--oversample", action="store_true", help="refused: says why")
     parser.set_defaults(command=run)
 
@@ -49,10 +55,11 @@ def run(options: argparse.Namespace) -> None:
     rows = read_folder(options.data, labels)
     path = split_path(options)
     cache = path.parent / "cache"
+    search = {"cache": cache, "photographs": not options.files_only}
     if options.test:
-        split = split_beside(rows, read_test(options.test, rows), options.seed, cache=cache)
+        split = split_beside(rows, read_test(options.test, rows), options.seed, **search)
     else:
-        split = make_split(rows, options.seed, cache=cache)
+        split = make_split(rows, options.seed, **search)
     check_classes(split, rows, labels, options.absent)
     split.save(path)
     for part, images in split.parts.items():
