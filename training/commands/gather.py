@@ -31,6 +31,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--test", default="test", metavar="PART", help="set apart for judging (default: test)"
     )
+    parser.add_argument(
+        "--one-each",
+        action="store_true",
+        help="outside of the part set apart, the first picture of each lesion alone",
+    )
     parser.set_defaults(command=run)
 
 
@@ -42,9 +47,11 @@ def _named(text: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> None:
-    from training.gather import find, gather
+    from training.gather import find, first_of_each, gather
 
     found = find(options.data, dict(options.classes), options.lesion)
+    if options.one_each:
+        found = first_of_each(found, options.test)
     for name, number in gather(found, options.out, options.test).items():
         print(f"{name}: {number} pictures")
     print(options.out)
