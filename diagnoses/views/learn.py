@@ -17,7 +17,6 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from mlservice import registry
 from mlservice.packs import Lesson, Pack, PackError
 from mlservice.readers import pack_for_reader
 
@@ -28,7 +27,9 @@ KEPT_FOR = 300  # seconds; long enough to carry a rush, short enough for a corre
 def learn(request: HttpRequest) -> HttpResponse:
     """Everything there is to read."""
     pack = _pack(request)
-    others = [pack_for_reader(name) for name in registry.offered() if name != pack.name]
+    # Without the database: a page that anybody's cache may keep asks nobody.
+    others = [pack_for_reader(name) for name in settings.PACKS if name != pack.name]
+    others = others if len(settings.PACKS) > 1 else []
     return _page(request, "learn/list.html", pack, others=others, own=settings.PACK)
 
 
