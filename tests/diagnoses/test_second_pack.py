@@ -249,7 +249,7 @@ def test_with_one_kind_the_worklist_offers_no_choice_of_it(cast: Cast) -> None:
     assert "Every kind of picture" not in text_of(cast.client(cast.ruth).get("/worklist/"))
 
 
-def test_every_page_of_such_a_case_opens(cast: Cast, both: object) -> None:
+def test_every_page_of_such_a_case_opens(cast: Cast, both: object, settings: Settings) -> None:
     """What a pack may leave out, a lesson, figures, a glance, a checklist, no page asks for."""
     ana, ruth = cast.client(cast.ana), cast.client(cast.ruth)
     case = sent(ana, film(), **CALM)
@@ -266,7 +266,9 @@ def test_every_page_of_such_a_case_opens(cast: Cast, both: object) -> None:
     for condition in CHEST.conditions:
         found = cast.client().get(f"/learn/{condition.slug}/?pack=chest")
         assert found.status_code == 200, condition.name
-    assert "A chest X-ray of a young child" in text_of(cast.client().get("/learn/"))
+    assert CHEST.asking.shows not in text_of(cast.client().get("/learn/"))
+    settings.PACKS = ["skin", "chest"]
+    assert CHEST.asking.shows in text_of(cast.client().get("/learn/"))
 
 
 # --- Whether it can do its work ------------------------------------------------------------------
