@@ -53,11 +53,13 @@ def steps(pack: Pack) -> tuple[Step, ...]:
         )
     ]
     if extra:
-        fields = (f"{name}_{what}" for name in extra for what in ("photo", "as_it_is", "left_out"))
+        every = (f"{name}_{what}" for name in extra for what in ("photo", "as_it_is", "left_out"))
         found.append(
-            Step("views", _("More photos"), tuple(fields), "cases/new/views.html", slots=extra)
+            Step("views", _("More photos"), tuple(every), "cases/new/views.html", slots=extra)
         )
-    found.append(Step("place", _("The place"), ("site", "side", "spot"), "cases/new/place.html"))
+    if pack.only_site is None:
+        fields = ("site", "side", "spot")
+        found.append(Step("place", _("The place"), fields, "cases/new/place.html"))
     found += [
         Step(q.name, q.text, (f"q_{q.name}",), "cases/new/question.html", question=q)
         for q in pack.questions

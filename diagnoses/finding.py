@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import Func, Q, QuerySet, TextField, Value
 
 from accounts.models import Role, User
+from mlservice import registry
 from mlservice.packs import available_packs
 from mlservice.readers import pack_for_reader
 
@@ -39,6 +40,13 @@ def sites() -> dict[str, str]:
         for site in pack_for_reader(pack).sites:
             found.setdefault(site.name, site.text)
     return found
+
+
+def areas() -> dict[str, str]:
+    """The disease areas cases are taken in, by name, in the reader's words; empty where it is one:
+    then there is nothing to choose."""
+    offered = registry.offered()
+    return {name: pack_for_reader(name).title for name in offered} if len(offered) > 1 else {}
 
 
 def matching(search: str) -> Q:

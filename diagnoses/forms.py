@@ -19,7 +19,6 @@ from diagnoses.questions import QuestionsForm
 from diagnoses.states import NewPhoto, Submission
 from mlservice.packs import Pack, Spot, area_at, read_spot
 
-NO_PHOTO = _("Add a photo of the mark. We need one to look at.")
 NO_SITE = _("Choose where the mark is.")
 NO_CARE = _("Tick this box. No doctor may look at your photo without it.")
 DOCTOR_TWICE = _(
@@ -109,6 +108,7 @@ class SubmitForm(QuestionsForm):
         """What the fields that are asked for offer, and what stands in them already."""
         if "site" in self.fields:
             self._choice("site").choices = _grouped_sites(self.pack)
+            self.fields["site"].required = self.pack.only_site is None
         if "main_kind" in self.fields:
             kinds = self.slots[MAIN].kinds
             self._choice("main_kind").choices = [(kind.name, kind.text) for kind in kinds]
@@ -124,7 +124,7 @@ class SubmitForm(QuestionsForm):
 
     def _place_for_a_photo(self, name: str, slot: Slot) -> None:
         self.fields[f"{name}_photo"] = forms.FileField(
-            label=_("Photo of the mark") if name == MAIN else slot.kinds[0].text,
+            label=self.pack.asking.slot if name == MAIN else slot.kinds[0].text,
             required=False,
             allow_empty_file=True,
             widget=PhotoInput,
@@ -183,6 +183,8 @@ class SubmitForm(QuestionsForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        if "site" in self.fields and (only := self.pack.only_site):
+            data["site"] = only.name
         self._judge_photos(data)
         if data.get("spot") and not self._still_there(data["spot"], data):
             data["spot"] = None
@@ -215,7 +217,7 @@ class SubmitForm(QuestionsForm):
                 self.add_error(f"{name}_photo", JUDGE_THE_PHOTO)
         main = self.slots.get(MAIN)
         if f"{MAIN}_photo" in self.fields and main and main.draft is None and not main.refusal:
-            self.add_error(f"{MAIN}_photo", NO_PHOTO)
+            self.add_error(f"{MAIN}_photo", self.pack.asking.none)
 
     def submission(self, submit_key: UUID) -> Submission:
         """The form as the workflow takes it. Raises ``FileNotFoundError`` for a discarded photo."""

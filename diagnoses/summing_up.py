@@ -75,7 +75,7 @@ def summary(draft: Draft, form: SubmitForm) -> dict[str, Any]:
     return {
         "photos": _photos(form, data),
         "photo_step": by_name["photo"],
-        "place": Said(by_name["place"].title, _place(draft), by_name["place"]),
+        "place": _said_of_place(draft, by_name.get("place")),
         "answers": answers,
         "open_answers": sum(not said.answer for said in answers),
         "people": [
@@ -88,6 +88,11 @@ def summary(draft: Draft, form: SubmitForm) -> dict[str, Any]:
             for error in errors
         ],
     }
+
+
+def _said_of_place(draft: Draft, step: Step | None) -> Said | None:
+    """``None`` where there is only one place: nobody was asked."""
+    return None if step is None else Said(step.title, _place(draft), step)
 
 
 def _photos(form: SubmitForm, data: QueryDict) -> list[tuple[DraftPhoto, str]]:
@@ -106,6 +111,8 @@ def _place(draft: Draft) -> str:
     data = conversation.typed(draft)
     try:
         pack = pack_for_reader(draft.pack_name)
+        if pack.only_site is not None:
+            return pack.only_site.text
         return place_in_words(pack, data.get("site", ""), data.get("side", ""))
     except PackError:
         return ""

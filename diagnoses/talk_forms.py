@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.drafts import Slot, clean_photo
-from diagnoses.forms import JUDGE_THE_PHOTO, NO_PHOTO, PhotoInput
+from diagnoses.forms import JUDGE_THE_PHOTO, PhotoInput
 from diagnoses.models import MOST_SAID
 from diagnoses.states import NewPhoto
 from mlservice.packs import Pack
@@ -96,7 +96,7 @@ class RetakeForm(forms.Form):
         if self.slot.refusal:
             self.add_error("main_photo", self.slot.refusal)
         elif self.slot.draft is None:
-            self.add_error("main_photo", NO_PHOTO)
+            self.add_error("main_photo", self.slot.pack.asking.none)
         elif self.slot.problems and not data.get("main_as_it_is"):
             self.add_error("main_photo", JUDGE_THE_PHOTO)
         return data

@@ -27,6 +27,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from diagnoses import claims, finding, gathered, ordering
 from diagnoses.models import DUE_SOON, Case, CaseQuerySet, Claim, Photo, Remark, Retake
+from mlservice.packs import available_packs
+from mlservice.readers import pack_for_reader
 from notifications.models import Invitation
 
 PAGE = 25
@@ -63,21 +65,24 @@ class Filters:
     show: Show = Show.ALL
     search: str = ""
     site: str = ""  # a body site's name
+    area: str = ""  # a disease area's name: its pack's
     found: Q | None = None  # what the search means, once that is looked up
 
     @classmethod
     def read(cls, query: QueryDict) -> Self:
         """Unknown values mean the whole list: a mistyped address hides no case."""
-        show, site = query.get("show", ""), query.get("site", "")
+        show, site, area = (query.get(name, "") for name in ("show", "site", "area"))
         return cls(
             show=Show(show) if show in set(Show) else Show.ALL,
             # PostgreSQL knows no zero character, and nobody is called so.
             search=query.get("q", "").replace("\0", "").strip()[:100],
             site=site if site in finding.sites() else "",
+            area=area if area in available_packs() else "",
         )
 
     def apply(self, cases: CaseQuerySet, user: User) -> CaseQuerySet:
         there = cases.filter(site=self.site) if self.site else cases
+        there = there.filter(pack_name=self.area) if self.area else there
         return self._found(there).filter(_shown(self.show, user))
 
     def looked_up(self) -> Self:
@@ -91,11 +96,15 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Whether less than the whole of a list is asked for."""
-        return bool(self.search or self.site)
+        return bool(self.search or self.site or self.area)
 
     @property
     def site_in_words(self) -> str:
         return finding.sites().get(self.site, "")
+
+    @property
+    def area_in_words(self) -> str:
+        return pack_for_reader(self.area).title if self.area else ""
 
     def showing(self, show: Show) -> Self:
         return replace(self, show=show)
@@ -103,7 +112,7 @@ class Filters:
     def query(self, **more: str) -> str:
         """As a query string, without what is not set; empty for the whole list."""
         show = self.show if self.show is not Show.ALL else ""
-        values = {"show": show, "q": self.search, "site": self.site, **more}
+        values = {"show": show, "q": self.search, "site": self.site, "area": self.area, **more}
         return urlencode({key: value for key, value in values.items() if value})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -17,7 +18,7 @@ from mlservice.engine import Bundle, BundleError
 from mlservice.engine.bundle import MANIFEST, Manifest, file_sha256
 from mlservice.engine.gate import frozen_set
 from mlservice.models import Activation, ModelVersion, Override, Pause, Shadow
-from mlservice.packs import PackError, load_pack
+from mlservice.packs import PackError, available_packs, load_pack
 
 BUNDLES = Path(__file__).parent / "bundles"
 MOST_WORDS = 2 << 20  # bytes of a card, and of the numbers: both are read for a page
@@ -110,6 +111,11 @@ def _check_against_pack(bundle: Bundle) -> None:
         raise BundleError(
             f"The bundle's labels {sorted(bundle.labels)} are not those of the pack {pack.name!r}."
         )
+    if bundle.modality.value not in {kind.modality for kind in pack.photo_kinds if kind.scored}:
+        raise BundleError(
+            f"The bundle is for pictures of the kind {bundle.modality.value!r}, which nobody can "
+            f"send in the pack {pack.name!r}."
+        )
 
 
 def _check_name(bundle: Bundle) -> None:
@@ -148,6 +154,19 @@ def is_there(version: ModelVersion) -> bool:
 def active(pack_name: str) -> ModelVersion | None:
     """The version in service for the pack, if there is one, paused or not."""
     return ModelVersion.objects.filter(pack=pack_name, state=ModelVersion.State.ACTIVE).first()
+
+
+def offered() -> list[str]:
+    """The packs new cases may be asked in: the installation's own, which comes first and needs no
+    version, and every other one that has a version in service."""
+    others = (
+        ModelVersion.objects.filter(state=State.ACTIVE)
+        .exclude(pack=settings.PACK)
+        .order_by("pack")
+        .values_list("pack", flat=True)
+    )
+    there = set(available_packs())
+    return [settings.PACK, *(name for name in others if name in there)]
 
 
 def scoring(pack_name: str) -> ModelVersion | None:

@@ -75,4 +75,15 @@ ANSWERS: tuple[dict[str, str], ...] = (
     CALM | {"change_size": "yes", "irregular_colour": "yes", "bleeding": "oozes"},
     CALM | {"skin_type": "v", "change_size": "not_sure"},
 )
+OTHER_ANSWERS = {
+    "chest": {
+        "age": "one_to_five",
+        "lips": "no",
+        "breathing": "usual",
+        "drinking": "usual",
+        "fever": "some",
+        "days_ill": "three_to_seven",
+        "at_risk": "no",
+    },
+}
 SITES = ("back", "lower_extremity", "face", "upper_extremity", "chest", "abdomen", "hand")

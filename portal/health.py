@@ -54,16 +54,22 @@ def _database_reasons() -> list[str]:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return ["migrations are waiting to be applied"]
-        version = registry.active(settings.PACK)
-        if version is None:
-            return ["no model version is active"]
-        if not registry.is_there(version):
-            return ["the active model version's files are not those that were registered"]
-        if refusal := reports.refusal(version):
-            return [f"the inference workers refuse the active model version: {refusal}"]
+        return [reason for name in registry.offered() if (reason := _not_scored(name))]
     except DatabaseError:
         return ["the database does not answer"]
-    return []
+
+
+def _not_scored(pack: str) -> str:
+    """Why new cases of a disease area would not be scored; "" where they would."""
+    which = "" if pack == settings.PACK else f" of {pack}"
+    version = registry.active(pack)
+    if version is None:
+        return f"no model version{which} is active"
+    if not registry.is_there(version):
+        return f"the active model version{which}'s files are not those that were registered"
+    if refusal := reports.refusal(version):
+        return f"the inference workers refuse the active model version{which}: {refusal}"
+    return ""
 
 
 def _workers() -> int | None:

@@ -273,6 +273,7 @@ FAILPOINT = env.str("FAILPOINT", default="")
 UNDO_SIGNATURE = timedelta(seconds=10)
 # The disease area new cases are asked in; the ones there are, are the folders of mlservice/packs.
 PACK = env.str("PACK", default="skin")
+PACKS = env.list("PACKS", default=[PACK])  # whose shipped model is activated: docs/packs.md
 # Whether patients are reminded of anything; each can stop it for themselves.
 REMINDERS = env.bool("REMINDERS", default=True)
 

@@ -24,7 +24,8 @@ LONGEST_FILE = 350
 LONGEST_TEST = 550
 # Words that belong into a pack. "Lesion" is the name of a table: one mark of any disease area.
 PACK_WORDS = re.compile(
-    r"\b(skin|melanomas?|mel|naevus|naevi|nevus|nevi|nv|moles?|bcc|akiec|bkl|vasc)\b",
+    r"\b(skin|melanomas?|mel|naevus|naevi|nevus|nevi|nv|moles?|bcc|akiec|bkl|vasc"
+    r"|chest|pneumonia|x-rays?|radiographs?|lungs?|thorax)\b",
     re.IGNORECASE,
 )
 

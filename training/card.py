@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlservice.engine import Bundle
+from mlservice.engine import Bundle, Modality
 from mlservice.engine.judging.judged import Judged
 from mlservice.engine.judging.subgroups import ENOUGH
 from training import tables
@@ -23,11 +23,15 @@ from training.tables import Numbers, markdown, shown
 INTENDED = """## Intended use
 
 Decision support for a doctor who looks at every case and signs it. The model scores a
-dermoscopic picture of one mark; its tier sets how soon the doctor looks. It is not a diagnosis,
+{picture}; its tier sets how soon the doctor looks. It is not a diagnosis,
 not an all-clear and not a medical device, and it must not be used without a doctor. Ordinary
 phone photos are scored too, but this version has no published performance on them: they never
 end GREEN.
 """
+PICTURES = {
+    Modality.DERMOSCOPIC: "dermoscopic picture of one mark",
+    Modality.RADIOGRAPH: "radiograph, as the X-ray department exports it",
+}
 LIMITS = (
     "Classes with few test lesions have wide intervals: read the interval, not the number.",
     "The cuts hold for pictures like the calibration pictures. Check them again on your own: "
@@ -44,13 +48,13 @@ def write_card(
     parts = [
         f"# {folder.name}: model card\n",
         _summary(bundle, metrics),
-        INTENDED,
+        INTENDED.format(picture=PICTURES[bundle.modality]),
         _data(bundle, source),
         _training(bundle),
         _classes(metrics),
         _triage(bundle, metrics),
         _calibration(bundle, metrics),
-        outside_section(metrics.get("outside")),
+        outside_section(metrics.get("outside"), bundle.modality),
         _subgroups(metrics),
         _limits(source),
     ]
@@ -68,9 +72,14 @@ def _summary(bundle: Bundle, metrics: Numbers) -> str:
         f"Network `{config['arch']}` at {bundle.side} pixels, {tuned}, {_views(bundle.fields)}. "
         f"On the test part ({metrics['n']} pictures of {metrics['lesions']} lesions): balanced "
         f"accuracy {shown(metrics, 'bmca')}, AUC malignant against benign "
-        f"{shown(metrics, 'malignancy_auc')}, melanoma AUC {shown(metrics, 'melanoma_auc')}, "
+        f"{shown(metrics, 'malignancy_auc')}, {_melanoma(metrics)}"
         f"macro AUC {shown(metrics, 'macro_auc')}.\n\n{_honesty(metrics)}\n"
     )
+
+
+def _melanoma(metrics: Numbers) -> str:
+    known = "melanoma_auc" in metrics
+    return f"melanoma AUC {shown(metrics, 'melanoma_auc')}, " if known else ""
 
 
 def _views(fields: Sequence[float]) -> str:
@@ -102,17 +111,26 @@ def _data(bundle: Bundle, source: Source | None) -> str:
     rights = "What the weights may be used for follows from the terms of that data."
     if source is not None:
         made_of = f"{source.name} ({source.citation}; {source.licence})"
-        rights = (
+        rights = source.rights or (
             f"The data are {source.licence}: the weights are for **non-commercial use only "
             f"({source.licence})**; the code around them has its own licence."
         )
     further = "".join(f"\n- {_further(*one)}" for one in training["config"].get("also", ()))
     return (
         f"## Data and licence\n\n{made_of}, split by lesion before anything else, stratified by "
-        f"class. `dx_type` was never read.\n\n{markdown(_parts(training))}\n"
+        f"class. `dx_type` was never read.{_searched(training)}\n\n{markdown(_parts(training))}\n"
         + (f"Trained on besides, never judged on:\n{further}\n\n" if further else "")
         + f"{rights}\n\nData `{training['data_hash'][:16]}`, split "
         f"`{training['split_hash'][:16]}`.\n"
+    )
+
+
+def _searched(training: Mapping[str, Any]) -> str:
+    if training["split"].get("photographs", True):
+        return ""
+    return (
+        " The same file was looked for in two parts, the same photograph in two files was not: a "
+        "copy saved anew may stand on both sides."
     )
 
 

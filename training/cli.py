@@ -13,6 +13,7 @@ from training.commands import (
     explore,
     export,
     fit,
+    gather,
     glance,
     metadata,
     split,
@@ -20,7 +21,7 @@ from training.commands import (
 )
 from training.errors import TrainingError
 
-COMMANDS = (explore, split, fit, tune, crossval, export, evaluate, metadata, glance)
+COMMANDS = (gather, explore, split, fit, tune, crossval, export, evaluate, metadata, glance)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,6 +26,7 @@ class Config:
     started_from: str | None = None  # SHA-256 of the weights of an earlier run it goes on from
     side: int = 224  # served
     fields: tuple[float, ...] = (1.0, 0.85, 0.7)  # served: shares of the side each view shows
+    turned: bool = False  # the head alone learns from the mean over the views that are served
     parts: tuple[str, ...] = ("fit",)  # of the split, that train
     also: tuple[tuple[str, str], ...] = ()  # name and data hash of further folders that train
     train_sides: tuple[tuple[int, int], ...] = ((0, 192),)  # (from epoch, side of the views)

@@ -33,17 +33,16 @@ def evaluate(judged: Judged, bundle: Bundle, *, resamples: int = RESAMPLES) -> d
     return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
 
 
-def judge_rows(
-    bundle: Bundle, rows: Sequence[Row], declared: Modality = Modality.DERMOSCOPIC
-) -> Judged:
+def judge_rows(bundle: Bundle, rows: Sequence[Row], declared: Modality | None = None) -> Judged:
     """:func:`judge` with the bundle's own network, proved first.
 
-    Raises :class:`~mlservice.engine.BundleError` when the network does not compute here what it
-    did where it was made.
+    ``declared`` is how they were taken, by default the kind of picture the bundle is for. Raises
+    :class:`~mlservice.engine.BundleError` when the network does not compute here what it did where
+    it was made.
     """
     predictor = open_predictor(bundle)
     check_golden(bundle, predictor)
-    return judge(bundle, predictor, rows, declared)
+    return judge(bundle, predictor, rows, declared or bundle.modality)
 
 
 def full_name(bundle: Bundle) -> str:

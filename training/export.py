@@ -23,7 +23,6 @@ import numpy as np
 
 from mlservice.engine import (
     Bundle,
-    Modality,
     Predictor,
     check_golden,
     open_predictor,
@@ -43,6 +42,7 @@ from training.config import Config
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
+from training.labels import pack_modality
 from training.openings import open_test_part
 from training.operating import best_point, log_prior, operating_points, put_prior_back, told
 from training.outside import Others, Outside, fit_outside
@@ -200,6 +200,7 @@ def _manifest(
         not_skin_cut=outside.not_skin_cut,
         no_lesion_cut=outside.no_lesion_cut,
         fields=config.fields,
+        modality=pack_modality(config.pack).value,
         files=FILES,
         sha256={},
         training=_history(material, config),
@@ -224,7 +225,11 @@ def _history(material: Material, config: Config) -> dict[str, Any]:
     return {
         "data_hash": config.data_hash,
         "split_hash": config.split_hash,
-        "split": {"shares": material.split.shares, "parts": sizes},
+        "split": {
+            "shares": material.split.shares,
+            "parts": sizes,
+            **({} if material.split.photographs else {"photographs": False}),
+        },
         "seed": config.seed,
         "preprocessing": describe(config.side),
         "python": platform.python_version(),
@@ -263,7 +268,7 @@ def _examine(
     """Open the test part; write numbers, the price of the 80 % rule, card and plots."""
     parity = _parity(bundle, predictor, material)
     before = open_test_part(work, material.split.hash, full_name(bundle))
-    judged = judge(bundle, predictor, material.rows_of("test"), Modality.DERMOSCOPIC)
+    judged = judge(bundle, predictor, material.rows_of("test"), bundle.modality)
     metrics = {
         "bundle": full_name(bundle),
         "part": "test",

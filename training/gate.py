@@ -1,4 +1,4 @@
-"""What is skin, what is a dermatoscope's picture, what shows no mark, and how far is far.
+"""What the pack is about, how a picture was taken, what shows no mark, and how far is far.
 
 All of it fitted on embeddings of the finished network.
 """
@@ -19,6 +19,7 @@ from mlservice.engine.types import Floats
 from training.data import SUFFIXES
 from training.errors import TrainingError
 
+NEVER = -200.0  # the logit of a kind that nothing is taken for
 FAR_QUANTILE = 0.99  # of the calibration pictures, the share that is not far
 NOT_SKIN_QUANTILE = 0.995
 # Called "no lesion" on the calibration part: at most so many pictures of marks, no harmful one at
@@ -64,16 +65,33 @@ def person_of(path: Path) -> str:
     return "_".join(parts[:2]) if parts[0] == "PAT" else path.stem
 
 
-def fit_gate(dermoscopic: Floats, phone: Floats, not_skin: Floats) -> Gate:
-    """Logistic regression over standardised embeddings, each kind weighing the same."""
-    features = np.concatenate([dermoscopic, phone, not_skin])
-    kinds = np.repeat([0, 1, 2], [len(dermoscopic), len(phone), len(not_skin)])
+def fit_gate(proven: Floats, phone: Floats | None, not_skin: Floats) -> Gate:
+    """Logistic regression over standardised embeddings, each kind weighing the same.
+
+    Without ``phone`` no picture is ever taken for a phone's: only its sender can say so.
+    """
+    if phone is None:
+        return _two_way(proven, not_skin)
+    features = np.concatenate([proven, phone, not_skin])
+    kinds = np.repeat([0, 1, 2], [len(proven), len(phone), len(not_skin)])
     scaler = StandardScaler().fit(features)
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
     model.fit(scaler.transform(features), kinds)
     weights = (model.coef_ / scaler.scale_).T
     bias = model.intercept_ - scaler.mean_ @ weights
     return Gate(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def _two_way(proven: Floats, not_skin: Floats) -> Gate:
+    features = np.concatenate([proven, not_skin])
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
+    model.fit(scaler.transform(features), np.repeat([0, 1], [len(proven), len(not_skin)]))
+    slopes = model.coef_[0] / scaler.scale_
+    weights = np.zeros((features.shape[1], 3), np.float32)
+    weights[:, 2] = slopes
+    bias = (0.0, NEVER, float(model.intercept_[0] - scaler.mean_ @ slopes))
+    return Gate(weights, np.array(bias, np.float32))
 
 
 def closed_gate(size: int) -> Gate:

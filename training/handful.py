@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mlservice.engine import Bundle, Modality, Predictor
+from mlservice.engine import Bundle, Predictor
 from mlservice.engine.judging.metrics import measure
 from training.data import read_table
 from training.evaluate import judge
@@ -42,7 +42,7 @@ def draw_handful(pack: str, labels: tuple[str, ...], folder: Path) -> None:
 def examine_handful(bundle: Bundle, predictor: Predictor) -> dict[str, Any]:
     """The numbers on the handful, and each picture's probabilities, risk and tier."""
     rows = read_table(bundle.folder / LABELS, bundle.folder / PICTURES, bundle.labels)
-    judged = judge(bundle, predictor, rows, Modality.DERMOSCOPIC)
+    judged = judge(bundle, predictor, rows, bundle.modality)
     pictures = {
         row.image_id: {
             "tier": str(judged.tiers[number]),

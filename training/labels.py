@@ -1,7 +1,8 @@
-"""Whose labels: the pack says which classes there are and which are harmful."""
+"""Whose labels: the pack says which classes there are, which are harmful, and of what pictures."""
 
 from __future__ import annotations
 
+from mlservice.engine import Modality
 from mlservice.packs import PackError, load_pack
 from training.errors import TrainingError
 
@@ -13,3 +14,15 @@ def pack_labels(pack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     except PackError as error:
         raise TrainingError(str(error)) from error
     return tuple(x.name for x in labels), tuple(x.name for x in labels if x.harmful)
+
+
+def pack_modality(pack: str) -> Modality:
+    """The kind of picture a pack's network is measured on: the scored one that is no phone's."""
+    kinds = {kind.modality for kind in load_pack(pack).photo_kinds if kind.scored}
+    proven = sorted(kinds - {Modality.PHONE.value})
+    if len(proven) != 1:
+        raise TrainingError(
+            f"The pack {pack!r} must have one kind of picture to measure on beside phone photos; "
+            f"it has {', '.join(proven) or 'none'}."
+        )
+    return Modality(proven[0])

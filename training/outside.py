@@ -39,9 +39,9 @@ PAIRS = {"fit": 800, "calibration": 400, "test": 500}  # of plain skin and its t
 class Others:
     """Folders beside the labelled one, each of them optional.
 
-    ``phone`` and ``not_skin`` hold pictures that are not dermoscopic, and go together: half of
-    each teaches the gate. ``masks`` holds the outlines of the labelled marks (see
-    :func:`training.skin_crops.read_mask`), from around which plain skin is cut.
+    ``not_skin`` holds pictures of other things, and ``phone``, never without it, phone photos of
+    what the pack is about: half of each teaches the gate. ``masks`` holds the outlines of the
+    labelled marks (see :func:`training.skin_crops.read_mask`), from around which plain skin is cut.
     """
 
     phone: Path | None = None
@@ -125,8 +125,8 @@ def fit_outside(
 ) -> Outside:
     """Fit on the fitting part and half of ``others``, cut on the calibration embeddings ``held``.
 
-    Without photos the gate stays closed: nothing is recognised as dermoscopic. Without outlines
-    nothing is ever called "no lesion".
+    Without photos the gate stays closed: nothing is recognised as of the proven kind. Without
+    outlines nothing is ever called "no lesion".
     """
     bench, others = Bench(predictor, material, config), others or Others()
     fitting = _some(material.part("fit", config.side), config.seed)
@@ -134,8 +134,9 @@ def fit_outside(
     phone = bench.halves(others.phone) if others.phone else None
     things = bench.halves(others.not_skin) if others.not_skin else None
     gate = closed_gate(known.shape[1])
-    if phone and things:
-        gate = fit_gate(known, phone.taught.embeddings, things.taught.embeddings)
+    if things:
+        photos = phone.taught.embeddings if phone else None
+        gate = fit_gate(known, photos, things.taught.embeddings)
     statistics = fit_statistics(known, fitting.targets, config.labels, gate)
     least = None
     if others.masks:
@@ -179,8 +180,9 @@ def _report(
         tuple(row.lesion_id for row in rows),
     )
     report: Report = {"no_lesion": None}
-    if phone and things:
-        report |= gate_report(statistics, test, classes, phone.unseen, things.unseen, cuts)
+    if things:
+        photos = phone.unseen if phone else None
+        report |= gate_report(statistics, test, classes, photos, things.unseen, cuts)
     if masks and cuts.no_lesion is not None:
         pieces, photos = bench.pieces("test", masks), phone.unseen if phone else None
         report["no_lesion"] = no_lesion_report(

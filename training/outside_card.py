@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlservice.engine import Modality
 from training.gate import MOST_MARKS, MOST_PIECES
 from training.skin_crops import MARKED
 from training.tables import Numbers, Table, markdown, shown
@@ -16,9 +17,15 @@ NO_OUTLINES = (
 )
 
 
-def outside_section(report: Numbers | None) -> str:
+NOT_LOOKED_FOR = "This version looks for nothing else: it never says that a picture is empty.\n"
+
+
+def outside_section(report: Numbers | None, modality: Modality = Modality.DERMOSCOPIC) -> str:
     """The section, from ``metrics["outside"]``."""
     given = report or {}
+    if modality is not Modality.DERMOSCOPIC:
+        told = _other_things(given, modality) if "n_not_skin" in given else CLOSED
+        return f"## Not a {modality.value}\n\n{told}\n{NOT_LOOKED_FOR}"
     parts = [
         "## Not skin, no lesion, not a dermatoscope\n",
         _gate(given) if "n_not_skin" in given else CLOSED,
@@ -43,6 +50,22 @@ def _gate(report: Numbers) -> str:
         f"{shown(report, 'auroc_phone')} (very few photos: a sign of life, not a measurement). "
         f"Test pictures called not skin, by class: {_called(report['called_not_skin'])}.\n\n"
         f"{markdown(rows)}"
+    )
+
+
+def _other_things(report: Numbers, modality: Modality) -> str:
+    rows: Table = [
+        ["", f"{report['n_dermoscopic']} test pictures", f"{report['n_not_skin']} other pictures"],
+        [f"called not a {modality.value}", shown(report, "dermoscopic_called_not_skin"),
+         shown(report, "not_skin_found")],
+        ["out of distribution", shown(report, "far_dermoscopic"), shown(report, "far_not_skin")],
+    ]  # fmt: skip
+    return (
+        "Taught with half of the pictures of other things, judged on the other half and on the "
+        f"test part. AUROC {shown(report, 'auroc_not_skin')}; by the distance alone "
+        f"{shown(report, 'auroc_distance_not_skin')}. Test pictures called so, by class: "
+        f"{_called(report['called_not_skin'])}. No phone photos of such pictures were given: it "
+        f"never takes one for a phone's by itself, only its sender says so.\n\n{markdown(rows)}"
     )
 
 

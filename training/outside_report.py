@@ -42,14 +42,20 @@ class Cuts:
 
 def gate_report(
     statistics: Statistics,
-    dermoscopic: Kind,
+    proven: Kind,
     classes: Sequence[str],
-    phone: Kind,
+    phone: Kind | None,
     not_skin: Kind,
     cuts: Cuts,
 ) -> Report:
-    """How well gate and distance tell the kinds apart; ``classes`` are the dermoscopic ones'."""
-    kinds = (dermoscopic, phone, not_skin)
+    """How well gate and distance tell the kinds apart; ``classes`` are the proven kind's.
+
+    Its keys call that kind ``dermoscopic``, as the first pack's is. Of phone photos it says
+    nothing where there are none.
+    """
+    if phone is None:
+        return _without_phone(statistics, proven, classes, not_skin, cuts)
+    kinds = (proven, phone, not_skin)
     shares = [statistics.gate(kind.embeddings) for kind in kinds]
     far = [statistics.distances(kind.embeddings) for kind in kinds]
     called = [own[:, 2] >= cuts.not_skin for own in shares]
@@ -70,6 +76,25 @@ def gate_report(
         **_share("far_dermoscopic", beyond[0], units[0]),
         **_share("far_phone", beyond[1], units[1]),
         **_share("far_not_skin", beyond[2], units[2]),
+    }
+
+
+def _without_phone(
+    statistics: Statistics, proven: Kind, classes: Sequence[str], not_skin: Kind, cuts: Cuts
+) -> Report:
+    own, other = (statistics.gate(kind.embeddings)[:, 2] for kind in (proven, not_skin))
+    near, far = (statistics.distances(kind.embeddings) for kind in (proven, not_skin))
+    called = own >= cuts.not_skin
+    return {
+        "n_dermoscopic": len(own),
+        "n_not_skin": len(other),
+        **_area("auroc_not_skin", other, not_skin.units, own, proven.units),
+        **_area("auroc_distance_not_skin", far, not_skin.units, near, proven.units),
+        **_share("not_skin_found", other >= cuts.not_skin, not_skin.units),
+        **_share("dermoscopic_called_not_skin", called, proven.units),
+        "called_not_skin": _by_class(called, classes),
+        **_share("far_dermoscopic", near > cuts.distance, proven.units),
+        **_share("far_not_skin", far > cuts.distance, not_skin.units),
     }
 
 

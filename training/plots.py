@@ -72,7 +72,7 @@ def _roc(judged: Judged, metrics: Mapping[str, Any]) -> Figure:
     figure, axes = _figure(3.6, 3.4)
     axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
     melanoma = judged.is_class(MELANOMA)
-    _curve(axes, judged.sick, judged.risks, f"malignant, AUC {shown(metrics, 'malignancy_auc')}")
+    _curve(axes, judged.sick, judged.risks, f"harmful, AUC {shown(metrics, 'malignancy_auc')}")
     if melanoma.any():
         scores = judged.probabilities[:, judged.labels.index(MELANOMA)]
         _curve(axes, melanoma, scores, f"melanoma, AUC {shown(metrics, 'melanoma_auc')}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 
 from mlservice.engine.bundle import file_sha256
+from mlservice.engine.litert_predictor import LitertPredictor
+from mlservice.engine.types import Floats
 from training.architectures import Weights, check_side
 from training.config import Config
 from training.data import Row, read_folder
@@ -22,6 +25,7 @@ from training.labels import pack_labels
 from training.network import build, rescale_norms
 from training.pictures import cached_pictures
 from training.pretrained import IMAGENET
+from training.scores import score
 from training.split import PARTS, Split, guard_also, make_split, open_split
 
 NETWORK = "network.weights.h5"
@@ -198,8 +202,19 @@ def _fit_head(network: keras.Model, part: Part, config: Config, *, pretrained: b
     if pretrained:
         order = np.random.default_rng(config.seed).permutation(len(part.targets))
         rescale_norms(network, part.pictures[order[:NORM_PICTURES]])
-    features = embed(network, part.pictures)
+    features = _as_served(network, part, config) if config.turned else embed(network, part.pictures)
     network.get_layer("logits").set_weights(train_head(features, part.targets, config).weights)
+
+
+def _as_served(network: keras.Model, part: Part, config: Config) -> Floats:
+    """The mean embedding over the views each picture is served in, by the engine that serves."""
+    one = keras.InputSpec(shape=(1, config.side, config.side, 3), dtype="float32", name="picture")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.tflite"
+        network.export(str(path), format="litert", input_signature=[one], verbose=False)
+        size = int(network.output["embedding"].shape[1])
+        predictor = LitertPredictor(path, config.side, len(config.labels), size)
+        return score(predictor, part.pictures, config.fields).embeddings
 
 
 def load_network(run: Path, config: Config) -> keras.Model:

@@ -37,10 +37,14 @@ class Split:
     shares: tuple[float, ...]
     data_hash: str
     parts: Mapping[str, tuple[str, ...]]  # part -> image ids, sorted
+    photographs: bool = True  # whether the same photograph in two files was searched for
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        said = asdict(self)
+        if self.photographs:  # as splits were hashed before there was a choice
+            del said["photographs"]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def rows(self, rows: Sequence[Row], part: str) -> list[Row]:
         """The rows of one part, in the order of ``rows``."""
@@ -58,7 +62,8 @@ class Split:
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             parts = {name: tuple(raw["parts"][name]) for name in PARTS}
-            split = cls(raw["seed"], tuple(raw["shares"]), raw["data_hash"], parts)
+            searched = bool(raw.get("photographs", True))
+            split = cls(raw["seed"], tuple(raw["shares"]), raw["data_hash"], parts, searched)
         except FileNotFoundError:
             raise TrainingError(
                 f"There is no split file {str(path)!r}; make it with `python -m training split`."
@@ -71,30 +76,36 @@ class Split:
 
 
 def make_split(
-    rows: Sequence[Row], seed: int, shares: Sequence[float] = SHARES, cache: Path | None = None
+    rows: Sequence[Row],
+    seed: int,
+    shares: Sequence[float] = SHARES,
+    cache: Path | None = None,
+    *,
+    photographs: bool = True,
 ) -> Split:
     """Split by lesion, stratified by class, the same for the same seed whatever the row order.
 
     Lesions of one patient end in one part, and so do those that share a file or a photograph. A
     few strays go to the earliest of their parts, ``fit`` if one of them is there, and everything
     else stays where it is; where they are many, such lesions are dealt out together. ``cache`` is
-    a folder that keeps what the search for copies found. Raises :class:`TrainingError` for a lesion
-    with two classes and :class:`LeakError` for rows that were oversampled already.
+    a folder that keeps what the search for copies found; without ``photographs`` only the same
+    file is a copy. Raises :class:`TrainingError` for a lesion with two classes and
+    :class:`LeakError` for rows that were oversampled already.
     """
     hashes = file_hashes(rows)
     _check_lesions(rows)
     _refuse_oversampled(rows, hashes)
-    twins = find_twins(rows, rows, hashes, cache)
+    twins = find_twins(rows, rows, hashes, cache) if photographs else []
     alike = [*_copies(rows, hashes), *_of_one_patient(rows)]
-    photographs = [(pair.one, pair.other) for pair in twins]
+    same = [(pair.one, pair.other) for pair in twins]
     parts = _deal(_groups(rows, alike), seed, shares)
-    joined = _groups(rows, [*alike, *photographs])
+    joined = _groups(rows, [*alike, *same])
     crossing = [group for group in joined.values() if len(_parts_of(parts, group)) > 1]
     if sum(len(group) for group in crossing) > STRAY * len(rows):
         parts = _deal(joined, seed, shares)
     else:
         parts = _mended(parts, crossing)
-    split = Split(seed, tuple(shares), data_hash(rows, hashes), parts)
+    split = Split(seed, tuple(shares), data_hash(rows, hashes), parts, photographs)
     guard(split, rows, hashes, twins)
     return split
 
@@ -259,7 +270,7 @@ def guard(
                 f"The pictures {twin!r} ({there}) and {row.image_id!r} ({here}) are the same file."
             )
     _guard_patients(rows, part_of)
-    for pair in find_twins(rows, rows, hashes) if twins is None else twins:
+    for pair in _searched(split, rows, hashes) if twins is None else twins:
         there, here = part_of[pair.one], part_of[pair.other]
         if there != here:
             raise LeakError(
@@ -277,6 +288,10 @@ def _guard_patients(rows: Sequence[Row], part_of: Mapping[str, str]) -> None:
             raise LeakError(
                 f"Pictures of the patient {row.patient_id!r} are in {there} and {here}."
             )
+
+
+def _searched(split: Split, rows: Sequence[Row], hashes: Mapping[str, str]) -> Sequence[Twins]:
+    return find_twins(rows, rows, hashes) if split.photographs else ()
 
 
 def guard_also(
@@ -324,5 +339,6 @@ def open_split(path: Path, rows: Sequence[Row], cache: Path | None = None) -> Sp
     hashes = file_hashes(rows)
     if split.data_hash != data_hash(rows, hashes):
         raise TrainingError(f"The split {path.name!r} was made from other data than this folder.")
-    guard(split, rows, hashes, find_twins(rows, rows, hashes, cache or path.parent / "cache"))
+    kept = cache or path.parent / "cache"
+    guard(split, rows, hashes, find_twins(rows, rows, hashes, kept) if split.photographs else ())
     return split

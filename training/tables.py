@@ -56,7 +56,12 @@ def overview(metrics: Numbers) -> Table:
         "melanoma_auc": "AUC, melanoma against the rest",
         "brier": "Brier score (0 best, 2 worst)",
     }
-    return [["", "(95 %)"], *([text, shown(metrics, name)] for name, text in names.items())]
+    return [["", "(95 %)"], *_those_there(metrics, names)]
+
+
+def _those_there(metrics: Numbers, names: Mapping[str, str]) -> list[list[str]]:
+    """A row for each number the pack has: what is of one class is not in every pack."""
+    return [[text, shown(metrics, name)] for name, text in names.items() if name in metrics]
 
 
 def classes(metrics: Numbers) -> Table:
@@ -87,7 +92,7 @@ def triage(metrics: Numbers) -> Table:
         "green_benign": "benign pictures GREEN",
         "red_benign": "benign pictures RED",
     }
-    return [["", "share (95 %)"], *([text, shown(metrics, name)] for name, text in names.items())]
+    return [["", "share (95 %)"], *_those_there(metrics, names)]
 
 
 def risk(metrics: Numbers) -> Table:

@@ -26,7 +26,11 @@ KEPT_FOR = 300  # seconds; long enough to carry a rush, short enough for a corre
 @require_safe
 def learn(request: HttpRequest) -> HttpResponse:
     """Everything there is to read."""
-    return _page(request, "learn/list.html", _pack(request))
+    pack = _pack(request)
+    # Without the database: a page that anybody's cache may keep asks nobody.
+    others = [pack_for_reader(name) for name in settings.PACKS if name != pack.name]
+    others = others if len(settings.PACKS) > 1 else []
+    return _page(request, "learn/list.html", pack, others=others, own=settings.PACK)
 
 
 @require_safe

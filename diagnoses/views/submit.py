@@ -23,6 +23,7 @@ from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
 from diagnoses.views import whose
 from diagnoses.views.uploads import about_of, received_with
+from mlservice import registry
 from mlservice.packs import Pack
 from mlservice.readers import pack_for_reader
 
@@ -37,11 +38,11 @@ MOST_SHOWN = 20
 @patient_required
 @require_safe
 def case_new(request: HttpRequest) -> HttpResponse:
-    """The way in: a new form, or first the question whether to go on with one begun before, and
-    whom it is about.
+    """The way in: a new form, or first the question whether to go on with one begun before, whom it
+    is about, and what the picture shows where more than one kind is taken.
 
     ``?about=`` asks again about the mark of an earlier case; ``?start=`` wants a new form;
-    ``?for=`` says whom it is about, and ``?who=`` wants to be asked that.
+    ``?for=`` says whom it is about, and ``?who=`` wants to be asked that; ``?pack=`` what it shows.
     """
     user, about, patient = person(request), about_of(request), whose.named(request)
     begun = conversation.begun_by(user)[:MOST_SHOWN]
@@ -52,23 +53,25 @@ def case_new(request: HttpRequest) -> HttpResponse:
         looked_after = care.people_of(user)
         if looked_after or "who" in request.GET:
             return render(request, "cases/new/who.html", {"people": looked_after})
+    if about is None and "pack" not in request.GET and len(offered := registry.offered()) > 1:
+        packs = [pack_for_reader(name) for name in offered]
+        return render(request, "cases/new/what.html", {"packs": packs, "patient": patient})
+    named = whose.pack_of(request, about).name
     address = reverse("case_step", args=[uuid4(), "photo"])
-    return redirect(address + whose.query(patient or user, user, about))
+    return redirect(address + whose.query(patient or user, user, about, named))
 
 
 @patient_required
 @require_http_methods(["GET", "POST"])
 def case_step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     """One screen of the form under ``key``. The last one sends it."""
-    user, pack = person(request), pack_for_reader(settings.PACK)
-    if case := _sent_with(user, key):
+    if case := _sent_with(person(request), key):
         return _already_sent(request, case)
-    every = conversation.steps(pack)
-    step = next((step for step in every if step.name == name), None)
+    about = about_of(request)
+    draft = whose.draft(request, key, about)
+    step = next((each for each in conversation.steps(_pack(draft)) if each.name == name), None)
     if step is None:
         raise Http404
-    about = about_of(request)
-    draft = whose.draft(request, key, pack, about)
     if draft.about is None and about and about.patient_id == draft.patient_id:
         draft.about = about
     if request.method == "POST":
@@ -198,7 +201,8 @@ def _screen(
         "number": every.index(step) + 1,
         "of": len(every),
         "then_check": "then" in request.GET,
-        "whose": "" if draft.pk else whose.query(draft.patient, person(request), draft.about),
+        "whose": "" if draft.pk else _address_says(request, draft),
+        "other_pack": "" if draft.pack_name == settings.PACK else f"&pack={draft.pack_name}",
     }
     if draft.about is not None and step.slots:
         scored = [kind.name for kind in form.pack.photo_kinds if kind.scored]
@@ -211,6 +215,10 @@ def _screen(
     if step.name == CHECK:
         context |= summing_up.summary(draft, form)
     return render(request, step.template, context, status=status)
+
+
+def _address_says(request: HttpRequest, draft: Draft) -> str:
+    return whose.query(draft.patient, person(request), draft.about, draft.pack_name)
 
 
 def _place_for_a_photo(form: SubmitForm, name: str) -> dict[str, Any]:

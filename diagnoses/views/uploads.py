@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
@@ -44,8 +43,9 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     """
     asked = request.POST if request.method == "POST" else request.GET
     key, about = form_key(asked.get("submit_key")), about_of(request)
-    patient = whose.of_form(request, key, about)
-    slot = _slot(request, asked, drafts.slots(patient, key, pack_for_reader(settings.PACK)))
+    draft = whose.draft(request, key, about)
+    patient, pack = draft.patient, pack_for_reader(draft.pack_name)
+    slot = _slot(request, asked, drafts.slots(patient, key, pack))
     if slot is None or _sent(patient, key):
         return HttpResponse(status=409)
     upload = _upload(asked, patient, key, slot)

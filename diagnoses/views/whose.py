@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.http import urlencode
 
@@ -17,7 +18,9 @@ from accounts.access import person
 from accounts.models import User
 from diagnoses import conversation
 from diagnoses.models import Case, Draft
+from mlservice import registry
 from mlservice.packs import Pack
+from mlservice.readers import pack_for_reader
 
 
 def case_of(request: HttpRequest, pk: UUID) -> Case:
@@ -35,18 +38,14 @@ def named(request: HttpRequest) -> User | None:
     return get_object_or_404(mine, pk=int(raw) if raw.isdecimal() and len(raw) < 19 else 0)
 
 
-def of_form(request: HttpRequest, key: UUID, about: Case | None = None) -> User:
-    """Whose form this is: as it was begun, else the patient of the case it asks about again, else
-    whom the address names, else one's own."""
-    begun = conversation.begun_by(person(request)).filter(submit_key=key).first()
-    return begun.patient if begun else _of_address(request, about)
-
-
-def draft(request: HttpRequest, key: UUID, pack: Pack, about: Case | None) -> Draft:
+def draft(request: HttpRequest, key: UUID, about: Case | None) -> Draft:
     """The form as it was begun; one not saved yet where it was not, for whom the address names."""
     begun = conversation.begun_by(person(request)).filter(submit_key=key).first()
     return begun or Draft(
-        submit_key=key, patient=_of_address(request, about), pack_name=pack.name, about=about
+        submit_key=key,
+        patient=_of_address(request, about),
+        pack_name=pack_of(request, about).name,
+        about=about,
     )
 
 
@@ -54,8 +53,25 @@ def _of_address(request: HttpRequest, about: Case | None) -> User:
     return about.patient if about else named(request) or person(request)
 
 
-def query(patient: User, user: User, about: Case | None = None) -> str:
-    """What the address of a form not yet begun has to say of it, with its "?"."""
+def query(patient: User, user: User, about: Case | None = None, pack: str = "") -> str:
+    """What the address of a form not yet begun has to say of it, with its "?".
+
+    ``pack`` is the disease area's name, where it is not the installation's own.
+    """
     if about is not None:
         return f"?{urlencode({'about': str(about.pk)})}"
-    return f"?{urlencode({'for': patient.pk})}" if patient != user else ""
+    said = {"for": str(patient.pk)} if patient != user else {}
+    if pack and pack != settings.PACK:
+        said["pack"] = pack
+    return f"?{urlencode(said)}" if said else ""
+
+
+def pack_of(request: HttpRequest, about: Case | None) -> Pack:
+    """What a form not yet begun is about: as the case it asks about again, else as the address
+    says, else the installation's own; 404 for what is not offered."""
+    if about is not None:
+        return pack_for_reader(about.pack_name)
+    named = request.GET.get("pack") or settings.PACK
+    if named != settings.PACK and named not in registry.offered():
+        raise Http404
+    return pack_for_reader(named)

@@ -57,6 +57,7 @@ def _shown(
     return {
         "filters": filters,
         "sites": finding.sites(),
+        "areas": finding.areas(),
         "page": page,
         "version": _version(page, tallies),
         "next_page": filters.query(after=str(page.after)) if page.after else "",

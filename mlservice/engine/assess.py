@@ -41,6 +41,7 @@ class Cuts:
     distance: float
     not_skin: float
     no_lesion: float | None = None  # None: this version does not look for it
+    proven: Modality = Modality.DERMOSCOPIC  # the kind of picture that all of this holds for
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,13 @@ def decide(
     """The picture's tier and reasons by the rules of the house.
 
     RED when the risk reaches ``r95``; AMBER when it reaches ``r99`` or when anything speaks
-    against trusting the network here; GREEN only for a picture declared *and* detected
-    dermoscopic with nothing against it. ``gate`` holds the shares of dermoscopic, phone, not
+    against trusting the network here; GREEN only for a picture declared *and* detected as of the
+    proven kind with nothing against it. ``gate`` holds the shares of the proven kind, phone, not
     skin; ``no_lesion`` is the share of "no mark". A picture without a mark to judge is a reason to
     retake it, never to be calm about it. The answers of the patient are not heard here.
     """
-    detected = _detect(gate, cuts.not_skin)
-    modality = detected if detected is not Modality.DERMOSCOPIC else declared
+    detected = _detect(gate, cuts)
+    modality = detected if detected is not cuts.proven else declared
     if modality.shows_a_mark and cuts.no_lesion is not None and no_lesion >= cuts.no_lesion:
         modality = Modality.NO_LESION
     far = not distance <= cuts.distance
@@ -83,7 +84,7 @@ def decide(
         "risk_r99": cuts.r99 <= risk < cuts.r95,
         "out_of_distribution": far,
         "unstable": not stable,
-        "modality_unproven": modality is Modality.PHONE,
+        "modality_unproven": modality.shows_a_mark and modality is not cuts.proven,
         "modality_mismatch": declared is not detected and detected is not Modality.NOT_SKIN,
         "not_skin": modality is Modality.NOT_SKIN,
         "no_lesion": modality is Modality.NO_LESION,
@@ -93,13 +94,11 @@ def decide(
     return Verdict(tier, reasons, stable, far, modality)
 
 
-def _detect(gate: Sequence[float], not_skin_cut: float) -> Modality:
+def _detect(gate: Sequence[float], cuts: Cuts) -> Modality:
     shares = dict(zip(GATE_ORDER, gate, strict=True))
-    if shares[Modality.NOT_SKIN] >= not_skin_cut:
+    if shares["not_skin"] >= cuts.not_skin:
         return Modality.NOT_SKIN
-    if shares[Modality.DERMOSCOPIC] >= shares[Modality.PHONE]:
-        return Modality.DERMOSCOPIC
-    return Modality.PHONE
+    return cuts.proven if shares["proven"] >= shares["phone"] else Modality.PHONE
 
 
 def _one_side(risks: Sequence[float], cut: float) -> bool:
@@ -235,6 +234,7 @@ def cuts_of(bundle: Bundle) -> Cuts:
         manifest.ood_cut,
         manifest.not_skin_cut,
         manifest.no_lesion_cut,
+        bundle.modality,
     )
 
 

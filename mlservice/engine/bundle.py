@@ -16,9 +16,10 @@ from typing import Any, Self
 
 from mlservice.engine.preprocess import preprocess_hash
 from mlservice.engine.statistics import Statistics
-from mlservice.engine.types import BundleError
+from mlservice.engine.types import BundleError, Modality
 
 MANIFEST = "manifest.json"
+PROVEN = (Modality.DERMOSCOPIC, Modality.RADIOGRAPH)  # what a version can be measured on
 FORMAT = 1
 
 
@@ -59,6 +60,7 @@ class Manifest:
     training: Mapping[str, Any]  # data hash, split hash, seed, versions, the whole config
     no_lesion_cut: float | None = None  # None: made without outlines, never says "no lesion"
     fields: tuple[float, ...] = (1.0,)  # shares of the side at which each rotation is looked at
+    modality: str = Modality.DERMOSCOPIC.value  # the kind of picture all the numbers are of
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -115,6 +117,8 @@ class Manifest:
                 raise BundleError(f"The name {name!r:.80} is not 1 to 60 characters that print.")
         if not isinstance(self.training, dict) or not isinstance(self.sha256, dict):
             raise BundleError("The manifest's training or its hashes are no table of entries.")
+        if self.modality not in PROVEN:
+            raise BundleError(f"The kind of picture {self.modality!r:.40} is not known here.")
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,11 @@ class Bundle:
     def fields(self) -> tuple[float, ...]:
         """Shares of a picture's side at which each of its rotations is looked at."""
         return self.manifest.fields
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of picture the version was measured on: others are scored, never GREEN."""
+        return Modality(self.manifest.modality)
 
     @property
     def labels(self) -> tuple[str, ...]:

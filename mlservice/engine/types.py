@@ -40,10 +40,12 @@ class Tier(StrEnum):
 class Modality(StrEnum):
     """How the picture was taken, as declared by the sender or detected by the engine.
 
-    The engine may also find that there is nothing to judge: no skin, or skin without a mark.
+    The engine may also find that there is nothing to judge: a picture that does not show what the
+    pack is about (``not_skin``, the first pack's word for it), or one without a mark.
     """
 
     DERMOSCOPIC = "dermoscopic"
+    RADIOGRAPH = "radiograph"
     PHONE = "phone"
     NOT_SKIN = "not_skin"
     NO_LESION = "no_lesion"

@@ -10,6 +10,7 @@ from mlservice.packs.learning import NO_LABEL_PAGE, Condition, Lesson, Step
 from mlservice.packs.model import (
     AnswerTemplate,
     Area,
+    Asking,
     BodyView,
     Choice,
     Glance,
@@ -31,6 +32,7 @@ __all__ = [
     "NO_LABEL_PAGE",
     "AnswerTemplate",
     "Area",
+    "Asking",
     "BodyView",
     "Choice",
     "Condition",

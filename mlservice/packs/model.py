@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
-from mlservice.packs.learning import Condition, Lesson
+from mlservice.packs.learning import Condition, Drawing, Lesson
+
+MODALITIES = ("dermoscopic", "radiograph", "phone")
+"""How a picture that is sent can have been taken; a phone's is never the one that was proven."""
 
 
 class PackError(Exception):
@@ -120,7 +123,7 @@ class PhotoKind:
     text: str
     hint: str
     scored: bool
-    modality: Literal["dermoscopic", "phone"]
+    modality: str  # one of :data:`MODALITIES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,22 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """What people read while they ask about a picture of this kind."""
+
+    shows: str  # the answer to "What does the picture show?"
+    about: str  # a line under it
+    drawing: Drawing
+    photo: str  # the heading over the place for the picture
+    lead: str
+    slot: str  # what the place for the picture is called
+    none: str  # it is asked for once more
+    missing: str  # it is not there yet
+    more: str  # over the places for further pictures
+    urgent: str  # when not to wait for an answer here
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerTemplate:
     """A doctor's answer to start from. ``label`` is empty where no diagnosis is made."""
 
@@ -246,9 +265,15 @@ class Pack:
     quality: Mapping[str, QualityReason]
     conditions: tuple[Condition, ...]  # in the order they are listed
     lesson: Lesson | None
+    asking: Asking
     templates: tuple[AnswerTemplate, ...] = ()
     body: tuple[BodyView, ...] = ()  # empty where a list of sites is enough
     glance: Glance = Glance()
+
+    @property
+    def only_site(self) -> Site | None:
+        """The one place there is: then nobody is asked for it."""
+        return self.sites[0] if len(self.sites) == 1 else None
 
     def body_view(self, name: str) -> BodyView:
         """The figure called ``name``; raises :class:`PackError` if there is none."""

@@ -15,6 +15,7 @@ from typing import Literal, cast
 
 from mlservice.packs.bodymap import read_body
 from mlservice.packs.model import (
+    MODALITIES,
     AnswerTemplate,
     Choice,
     Glance,
@@ -30,7 +31,7 @@ from mlservice.packs.model import (
     Site,
     UrgencyRule,
 )
-from mlservice.packs.read_learning import read_conditions, read_lesson
+from mlservice.packs.read_learning import read_asking, read_conditions, read_lesson
 from mlservice.packs.table import Table, read_folder
 from mlservice.packs.translate import translated
 
@@ -138,6 +139,7 @@ def read_pack(folder: Path, language: str = "") -> Pack:
         quality={name: _quality(t) for name, t in top.table("quality").named_tables().items()},
         conditions=read_conditions(top, folder, labels),
         lesson=read_lesson(top, folder, points),
+        asking=read_asking(top.table("asking"), folder),
         templates=tuple(_template(t, labels) for t in top.tables("templates", optional=True)),
         body=read_body(top.tables("body", optional=True), sites),
         glance=_glance(top.table("glance")) if top.has("glance") else Glance(),
@@ -170,13 +172,12 @@ def _site(t: Table) -> Site:
 
 
 def _photo_kind(t: Table) -> PhotoKind:
-    modality = t.one_of("modality", ("dermoscopic", "phone"))
     kind = PhotoKind(
         name=t.name("name"),
         text=t.text("text"),
         hint=t.text("hint"),
         scored=t.flag("scored"),
-        modality=cast('Literal["dermoscopic", "phone"]', modality),
+        modality=t.one_of("modality", MODALITIES),
     )
     return t.all_of_it(kind)
 

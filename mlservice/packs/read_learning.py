@@ -18,7 +18,7 @@ from mlservice.packs.learning import (
     Source,
     Step,
 )
-from mlservice.packs.model import Label, Points
+from mlservice.packs.model import Asking, Label, Points
 from mlservice.packs.table import Table
 
 SECTIONS = ("what", "looks", "course")
@@ -61,6 +61,23 @@ def read_lesson(top: Table, folder: Path, points: Points | None) -> Lesson | Non
         reviewed=_reviewed(t),
     )
     return t.all_of_it(lesson)
+
+
+def read_asking(t: Table, folder: Path) -> Asking:
+    """What people read while they ask."""
+    asking = Asking(
+        shows=t.text("shows"),
+        about=t.text("about"),
+        drawing=_drawing(t, folder),
+        photo=t.text("photo"),
+        lead=t.text("lead"),
+        slot=t.text("slot"),
+        none=t.text("none"),
+        missing=t.text("missing"),
+        more=t.text("more"),
+        urgent=t.text("urgent"),
+    )
+    return t.all_of_it(asking)
 
 
 def _condition(t: Table, folder: Path, labels: Sequence[Label]) -> Condition:

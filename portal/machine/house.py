@@ -151,6 +151,8 @@ def environment(
         "WEB_BIND": f"{addresses.host}:{addresses.port}",
         # Somebody reads them here, and no machine.
         "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),
+        # Two kinds of picture, so that the demo shows how the form asks which.
+        "PACKS": os.environ.get("PACKS", "skin,chest"),
         # At whatever hour somebody looks at the demo, the phones ring.
         "QUIET_HOURS": os.environ.get("QUIET_HOURS", ""),
         "EMAIL_URL": os.environ.get("EMAIL_URL") or f"filemail:///{quote(str(folder / 'mail'))}",

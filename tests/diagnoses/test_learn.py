@@ -110,21 +110,22 @@ def test_what_is_not_there_is_said_to_be_missing(cast: Cast, address: str) -> No
 def test_another_pack_gets_its_pages_from_its_data_alone(
     cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Chests, without a lesson: nothing of the first pack shows."""
-    shutil.copytree(read.FOLDER / "skin", tmp_path / "chest")
-    (tmp_path / "chest" / "lesson.toml").unlink()
-    texts = tmp_path / "chest" / "conditions.toml"
+    """Elsewhere, without a lesson: nothing of the first pack shows."""
+    shutil.copytree(read.FOLDER / "skin", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "lesson.toml").unlink()
+    texts = tmp_path / "elsewhere" / "conditions.toml"
     words = texts.read_text(encoding="utf-8").replace('title = "Melanoma"', 'title = "Shadow"')
     texts.write_text(words, encoding="utf-8")
     monkeypatch.setattr(read, "FOLDER", tmp_path)
     client = cast.client()
-    assert links_of(client.get("/learn/?pack=chest").content.decode()) == [
-        f"/learn/{each.slug}/?pack=chest" for each in read_pack(tmp_path / "chest").conditions
+    conditions = read_pack(tmp_path / "elsewhere").conditions
+    assert links_of(client.get("/learn/?pack=elsewhere").content.decode()) == [
+        f"/learn/{each.slug}/?pack=elsewhere" for each in conditions
     ]
-    shown = client.get("/learn/mel/?pack=chest").content.decode()
+    shown = client.get("/learn/mel/?pack=elsewhere").content.decode()
     assert "<h1>Shadow</h1>" in shown
     assert "/learn/self-check/" not in shown
-    assert client.get("/learn/self-check/?pack=chest").status_code == 404
+    assert client.get("/learn/self-check/?pack=elsewhere").status_code == 404
 
 
 # --- The lesson ----------------------------------------------------------------------------------

@@ -71,6 +71,31 @@ def test_any_doubt_rules_out_green(given: dict[str, Any], reasons: tuple[str, ..
     assert found.reasons == reasons
 
 
+FILMS = Cuts(r95=0.2, r99=0.05, distance=0.4, not_skin=0.5, proven=Modality.RADIOGRAPH)
+
+
+@pytest.mark.parametrize(
+    ("declared", "gate", "reasons", "modality"),
+    [
+        (Modality.RADIOGRAPH, DERMOSCOPIC, (), Modality.RADIOGRAPH),
+        (Modality.PHONE, DERMOSCOPIC, ("modality_unproven", "modality_mismatch"), Modality.PHONE),
+        (Modality.RADIOGRAPH, NOT_SKIN, ("not_skin",), Modality.NOT_SKIN),
+        (
+            Modality.DERMOSCOPIC,
+            DERMOSCOPIC,
+            ("modality_unproven", "modality_mismatch"),
+            Modality.DERMOSCOPIC,
+        ),
+    ],
+)
+def test_green_is_for_the_kind_of_picture_the_version_was_measured_on(
+    declared: Modality, gate: tuple[float, ...], reasons: tuple[str, ...], modality: Modality
+) -> None:
+    found = verdict(declared=declared, gate=gate, cuts=FILMS)
+    assert (found.reasons, found.modality) == (reasons, modality)
+    assert (found.tier is Tier.GREEN) is not bool(reasons)
+
+
 LOOKING = Cuts(r95=0.2, r99=0.05, distance=0.4, not_skin=0.5, no_lesion=0.9)
 
 

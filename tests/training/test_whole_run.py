@@ -275,7 +275,7 @@ def test_what_cannot_be_exported_is_named(
         main([*base, str(work / "run"), "--version", "../6"])
     assert "not a version" in capsys.readouterr().err
     assert main([*base, str(work / "run"), "--phone", str(tmp_path)]) == 2
-    assert "both --phone and --not-skin" in capsys.readouterr().err
+    assert "--phone needs --not-skin" in capsys.readouterr().err
     assert not list(tmp_path.glob("skin-*"))
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mlservice.packs.model import MODALITIES
 from training.commands.common import Commands, add_pack, add_resamples
 from training.errors import TrainingError
 
@@ -24,9 +25,8 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--declared",
-        choices=("dermoscopic", "phone"),
-        default="dermoscopic",
-        help="how the pictures were taken (default: dermoscopic)",
+        choices=MODALITIES,
+        help="how the pictures were taken (default: as the bundle's own)",
     )
     parser.add_argument(
         "--split",
@@ -72,7 +72,8 @@ def run(options: argparse.Namespace) -> None:
             rows = split.rows(rows, "test")
             pictures = {"part": "test", "data_hash": split.data_hash, "split_hash": split.hash}
             look_again(options.split.parent, split.hash, full_name(bundle))
-        judged = judge_rows(bundle, rows, Modality(options.declared))
+        declared = Modality(options.declared) if options.declared else None
+        judged = judge_rows(bundle, rows, declared)
         metrics = evaluate(judged, bundle, resamples=options.resamples)
     except EngineError as error:
         raise TrainingError(str(error)) from error

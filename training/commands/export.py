@@ -26,7 +26,11 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
-    parser.add_argument("--not-skin", type=Path, help="folder of other photos, likewise")
+    parser.add_argument(
+        "--not-skin",
+        type=Path,
+        help="folder of photos of other things, likewise; may stand alone",
+    )
     outlines = parser.add_mutually_exclusive_group()
     outlines.add_argument(
         "--masks", type=Path, help='outlines of the marks, to teach "no lesion" (DATA/masks)'
@@ -58,8 +62,8 @@ def run(options: argparse.Namespace) -> None:
     from training.outside import Others
     from training.run import open_material
 
-    if (options.phone is None) != (options.not_skin is None):
-        raise TrainingError("The gate needs both --phone and --not-skin, or neither.")
+    if options.phone and not options.not_skin:
+        raise TrainingError("--phone needs --not-skin: the gate learns from both.")
     others = Others(options.phone, options.not_skin, _masks(options))
     material = open_material(
         options.data, split_path(options), options.pack, options.work / "cache"

@@ -36,6 +36,19 @@ def add(commands: Commands) -> None:
         help="go on from the weights of a finished run, with a schedule of their own",
     )
     parser.add_argument("--frozen", action="store_true", help="train the head only")
+    parser.add_argument(
+        "--turned",
+        action="store_true",
+        help="with --frozen: the head learns from the mean over the views that are served, not "
+        "from the upright picture alone",
+    )
+    parser.add_argument(
+        "--fields",
+        type=share,
+        nargs="+",
+        metavar="SHARE",
+        help="of the side that each view shows when served (default: 1 0.85 0.7)",
+    )
     parser.add_argument("--epochs", type=int, default=20, help="of fine-tuning")
     parser.add_argument("--side", type=int, default=224, help="of the pictures when served")
     parser.add_argument(
@@ -103,6 +116,8 @@ def run(options: argparse.Namespace) -> None:
 
     if options.teach and not options.teachers:
         raise TrainingError("--teach needs a --teacher.")
+    if options.turned and not options.frozen:
+        raise TrainingError("--turned goes with --frozen: fine-tuning turns its pictures itself.")
     tuned = Tuned.load(options.settings, "fit") if options.settings else None
     settings = {"arch": options.arch or "mobilenet_v2"} | dict(tuned.settings if tuned else {})
     weights = None if options.start else choose_weights(settings["arch"], options.weights)
@@ -110,6 +125,8 @@ def run(options: argparse.Namespace) -> None:
         tuned.check(options.arch, Backbone(settings["arch"], weights).weights_sha256())
     given = {name: getattr(options, name) for name in ("head_epochs", "balance", "adjust")}
     settings |= {name: value for name, value in given.items() if value is not None}
+    if options.fields:
+        settings["fields"] = tuple(options.fields)
     name = f"{settings['arch']}-{'frozen' if options.frozen else 'tuned'}-{options.seed}"
     folder = options.run or options.work / name
     material = open_material(
@@ -126,6 +143,7 @@ def run(options: argparse.Namespace) -> None:
         teach=(options.teach or TEACH) if options.teachers else 0.0,
         precision=options.precision,
         side=options.side,
+        turned=options.turned,
         parts=("fit", "validation") if options.with_validation else ("fit",),
         train_sides=tuple(options.train_side),
         patience=options.patience,

@@ -113,12 +113,11 @@ def _number(values: Doubles) -> float | None:
 def _shares(judged: Judged) -> Shares:
     """Name -> (part, whole): shares of pictures, 0 to 1."""
     everyone = np.ones(len(judged.rows), np.bool_)
-    melanoma, sick, well = judged.is_class(MELANOMA), judged.sick, ~judged.sick
+    sick, well = judged.sick, ~judged.sick
     red, green = judged.tier_is(Tier.RED), judged.tier_is(Tier.GREEN)
     shares = {
         "accuracy": (judged.guess == judged.targets, everyone),
-        "melanoma_red": (red, melanoma),
-        "melanoma_flagged": (~green, melanoma),
+        **(_own(judged, red, green) if MELANOMA in judged.labels else {}),
         "malignant_red": (red, sick),
         "malignant_flagged": (~green, sick),
         "green_benign": (green, well),
@@ -131,6 +130,12 @@ def _shares(judged: Judged) -> Shares:
     return shares
 
 
+def _own(judged: Judged, red: Flags, green: Flags) -> Shares:
+    """Of the class that the first pack's release hangs on; other packs have no such numbers."""
+    melanoma = judged.is_class(MELANOMA)
+    return {"melanoma_red": (red, melanoma), "melanoma_flagged": (~green, melanoma)}
+
+
 def _others(judged: Judged) -> dict[str, Measure]:
     p, truth, labels = judged.probabilities, judged.targets, judged.labels
     right = judged.guess == truth
@@ -138,7 +143,7 @@ def _others(judged: Judged) -> dict[str, Measure]:
     measures = {
         "bmca": mean_over([share_of(right, judged.is_class(name)) for name in labels]),
         "macro_auc": mean_over([_auc(judged, name) for name in labels]),
-        "melanoma_auc": _auc(judged, MELANOMA),
+        **({"melanoma_auc": _auc(judged, MELANOMA)} if MELANOMA in labels else {}),
         "malignancy_auc": auc_of(judged.sick, judged.risks),
         "specificity_at_95_sensitivity": specificity_at(0.95, judged.risks, judged.sick),
         "specificity_at_99_sensitivity": specificity_at(0.99, judged.risks, judged.sick),

@@ -7,6 +7,7 @@ import itertools
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from accounts.models import User
 from diagnoses import intake, workflow
 from diagnoses.models import Case, Review
+from mlservice import registry
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw, draw_cast
 from portal import demo, past
@@ -83,6 +85,7 @@ class Command(BaseCommand):
             send_one_mark_twice(patient)
             send_one_to_be_reminded_of(patient)
             send_one_of_a_child(patient)
+            send_other_kinds(patient)
 
 
 def send(source: Source, number: int, patient: User) -> str:
@@ -178,6 +181,29 @@ def send_one_of_a_child(carer: User) -> None:
             submit_key=uuid.uuid5(_KEYS, "child"),
         ),
     )
+
+
+def send_other_kinds(carer: User) -> None:
+    """Of every other disease area that is offered a picture of each label, sent for the child."""
+    child = carer.cared_for.get(name=demo.CHILD)
+    for name in registry.offered()[1:]:
+        pack, drawing = load_pack(name), import_module(f"mlservice.packs.{name}.drawing")
+        for label in pack.labels:
+            content = jpeg(drawing.draw(SEED, kind=label.name, size=(1000, 1000)))
+            kind = pack.photo_kinds[0].name
+            photo = intake.clean(io.BytesIO(content), pack.glance_at(kind))
+            workflow.submit(
+                child,
+                workflow.Submission(
+                    pack_name=name,
+                    site=pack.sites[0].name,
+                    photos=[
+                        workflow.NewPhoto(kind, photo, sent_anyway=bool(photo.quality.reasons))
+                    ],
+                    answers=demo.OTHER_ANSWERS.get(name, {}),
+                    submit_key=uuid.uuid5(_KEYS, f"{name}-{label.name}"),
+                ),
+            )
 
 
 def _about_the_shoulder(photo: workflow.NewPhoto, name: str, **more: Any) -> workflow.Submission:

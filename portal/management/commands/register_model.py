@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mlservice import registry
@@ -17,9 +18,9 @@ REASON = "shipped with this release"
 
 class Command(BaseCommand):
     help = (
-        "Register the shipped model of every disease area, or the bundle in FOLDER. It becomes "
-        "active where its disease area has no active version whose files are there, or with "
-        "--activate."
+        "Register the shipped model of each disease area in PACKS, or the bundle in FOLDER. It "
+        "becomes active where its disease area has no active version whose files are there, or "
+        "with --activate."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,9 +53,10 @@ class Command(BaseCommand):
 
 
 def newest_bundles() -> list[Path]:
-    """The shipped bundle with the highest version of each disease area that has one."""
+    """The shipped bundle with the highest version of each area in ``PACKS`` that has one."""
     shipped_for = {path.parent.name.rpartition("-")[0] for path in manifests()}
-    return [shipped(pack) for pack in sorted(shipped_for & set(available_packs()))]
+    wanted = shipped_for & set(available_packs()) & set(settings.PACKS)
+    return [shipped(pack) for pack in sorted(wanted)]
 
 
 def manifests() -> list[Path]:
