@@ -162,12 +162,8 @@ def _label(t: Table) -> Label:
 
 
 def _site(t: Table) -> Site:
-    site = Site(
-        name=t.name("name"),
-        text=t.text("text"),
-        group=t.text("group", default=""),
-        codes=t.text_map("codes"),
-    )
+    group = t.text("group", default="")
+    site = Site(name=t.name("name"), text=t.text("text"), group=group, codes=t.text_map("codes"))
     return t.all_of_it(site)
 
 
