@@ -18,7 +18,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from diagnoses.models import Case, Escalation, Prediction
+from diagnoses.models import Alarm, Case, Escalation, Prediction
 from mlservice.models import ModelVersion
 from notifications.models import Message
 from portal.operations import build, figures, storage
@@ -51,6 +51,7 @@ def families() -> Iterator[Family]:
     signs = figures.signs()
     yield from _alive(signs)
     yield from _totals()
+    yield from _alarms()
     yield from _failures()
     yield from _storage(signs)
     yield _durations()
@@ -149,6 +150,18 @@ def _totals() -> Iterator[Family]:
     samples = [Sample(n, {"step": step}) for step, n in steps]
     told = "Steps taken because something waited too long."
     yield Family("lentigo_escalations_total", "counter", told, samples)
+
+
+def _alarms() -> Iterator[Family]:
+    """Of the monitoring: what is wrong with a version and not over."""
+    counted = (
+        Alarm.objects.open().order_by().values_list("version__pack", "version__version", "kind")
+    )
+    samples = [
+        Sample(n, {"pack": pack, "version": version, "kind": kind})
+        for pack, version, kind, n in counted.annotate(Count("pk"))
+    ]
+    yield Family("lentigo_model_alarms", "gauge", "Open alarms of the monitoring.", samples)
 
 
 def _failures() -> Iterator[Family]:

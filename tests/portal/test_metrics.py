@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from diagnoses.models import Case, Escalation, Prediction, Scoring
+from diagnoses.models import Alarm, Case, Escalation, Prediction, Scoring
 from mlservice import reports
 from mlservice.models import ModelVersion
 from mlservice.serving import Shelf
@@ -122,6 +122,8 @@ def test_every_number_is_the_databases(cast: Cast, scraped: Any, media: Path) ->
     Message.objects.filter(recipient=cast.ruth).update(state="unknown")
     reports.report(7, Shelf())
     storage.measure()
+    Alarm.objects.create(version=version, kind=Alarm.Kind.RED, measured=0.4, limit=0.3)
+    Alarm.objects.create(version=version, kind=Alarm.Kind.FAR, ended_at=timezone.now())
 
     samples = scraped()
     for tier in ("green", "red"):
@@ -138,6 +140,9 @@ def test_every_number_is_the_databases(cast: Cast, scraped: Any, media: Path) ->
     assert value(samples, "lentigo_cases_unscored") == 3
     assert value(samples, "lentigo_cases_overdue", clinic=str(cast.north.pk)) == 1
     assert value(samples, "lentigo_escalations_total", step="late") == 1
+    of = {"pack": version.pack, "version": version.version}
+    assert value(samples, "lentigo_model_alarms", kind="red", **of) == 1
+    assert value(samples, "lentigo_model_alarms", kind="far", **of) is None, "it is over"
     for state in ("pending", "unknown"):
         there = Message.objects.filter(state=state).count()
         assert value(samples, "lentigo_messages_open", state=state) == there > 0
