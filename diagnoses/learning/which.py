@@ -1,8 +1,8 @@
 """Which pictures may be learnt from, and what each of them shows.
 
 A picture counts if its patient agrees to today's words about learning, and its case is answered
-for good. A mark has one label, however many its cases: what histology or time has shown, the
-newest of it, or else the newest answer that cannot be undone. A mark whose label is none of the
+for good. A mark has one label, however many its cases: the newest histology, else what time
+has shown, or else the newest answer that cannot be undone. A mark whose label is none of the
 pack's is left out.
 """
 
@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case as Either
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Now
 
 from accounts import wording
@@ -127,7 +128,10 @@ def find(wanted: Wanted) -> Found:
 
 def _with_labels(cases: QuerySet[Case]) -> Iterable[dict[str, Any]]:
     answers = Review.objects.standing().filter(case=OuterRef("pk"), effective_at__lte=Now())
-    outcomes = Outcome.objects.filter(case=OuterRef("pk")).order_by("-pk")
+    by_tissue = Q(source=Outcome.Source.HISTOLOGY)
+    outcomes = Outcome.objects.filter(case=OuterRef("pk")).order_by(
+        Either(When(by_tissue, then=0), default=1), "-pk"
+    )
     newest = answers.order_by("-pk")
     agrees = SecondReading.objects.filter(
         review=OuterRef("answer"), diagnosis=OuterRef("diagnosis"), read_at__isnull=False
@@ -160,13 +164,16 @@ def _labels(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, Source]]:
         lesion = _lesion(row)
         if lesion not in answer or row["answer"] > answer[lesion]["answer"]:
             answer[lesion] = row
-        if row["outcome"] and (
-            lesion not in outcome or row["outcome"] > outcome[lesion]["outcome"]
-        ):
+        if row["outcome"] and (lesion not in outcome or _surer(row) > _surer(outcome[lesion])):
             outcome[lesion] = row
     found = {lesion: (row["diagnosis"], _signed(row)) for lesion, row in answer.items()}
     shown = {lesion: (row["shown"], Source(row["shown_by"])) for lesion, row in outcome.items()}
     return found | shown
+
+
+def _surer(row: Mapping[str, Any]) -> tuple[bool, int]:
+    """Histology before what time has shown, then the newer one."""
+    return row["shown_by"] == Outcome.Source.HISTOLOGY, row["outcome"]
 
 
 def _signed(row: Mapping[str, Any]) -> Source:

@@ -249,6 +249,8 @@ def test_what_it_turned_out_to_be_counts_before_what_was_signed(cast: Cast) -> N
     assert labels(cast) == [("bkl", "follow_up")]
     outcome(case, cast.ruth, "mel")
     assert labels(cast) == [("mel", "histology")]
+    outcome(case, cast.ruth, "nv", "follow_up")
+    assert labels(cast) == [("mel", "histology")], "time says less than tissue"
     outcome(case, cast.ruth, "")
     assert labels(cast) == [], "none of the labels"
 
@@ -260,6 +262,8 @@ def test_a_mark_has_one_label_however_often_it_was_sent(cast: Cast, tmp_path: Pa
     outcome(first, cast.ruth, "bkl")
     assert labels(cast) == [("bkl", "histology")] * 2
     outcome(second, cast.ruth, "nv")
+    assert labels(cast) == [("nv", "histology")] * 2
+    outcome(second, cast.ruth, "df", "follow_up")
     assert labels(cast) == [("nv", "histology")] * 2
     rows = learnt.rows(learnt.unpacked(learnt.made(cast), tmp_path / "data"))
     assert len({row["lesion_id"] for row in rows}) == 1

@@ -54,6 +54,8 @@ def _make(person: demo.Person, clinic: Clinic) -> None:
     if person.role == Role.PATIENT:
         User.objects.filter(pk=user.pk).update(clinic=clinic)
         agreed += [Consent.Kind.CARE, Consent.Kind.COMPUTER_CHECK]
+        if person == demo.PATIENT:  # so that there is something to learn from
+            agreed.append(Consent.Kind.RESEARCH)
     elif person.role == Role.DOCTOR:
         people.make_doctor(user, clinic)
         people.verify_doctor(user, by=User.objects.get(email=demo.ADMIN.email))
