@@ -1,0 +1,202 @@
+"""Who may open what: every address of ours, and who is let in. What is not here fails the build.
+
+A row gives the first names of those for whom the address exists (see :mod:`tests.cast`, and Cora,
+who looks after a child; Eve, the admin of the other clinic; Zoe, suspended) and what the address
+names. Everybody else must be refused by every method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.matrix.world import NOBODY, SUSPENDED
+
+PATIENTS = frozenset({"ana", "bo", "cora"})
+DOCTORS = frozenset({"ruth", "sam", "xu"})  # verified; Uma is told that she waits
+UNVERIFIED = frozenset({"uma"})
+ADMINS = frozenset({"ada", "eve", "root"})
+LOGGED_IN = PATIENTS | DOCTORS | UNVERIFIED | ADMINS
+EVERYBODY = LOGGED_IN | {NOBODY, SUSPENDED}
+ANA = frozenset({"ana"})
+CORA = frozenset({"cora"})
+READERS = frozenset({"ruth", "sam"})  # verified doctors of the case's clinic
+HERE = frozenset({"ada", "root"})  # admins who look after North
+DECIDERS = frozenset({"root"})  # admins of no clinic
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``to`` are let in; ``names`` fills the address, by the keys of ``World.things`` or as is."""
+
+    to: frozenset[str]
+    names: tuple[object, ...] = ()
+    api: bool = False
+
+
+def _row(to: frozenset[str], *names: object) -> Row:
+    return Row(to, names)
+
+
+def _api(to: frozenset[str], *names: object) -> Row:
+    return Row(to, names, api=True)
+
+
+OPEN = {
+    name: _row(EVERYBODY)
+    for name in (
+        *("home", "health_live", "health_ready", "healthz", "readyz", "manifest", "language"),
+        *("learn", "learn_lesson"),
+        *("account_login", "account_signup", "account_logout", "account_inactive"),
+        *("account_reset_password", "account_reset_password_done"),
+        *("account_reset_password_from_key_done", "account_email_verification_sent"),
+        *("account_confirm_login_code", "api-schema", "api-docs"),
+    )
+} | {
+    "learn_step": _row(EVERYBODY, "asymmetry"),
+    "learn_condition": _row(EVERYBODY, "mel"),
+    "account_confirm_email": _row(EVERYBODY, "no-such-key"),
+    "account_reset_password_from_key": _row(EVERYBODY, "1", "no-such-key"),
+}
+# Each names a secret or is signed: without it nobody is let in, whoever they are.
+SECRET = {
+    "link": _row(frozenset(), "no-such-token"),
+    "invitation": _row(frozenset(), "no-such-token"),
+    "email_stop": _row(frozenset(), "no-such-token"),
+    "twilio_status": _row(frozenset(), "message", 1),
+    "twilio_inbound": _row(frozenset()),
+    "twilio_check": _row(frozenset()),
+    "metrics": _row(frozenset()),
+}
+ACCOUNT = {
+    name: _row(LOGGED_IN)
+    for name in (
+        *("account", "account_end_sessions", "account_email", "account_reauthenticate"),
+        *("account_change_password", "account_set_password", "account_number_add"),
+        *("account_download", "person_add"),
+    )
+} | {
+    "account_number": _row(ANA, "number"),
+    "number_confirm": _row(ANA, "number"),
+    "account_reminder": _row(LOGGED_IN, "recheck"),
+    "account_consent": _row(LOGGED_IN, "research"),
+    "account_erase": _row(PATIENTS),
+    "account_keep": _row(PATIENTS),
+    "person": _row(CORA, "dee"),
+    "person_consent": _row(CORA, "dee", "research"),
+    "person_download": _row(CORA, "dee"),
+    "person_erase": _row(CORA, "dee"),
+    "person_keep": _row(CORA, "dee"),
+}
+PATIENT = {
+    "case_list": _row(PATIENTS),
+    "case_new": _row(PATIENTS),
+    "draft_photo": _row(PATIENTS),
+    "lesion_list": _row(PATIENTS),
+    "draft_thumb": _row(ANA, "draft_photo"),
+    "case_drop": _row(ANA, "draft"),
+    "case_step": _row(ANA, "draft", "photo"),
+    **{
+        name: _row(ANA, "case")
+        for name in (
+            *("case", "case_state", "case_tell", "case_talk", "case_photo", "case_withdraw"),
+        )
+    },
+    "case_share": _row(ANA, "case", "share"),
+    "lesion": _row(ANA, "lesion"),
+    "lesion_name": _row(ANA, "lesion"),
+    "reminder": _row(ANA, "nudge"),
+    "case_report": _row(ANA | READERS, "signed"),
+    "photo": _row(ANA | READERS, "photo"),
+}
+DOCTOR = {
+    **{
+        name: _row(DOCTORS)
+        for name in ("worklist", "worklist_done", "worklist_state", "worklist_again")
+    },
+    "worklist_numbers": _row(DOCTORS),
+    "again": _row(frozenset({"ruth"}), "asked"),
+    "letter_paper": _row(READERS, "letter"),
+    "reading_amend": _row(READERS, "signed"),
+    "reading_outcome": _row(READERS, "signed"),
+    "reading_letter": _row(READERS, "signed"),
+    "reading_undo": _row(READERS, "signed"),
+    "reading_told": _row(READERS, "signed"),
+    **{
+        name: _row(READERS, "case")
+        for name in (
+            *("reading", "reading_ask", "reading_open", "reading_first", "reading_sign"),
+            *("reading_talk", "reading_retake", "reading_no_answer"),
+        )
+    },
+    "reading_share": _row(READERS, "case", "share"),
+    "reading_heatmap": _row(frozenset({"ruth"}), "case", "photo"),  # who has read it
+}
+ADMIN = {
+    **{
+        name: _row(ADMINS)
+        for name in (
+            *("manage", "manage_people", "manage_clinics", "manage_invitations", "manage_invite"),
+            *("staff_messages", "message_setup", "models", "model_compare", "model_data"),
+            "learning",
+        )
+    },
+    **{
+        name: _row(ADMINS, "version")
+        for name in ("model_version", "model_monitoring", "model_truth", "model_rule")
+    },
+    "model_shadow": _row(ADMINS, "version"),
+    "shadow_start": _row(DECIDERS, "other"),
+    "shadow_stop": _row(DECIDERS, "other"),
+    "model_threshold": _row(DECIDERS, "threshold"),
+    "alarm_seen": _row(DECIDERS, "alarm"),
+    "operations": _row(DECIDERS),
+    "operation_job": _row(ADMINS),
+    "learning_export": _row(HERE, "export"),
+    "learning_download": _row(HERE, "export"),
+    "learning_withdrawn": _row(HERE, "export"),
+    "learning_cleaned": _row(HERE, "export"),
+    "message_setup_check": _row(ADMINS, "email"),
+    "manage_clinic_new": _row(DECIDERS),
+    "manage_clinic": _row(HERE, "clinic"),
+    "manage_person": _row(HERE, "ana"),
+    "manage_deed": _row(HERE, "ana", "suspend"),
+    "staff_message": _row(HERE, "message"),
+    "staff_again": _row(HERE, "message"),
+    "staff_told": _row(HERE, "message"),
+    "manage_invitation": _row(HERE, "invitation"),
+    "manage_invitation_withdraw": _row(HERE, "invitation"),
+    "manage_invitation_again": _row(HERE, "invitation"),
+    "model_plot": _row(frozenset(), "version", "roc"),  # of a version made by hand there is none
+    "model_register": _row(DECIDERS),
+    "model_check": _row(DECIDERS, "check"),
+    "model_override": _row(DECIDERS, "override"),
+    "pack_pause": _row(DECIDERS, "skin"),
+    "pack_resume": _row(DECIDERS, "skin"),
+    "model_activate": _row(DECIDERS, "version"),
+    "model_back": _row(DECIDERS, "version"),
+}
+API = {
+    "api-token": _api(EVERYBODY),
+    "api-nowhere": _api(frozenset()),
+    "api-cases": _api(PATIENTS | DOCTORS),
+    "api-people": _api(PATIENTS),
+    "api-case": _api(ANA | READERS, "case"),
+    "api-photo": _api(ANA | READERS, "case", "photo"),
+    "api-heatmap": _api(frozenset({"ruth"}), "case", "photo"),
+    "api-messages": _api(ANA | READERS, "case"),
+    "api-new-photo": _api(ANA, "case"),
+}
+# For who develops Lentigo: there with DEBUG alone.
+NOT_SERVED = {"styleguide": _row(frozenset()), "sample_photo": _row(frozenset(), 1)}
+
+PARTS = {
+    "open": OPEN,
+    "secret": SECRET,
+    "account": ACCOUNT,
+    "patient": PATIENT,
+    "doctor": DOCTOR,
+    "admin": ADMIN,
+    "api": API,
+    "not served": NOT_SERVED,
+}
+TABLE = {name: row for part in PARTS.values() for name, row in part.items()}
