@@ -128,6 +128,7 @@ class CasesView(GenericAPIView[Case]):
     queryset = Case.objects.none()
     pagination_class = NewestFirst
     parser_classes = [MultiPartParser, FormParser]
+    metadata_class = None  # OPTIONS would describe one serializer, and there are three
     throttle_scope = "submit"
 
     def get_throttles(self) -> list[Any]:

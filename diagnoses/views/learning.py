@@ -109,11 +109,16 @@ def _reasons(found: TrainingExport) -> list[tuple[str, int]]:
 @never_cache
 @admin_required
 @require_GET
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
 def download(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The zip, to somebody who has just typed their password; written down that they have it."""
+    found = get_object_or_404(TrainingExport.objects.visible_to(person(request)), pk=pk)
+    answer: HttpResponseBase = _download(request, found)
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
+def _download(request: HttpRequest, found: TrainingExport) -> HttpResponseBase:
     admin = person(request)
-    found = get_object_or_404(TrainingExport.objects.visible_to(admin), pk=pk)
     file = learning.take(found, admin)
     if file is None:
         messages.error(request, _("This file is no longer kept. Export again."))

@@ -54,10 +54,14 @@ def consent(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
 @never_cache
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
 def download(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """The password first; then say what is in a copy of everything, and with POST send it."""
-    user = _whose(request, pk)
+    answer: HttpResponseBase = _download(request, pk, _whose(request, pk))
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth ships no types
+def _download(request: HttpRequest, pk: int | None, user: User) -> HttpResponseBase:
     if request.method != "POST":
         mine = Case.objects.filter(patient=user)
         context = {

@@ -49,7 +49,7 @@ OPEN = {
         *("account_login", "account_signup", "account_logout", "account_inactive"),
         *("account_reset_password", "account_reset_password_done"),
         *("account_reset_password_from_key_done", "account_email_verification_sent"),
-        *("account_confirm_login_code", "api-schema", "api-docs"),
+        *("api-schema", "api-docs"),
     )
 } | {
     "learn_step": _row(EVERYBODY, "asymmetry"),
@@ -70,15 +70,17 @@ SECRET = {
 ACCOUNT = {
     name: _row(LOGGED_IN)
     for name in (
+        "account_confirm_login_code",
         *("account", "account_end_sessions", "account_email", "account_reauthenticate"),
         *("account_change_password", "account_set_password", "account_number_add"),
-        *("account_download", "person_add"),
     )
 } | {
+    "account_download": _row(PATIENTS),
+    "person_add": _row(PATIENTS),
     "account_number": _row(ANA, "number"),
     "number_confirm": _row(ANA, "number"),
-    "account_reminder": _row(LOGGED_IN, "recheck"),
-    "account_consent": _row(LOGGED_IN, "research"),
+    "account_reminder": _row(PATIENTS, "recheck"),
+    "account_consent": _row(PATIENTS, "research"),
     "account_erase": _row(PATIENTS),
     "account_keep": _row(PATIENTS),
     "person": _row(CORA, "dee"),
@@ -94,7 +96,7 @@ PATIENT = {
     "lesion_list": _row(PATIENTS),
     "draft_thumb": _row(ANA, "draft_photo"),
     "case_drop": _row(ANA, "draft"),
-    "case_step": _row(ANA, "draft", "photo"),
+    "case_step": _row(PATIENTS, "draft", "doctor"),  # a form of their own, under any key
     **{
         name: _row(ANA, "case")
         for name in (
@@ -114,7 +116,7 @@ DOCTOR = {
         for name in ("worklist", "worklist_done", "worklist_state", "worklist_again")
     },
     "worklist_numbers": _row(DOCTORS),
-    "again": _row(frozenset({"ruth"}), "asked"),
+    "again": _row(READERS, "asked"),  # who asked is led to the case
     "letter_paper": _row(READERS, "letter"),
     "reading_amend": _row(READERS, "signed"),
     "reading_outcome": _row(READERS, "signed"),
@@ -155,7 +157,7 @@ ADMIN = {
     "learning_download": _row(HERE, "export"),
     "learning_withdrawn": _row(HERE, "export"),
     "learning_cleaned": _row(HERE, "export"),
-    "message_setup_check": _row(ADMINS, "email"),
+    "message_setup_check": _row(ADMINS, "mail"),
     "manage_clinic_new": _row(DECIDERS),
     "manage_clinic": _row(HERE, "clinic"),
     "manage_person": _row(HERE, "ana"),
@@ -168,7 +170,7 @@ ADMIN = {
     "manage_invitation_again": _row(HERE, "invitation"),
     "model_plot": _row(frozenset(), "version", "roc"),  # of a version made by hand there is none
     "model_register": _row(DECIDERS),
-    "model_check": _row(DECIDERS, "check"),
+    "model_check": _row(ADMINS, "check"),
     "model_override": _row(DECIDERS, "override"),
     "pack_pause": _row(DECIDERS, "skin"),
     "pack_resume": _row(DECIDERS, "skin"),
@@ -178,7 +180,7 @@ ADMIN = {
 API = {
     "api-token": _api(EVERYBODY),
     "api-nowhere": _api(frozenset()),
-    "api-cases": _api(PATIENTS | DOCTORS),
+    "api-cases": _api(LOGGED_IN),
     "api-people": _api(PATIENTS),
     "api-case": _api(ANA | READERS, "case"),
     "api-photo": _api(ANA | READERS, "case", "photo"),

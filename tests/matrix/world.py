@@ -67,7 +67,6 @@ def _models(world: World) -> None:
     change = ThresholdChange.objects.create(
         version=active, before=0.8, after=0.7, reason="To be seen", asked_by=root
     )
-    alarm = Alarm.objects.create(version=active, kind=Alarm.Kind.RED, measured=0.5, limit=0.4)
     export = TrainingExport.objects.create(
         pack="skin", modality="dermoscopic", clinic=world.cast.north, asked_by=root
     )
@@ -77,7 +76,6 @@ def _models(world: World) -> None:
         "check": check.pk,
         "override": asked.pk,
         "threshold": change.pk,
-        "alarm": alarm.pk,
         "export": export.pk,
     }
 
@@ -97,8 +95,12 @@ def _cases(world: World) -> None:
     drafts.receive(
         cast.ana, draft.submit_key, slot, cases.encoded(cases.beside(phone=True), "JPEG")
     )
+    alarm = Alarm.objects.create(
+        version_id=world.things["version"], kind=Alarm.Kind.MISSED, case=signed
+    )
     Nudge.objects.update(state=Nudge.State.TOLD, told_at=Now())
     world.things |= {
+        "alarm": alarm.pk,
         "case": case.pk,
         "photo": case.photos.get().pk,
         "lesion": case.lesion_id,
