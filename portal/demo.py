@@ -48,6 +48,8 @@ OTHER_PATIENTS = tuple(
     )
 )
 PEOPLE = (*LOGINS, *OTHER_PATIENTS)
+# They agree that the next model learns from their pictures.
+RESEARCHED = OTHER_PATIENTS[::2]
 # Without a login of their own: the patient looks after them.
 CHILD = "Leo Duarte"
 # What the sender of the case with this number asks.

@@ -26,9 +26,9 @@ def tier_titles() -> list[tuple[str, str]]:
 
 
 def modality_titles(pack: Pack | None) -> list[tuple[str, str]]:
-    """Name and words of each, in the engine's order."""
-    said = pack.modalities if pack else {}
-    return [(name, said.get(name, name)) for name in MODALITIES]
+    """Name and words of each that the pack knows, in the engine's order; of no pack all names."""
+    said = pack.modalities if pack else {name: name for name in MODALITIES}
+    return [(name, said[name]) for name in MODALITIES if name in said]
 
 
 def modalities(pack: Pack | None, flow: Flow) -> list[tuple[str, str, int]]:

@@ -32,6 +32,8 @@ SWEEPS: dict[str, Words] = {
     "diagnoses.sweep": _lazy("Cases"),
     "diagnoses.sweep_drafts": _lazy("Forms nobody sent"),
     "diagnoses.sweep_erasures": _lazy("Accounts to be erased"),
+    "diagnoses.make_exports": _lazy("Training exports"),
+    "diagnoses.look_out": _lazy("Alarms about models"),
     "diagnoses.sweep_reminders": _lazy("Reminders"),
     "diagnoses.sweep_escalations": _lazy("What waits too long"),
     "portal.measure_storage": _lazy("Storage"),

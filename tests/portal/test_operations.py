@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Model
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from diagnoses import workflow
 from diagnoses.models import Case, Scoring
@@ -26,7 +27,7 @@ from notifications.ledger import Notice
 from notifications.models import Event, Message
 from portal.models import Pulse
 from portal.operations import figures
-from portal.operations.lines import BAD, GOOD, Line, glance
+from portal.operations.lines import BAD, GOOD, SWEEPS, Line, glance
 from tests.cases import a_model_version, claimed, submitted
 from tests.cast import Cast
 
@@ -153,6 +154,10 @@ def test_a_version_nobody_serves_is_not_well_unless_it_is_paused(cast: Cast) -> 
     assert line("skin").value == "Paused"
     assert glance().troubled != []
     assert not [one for one in glance().troubled if one.title == str(version)]
+
+
+def test_everything_that_runs_by_the_clock_has_a_name_people_read(settings: Settings) -> None:
+    assert {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} == set(SWEEPS)
 
 
 def test_io_workers_beat_and_sweeps_tell_of_themselves() -> None:

@@ -54,7 +54,7 @@ def _make(person: demo.Person, clinic: Clinic) -> None:
     if person.role == Role.PATIENT:
         User.objects.filter(pk=user.pk).update(clinic=clinic)
         agreed += [Consent.Kind.CARE, Consent.Kind.COMPUTER_CHECK]
-        if person == demo.PATIENT:  # so that there is something to learn from
+        if person in demo.RESEARCHED:
             agreed.append(Consent.Kind.RESEARCH)
     elif person.role == Role.DOCTOR:
         people.make_doctor(user, clinic)
