@@ -26,6 +26,7 @@ NAMES = {
     "similar": "six similar cases, by how many signed ones there are",
     "soak": "P13 and P17: start, memory of the web process, memory over many pictures",
     "faults": "R1–R12: real processes, really killed",
+    "audit": "random tamperings of the audit trail, by somebody who owns the database",
     "messages": "R8: messages told once under every fault of Twilio's, of networks and of workers",
 }
 

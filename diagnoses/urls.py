@@ -14,6 +14,7 @@ from diagnoses.views import (
     learn,
     learning,
     lesions,
+    looked,
     mine,
     monitoring,
     nudges,
@@ -95,6 +96,8 @@ LEARNING: list[URLPattern | URLResolver] = [
 MINE: list[URLPattern | URLResolver] = [
     path("account/consents/<str:kind>/", mine.consent, name="account_consent"),
     path("account/download/", mine.download, name="account_download"),
+    path("account/looked/", looked.looked, name="account_looked"),
+    path("account/people/<int:pk>/looked/", looked.looked, name="person_looked"),
     path("account/erase/", mine.erase, name="account_erase"),
     path("account/erase/undo/", mine.keep, name="account_keep"),
     path("account/people/<int:pk>/consents/<str:kind>/", mine.consent, name="person_consent"),

@@ -194,8 +194,13 @@ def _areas() -> list[Area]:
             reverse("model_data"),
         ),
         Area(
+            _("Audit trail"),
+            _("Who changed and who looked at what, and that nobody rewrote it."),
+            reverse("manage_trail"),
+        ),
+        Area(
             _("Raw tables"),
-            _("The audit trail, cases, model versions and all the rest, row by row. In English."),
+            _("Cases, model versions and all the rest, row by row. In English."),
             reverse("admin:index"),
         ),
     ]

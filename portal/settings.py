@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from environ import Env
 from environ.fileaware_mapping import FileAwareMapping
 
-from portal import discretion
+from portal import discretion, schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -35,6 +35,9 @@ SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and DEBUG:
     SECRET_KEY = "only-for-development-and-tests-never-for-people-0123456789"  # noqa: S105 - refused unless DEBUG
 LEARNING_KEY = env.str("LEARNING_KEY", default="")
+# The chain of the audit trail is made with this key, and its seals go into that file, too.
+AUDIT_KEY = env.str("AUDIT_KEY", default="")
+AUDIT_SEALS = env.str("AUDIT_SEALS", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 SECURE = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
@@ -232,33 +235,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "sweep the cases": {"task": "diagnoses.sweep", "schedule": 10.0, "options": {"expires": 10}},
-    "forget forms nobody sent": {"task": "diagnoses.sweep_drafts", "schedule": 3600.0},
-    "erase whose days are over": {"task": "diagnoses.sweep_erasures", "schedule": 3600.0},
-    "make training exports": {"task": "diagnoses.make_exports", "schedule": 30.0},
-    "sweep the reminders": {
-        "task": "diagnoses.sweep_reminders",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "tell of what waits too long": {
-        "task": "diagnoses.sweep_escalations",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "raise alarms": {"task": "diagnoses.look_out", "schedule": 60.0, "options": {"expires": 60}},
-    "measure the storage": {
-        "task": "portal.measure_storage",
-        "schedule": 600.0,
-        "options": {"expires": 600},
-    },
-    "sweep the messages": {
-        "task": "notifications.deliver_due",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-}
+CELERY_BEAT_SCHEDULE = schedule.EVERY
 # cpu: LiteRT. gpu: TensorFlow, which the machine must have.
 MODEL_DEVICE = env.str("MODEL_DEVICE", default="cpu")
 # How long a claimed batch may take before another worker may have it, and how often it is tried.

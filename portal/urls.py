@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, overview, views
+from portal import health, overview, trail, views
 from portal.operations import metrics, pages
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("operations/jobs/", pages.job, name="operation_job"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
     path("manage/", overview.overview, name="manage"),
+    path("manage/trail/", trail.trail, name="manage_trail"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("styleguide/photo/<int:number>/", views.sample_photo, name="sample_photo"),
     path("accounts/", include("allauth.urls")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models.consent import Consent, ConsentQuerySet
 from accounts.models.number import ContactNumber, ContactNumberQuerySet, StoppedPhone
-from accounts.models.trail import AuditEntry
+from accounts.models.trail import AuditEntry, AuditLink
 from accounts.models.user import (
     ERASED_DOMAIN,
     ERASED_NAME,
@@ -24,6 +24,7 @@ __all__ = [
     "ERASED_NAME",
     "NO_LOGIN_DOMAIN",
     "AuditEntry",
+    "AuditLink",
     "Clinic",
     "Consent",
     "ConsentQuerySet",

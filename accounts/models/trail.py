@@ -25,3 +25,22 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.about}"
+
+
+class AuditLink(models.Model):
+    """A line's place in the chain (:mod:`accounts.chain`). The database refuses to change it.
+
+    ``digest`` is made of the line, of its place, and of the digest before it, with a key that the
+    database does not have.
+    """
+
+    position = models.PositiveBigIntegerField(primary_key=True)  # from 1, without a gap
+    entry = models.OneToOneField(AuditEntry, models.PROTECT, related_name="link")
+    sealed_at = models.DateTimeField(editable=False)
+    digest = models.CharField(max_length=64)  # hexadecimal
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.digest[:8]}"

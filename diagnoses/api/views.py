@@ -260,7 +260,8 @@ class PhotoView(APIView):
         picture = get_object_or_404(
             Photo.objects.filter(case__in=cases_to_look_at(user), case=pk), pk=photo
         )
-        audit.record("photo.viewed", actor=user, about=f"photo:{picture.pk}", where="api")
+        about, seen = f"case:{picture.case_id}", str(picture.pk)
+        audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
         if request.query_params.get("size") == "thumb":
             return HttpResponse(thumbnail(picture), content_type="image/jpeg")
         with picture.file.open("rb") as file:

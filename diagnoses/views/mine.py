@@ -36,7 +36,7 @@ from diagnoses.zipped import zipped
 @require_POST
 def consent(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
     """Give or take back one consent; ``answer`` is "give" or "withdraw"."""
-    user = _whose(request, pk)
+    user = whose(request, pk)
     if kind not in kinds(user):
         raise Http404
     chosen = Consent.Kind(kind)
@@ -48,7 +48,7 @@ def consent(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
         workflow.withdraw_consent(user, chosen)
         said = _("Done, you took it back. %(without)s") % {"without": WORDING[chosen].without}
         messages.success(request, said)
-    return redirect(_page_of(user))
+    return redirect(page_of(user))
 
 
 @never_cache
@@ -56,7 +56,7 @@ def consent(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
 @require_http_methods(["GET", "HEAD", "POST"])
 def download(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """The password first; then say what is in a copy of everything, and with POST send it."""
-    answer: HttpResponseBase = _download(request, pk, _whose(request, pk))
+    answer: HttpResponseBase = _download(request, pk, whose(request, pk))
     return answer
 
 
@@ -66,7 +66,7 @@ def _download(request: HttpRequest, pk: int | None, user: User) -> HttpResponseB
         mine = Case.objects.filter(patient=user)
         context = {
             "about": user if pk else None,
-            "back": _page_of(user),
+            "back": page_of(user),
             "cases": mine.count(),
             "photos": Photo.objects.filter(case__in=mine).count(),
         }
@@ -94,8 +94,8 @@ def _download(request: HttpRequest, pk: int | None, user: User) -> HttpResponseB
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """Say what goes, what stays and why; asked for already, say when, and how to keep it."""
-    user = _whose(request, pk)
-    context: dict[str, Any] = {"about": user if pk else None, "back": _page_of(user)}
+    user = whose(request, pk)
+    context: dict[str, Any] = {"about": user if pk else None, "back": page_of(user)}
     if user.erase_asked_at is not None:
         context["day"] = erasure.not_before(user)
         return render(request, "mine/erase_asked.html", context)
@@ -131,7 +131,7 @@ def _erase_asked(request: HttpRequest, form: EraseForm, user: User) -> HttpRespo
 @require_POST
 def keep(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Undo it: the account stays."""
-    user = _whose(request, pk)
+    user = whose(request, pk)
     people.keep_account(user)
     said = (
         _("Their records stay. Nothing was erased.")
@@ -139,15 +139,15 @@ def keep(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         else _("Your account stays. Nothing was erased.")
     )
     messages.success(request, said)
-    return redirect(_page_of(user))
+    return redirect(page_of(user))
 
 
-def _whose(request: HttpRequest, pk: int | None) -> User:
+def whose(request: HttpRequest, pk: int | None) -> User:
     user = person(request)
     if pk is None:
         return user
     return get_object_or_404(user.cared_for.select_related("carer", "clinic"), pk=pk)
 
 
-def _page_of(user: User) -> str:
+def page_of(user: User) -> str:
     return reverse("account") if user.carer_id is None else reverse("person", args=[user.pk])

@@ -36,6 +36,8 @@ SWEEPS: dict[str, Words] = {
     "diagnoses.look_out": _lazy("Alarms about models"),
     "diagnoses.sweep_reminders": _lazy("Reminders"),
     "diagnoses.sweep_escalations": _lazy("What waits too long"),
+    "accounts.seal_trail": _lazy("Audit trail linked"),
+    "accounts.keep_seal": _lazy("Audit trail sealed"),
     "portal.measure_storage": _lazy("Storage"),
     "notifications.deliver_due": _lazy("Messages"),
 }

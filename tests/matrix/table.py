@@ -76,6 +76,8 @@ ACCOUNT = {
     )
 } | {
     "account_download": _row(PATIENTS),
+    "account_looked": _row(PATIENTS),
+    "person_looked": _row(CORA, "dee"),
     "person_add": _row(PATIENTS),
     "account_number": _row(ANA, "number"),
     "number_confirm": _row(ANA, "number"),
@@ -137,6 +139,7 @@ ADMIN = {
     **{
         name: _row(ADMINS)
         for name in (
+            "manage_trail",
             *("manage", "manage_people", "manage_clinics", "manage_invitations", "manage_invite"),
             *("staff_messages", "message_setup", "models", "model_compare", "model_data"),
             "learning",
