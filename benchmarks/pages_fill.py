@@ -97,10 +97,10 @@ WHERE e.kind = 'submitted' OR e.kind = 'checked' AND d.tier IS NOT NULL
 """
 _SCORINGS = """
 INSERT INTO diagnoses_scoring (case_id, model_version_id, purpose, round, priority, run_after,
-    attempts, settled_at, error)
+    attempts, settled_at, error, tries)
 SELECT id, %(version)s, 'live', 1, 1, now() - interval '1 minute' * risk_chance,
     CASE status WHEN 'registered' THEN 0 ELSE 1 END,
-    CASE WHEN status <> 'registered' THEN now() END, ''
+    CASE WHEN status <> 'registered' THEN now() END, '', '[]'
 FROM drawn
 """
 _PREDICTIONS = """

@@ -30,6 +30,8 @@ CLOSED = {
     *("reading_talk", "reading_retake", "reading_no_answer", "reading_told"),
     *("api-messages", "api-new-photo"),
     *("draft_thumb", "case_drop", "case_step"),
+    *("alarm_seen", "learning_export", "learning_download", "learning_withdrawn"),
+    "learning_cleaned",
 }
 
 

@@ -28,16 +28,16 @@ pytestmark = pytest.mark.usefixtures("media")
 MANY = PAGE + 5
 AT_MOST = 8
 LISTS = {
-    "all": ("/worklist/", 5),
-    "mine": ("/worklist/?show=mine", 5),
-    "unassigned": ("/worklist/?show=unassigned", 5),
-    "today": ("/worklist/?show=today", 5),
-    "asked": ("/worklist/?show=asked", 5),
-    "a name": ("/worklist/?q=ana", 6),
-    "a site": ("/worklist/?q=back", 6),
-    "a chosen site": ("/worklist/?site=back", 5),
-    "a name on a site": ("/worklist/?q=an&site=back", 6),
-    "a reference": ("/worklist/?q=0123abcd", 6),
+    "all": ("/worklist/", 6),
+    "mine": ("/worklist/?show=mine", 6),
+    "unassigned": ("/worklist/?show=unassigned", 6),
+    "today": ("/worklist/?show=today", 6),
+    "asked": ("/worklist/?show=asked", 6),
+    "a name": ("/worklist/?q=ana", 7),
+    "a site": ("/worklist/?q=back", 7),
+    "a chosen site": ("/worklist/?site=back", 6),
+    "a name on a site": ("/worklist/?q=an&site=back", 7),
+    "a reference": ("/worklist/?q=0123abcd", 7),
     "whether it is new": ("/worklist/state/", 5),
     "whether a search is": ("/worklist/state/?q=ana&site=back", 6),
     "answered lately": ("/worklist/done/", 3),
@@ -135,7 +135,7 @@ def test_a_late_page_costs_at_most_one_statement_more_than_the_first(cast: Cast)
     for name, address in {"all": "/worklist/", "a site": "/worklist/?q=back"}.items():
         later = f"/worklist/?{browser.get(address).context['next_page']}"
         found |= counted(pages_of(cast, cast.ruth), {name: later})
-    assert found == {"all": 6, "a site": 7}
+    assert found == {"all": 7, "a site": 8}
     assert max(found.values()) <= AT_MOST
 
 

@@ -409,7 +409,7 @@ def test_a_pause_is_asked_once_needs_a_reason_and_ends(root: Client) -> None:
     assert "All naevi" in said
     resumed = root.post(reverse("pack_resume", args=["skin"]), follow=True)
     assert "The computer looks at new cases again." in text_of(resumed)
-    assert root.get(reverse("pack_pause", args=["chest"])).status_code == 404
+    assert root.get(reverse("pack_pause", args=["nowhere"])).status_code == 404
 
 
 def test_the_pages_speak_spanish(cast: Cast) -> None:

@@ -102,11 +102,12 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     assert (ready["status"], ready["reasons"], ready["broker"]) == ("ready", [], "answers")
     eventually(lambda: get(f"{address}/readyz").json()["inference_workers"] == 2)
     assert demo.PATIENT.email in first.said
-    # Those asked for, the mark with a past, then and now, the one to be reminded of, the child's.
-    assert _cases_of_the_doctor(address) == 9
+    # Those asked for, the mark with a past, then and now, the one to be reminded of, the child's
+    # mark and two X-rays.
+    assert _cases_of_the_doctor(address) == 11
     said = _submit(folder, tmp_path)
     assert re.search(r"accepted \d+ ms  predicted \d+ ms  messages sent \d+ ms", said), said
-    assert _cases_of_the_doctor(address) == 10
+    assert _cases_of_the_doctor(address) == 12
 
     second = run(port)
     assert second.process.wait(30) == 1
@@ -125,11 +126,11 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
         address = again.wait_until_running()
     assert f"Port {port} is taken" in again.said
     assert address != f"http://localhost:{port}"
-    assert _cases_of_the_doctor(address) == 10
+    assert _cases_of_the_doctor(address) == 12
 
     _kill_child(again, "postgres")
     eventually(lambda: _is_ready(address), 60, "coming back after the database was killed")
-    assert _cases_of_the_doctor(address) == 10
+    assert _cases_of_the_doctor(address) == 12
 
     again.process.kill()
     again.process.wait(10)
