@@ -105,7 +105,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     cases = [f"/cases/{case.pk}/" for case in (red, unsure, submitted(cast.ana), to_agree)]
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
     own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
-    mine = ["/account/", "/account/download/", "/account/erase/"]
+    mine = ["/account/", "/account/download/", "/account/looked/", "/account/erase/"]
     child = care.look_after(cast.ana, "Leo Duarte", Relation.CHILD)
     mine += ["/account/people/", f"/account/people/{child.pk}/", "/cases/new/?start"]
     mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]
@@ -147,7 +147,8 @@ def manage_pages(cast: Cast) -> list[str]:
     asking = [f"/manage/people/{cast.ruth.pk}/{deed}/" for deed in ("suspend", "move", "unverify")]
     invited = f"/manage/invitations/{asked.pk}/"
     return [
-        *("/manage/", "/manage/people/", "/manage/people/?q=nobody", *people_of, *asking),
+        *("/manage/", "/manage/trail/", "/manage/trail/?q=nobody"),
+        *("/manage/people/", "/manage/people/?q=nobody", *people_of, *asking),
         *("/manage/clinics/", "/manage/clinics/new/", f"/manage/clinics/{cast.north.pk}/"),
         *("/manage/invitations/", "/manage/invitations/new/", invited),
         *(f"{invited}again/", f"{invited}withdraw/"),
