@@ -10,12 +10,17 @@ from django.urls import reverse
 from accounts import care, people
 from accounts.models import Consent, Relation
 from diagnoses.looked import looks, told
-from tests.cases import AMBER, scored, submitted
+from tests.cases import AMBER, a_model_version, scored, submitted
 from tests.cast import Cast
 from tests.diagnoses.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PAGE = reverse("account_looked")
+
+
+@pytest.fixture(autouse=True)
+def model(db: None) -> None:
+    a_model_version()
 
 
 def test_nobody_yet(cast: Cast) -> None:
@@ -49,7 +54,7 @@ def test_each_who_looked_stands_there_once_a_day_with_what_they_did(cast: Cast) 
 def test_it_is_the_patients_own_and_their_carers(cast: Cast) -> None:
     child = care.look_after(cast.ana, "Leo", Relation.CHILD)
     people.give_consent(child, Consent.Kind.CARE)
-    case = scored(submitted(child), **AMBER)
+    case = submitted(child)
     cast.client(cast.ana).get(reverse("case", args=[case.pk]))
     cast.client(cast.ruth).get(reverse("reading", args=[case.pk]))
     theirs = reverse("person_looked", args=[child.pk])
