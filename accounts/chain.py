@@ -18,7 +18,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +36,12 @@ MOST: Final = 2000  # lines linked in one transaction
 # Keys are given out before a transaction ends: a line may appear below those linked already. So
 # many keys back it is looked for each time, and once an hour everywhere.
 WINDOW: Final = 20_000
-# Linked by then, or put in past us.
-WAITS_AT_MOST: Final = timedelta(minutes=10)
+# Lines are linked in the order of their keys, and so of their moments, but for transactions that
+# last. One that says it is of so much earlier than a line before it was put in afterwards.
+OUT_OF_ORDER: Final = timedelta(minutes=10)
 _LOCK: Final = 0x1E47A0D1
 _START: Final = "0" * 64
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,7 @@ class Verdict:
     """What :func:`verify` found: ``faults`` are sentences, one for each thing that is wrong."""
 
     linked: int
-    waiting: int  # not linked yet, as it may be
-    late: int  # linked long after they were written: nothing ran, or somebody put them in
+    waiting: int  # not linked yet: for seconds, or for as long as no io worker runs
     faults: list[str]
 
 
@@ -112,26 +113,28 @@ def verify(seals: Iterable[Seal] = ()) -> Verdict:
     kept: dict[int, list[Seal]] = {}
     for one in seals:
         kept.setdefault(one.position, []).append(one)
-    faults, late, last, before = [], 0, 0, _START
+    faults, last, before, newest = [], 0, _START, _LONG_AGO
     for link in _links():
         if link.position != last + 1:
             faults.append(f"Places {last + 1} to {link.position - 1} are gone.")
         if link.digest != digest(link.entry, link.position, before, link.sealed_at):
             faults.append(f"Place {link.position} (line {link.entry_id}) is not as it was linked.")
+        if link.entry.at < newest - OUT_OF_ORDER:
+            faults.append(f"Place {link.position} (line {link.entry_id}) was put in afterwards.")
         for one in kept.pop(link.position, ()):
             if not constant_time_compare(one.digest, link.digest):
                 faults.append(f"Place {link.position} is not what was sealed at {one.at}.")
-        late += link.sealed_at - link.entry.at > WAITS_AT_MOST
-        last, before = link.position, link.digest
+        last, before, newest = link.position, link.digest, max(newest, link.entry.at)
     faults += [
         f"Place {one.position}, sealed at {one.at}, is gone."
         for ones in kept.values()
         for one in ones
     ]
-    free = AuditEntry.objects.filter(link=None)
-    strangers = free.filter(at__lt=timezone.now() - WAITS_AT_MOST)
-    faults += [f"Line {pk} was never linked." for pk in strangers.values_list("pk", flat=True)]
-    return Verdict(last, free.count(), late, faults)
+    free = dict(AuditEntry.objects.filter(link=None).values_list("pk", "at"))
+    faults += [
+        f"Line {pk} was put in afterwards." for pk, at in free.items() if at < newest - OUT_OF_ORDER
+    ]
+    return Verdict(last, len(free), faults)
 
 
 def digest(entry: AuditEntry, position: int, before: str, sealed_at: datetime) -> str:

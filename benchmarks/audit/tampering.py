@@ -127,6 +127,12 @@ def _put_in(_trail: Trail, cursor: Any, dice: random.Random) -> None:
     )
 
 
+def _put_in_and_swept(trail: Trail, cursor: Any, dice: random.Random) -> None:
+    """The same, and the sweep has linked it like any other line."""
+    _put_in(trail, cursor, dice)
+    chain.seal()
+
+
 def _put_in_linked(trail: Trail, cursor: Any, dice: random.Random) -> None:
     """The same, with a place at the end of the chain and a digest that looks like one."""
     _put_in(trail, cursor, dice)
@@ -184,7 +190,8 @@ KINDS: Final[Mapping[str, Callable[[Trail, Any, random.Random], None]]] = {
     "a line taken out": _take_out,
     "a line taken out, and the chain closed up": _take_out_and_close_up,
     "the tail cut off": _cut_off,
-    "a line put in": _put_in,
+    "a line of another day put in": _put_in,
+    "a line of another day put in, and linked by the sweep": _put_in_and_swept,
     "a line put in, with a place": _put_in_linked,
     "another digest": _another_digest,
     "another moment of a link": _another_moment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import chain, tasks
@@ -43,6 +45,29 @@ def test_a_line_that_shows_itself_below_the_newest_gets_its_place(cast: Cast) ->
     chain.keep_seal()
     assert chain.verify().faults == []
     assert AuditLink.objects.count() == AuditEntry.objects.count()
+
+
+def test_lines_that_waited_for_days_are_no_fault_and_one_of_another_day_is(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No io worker ran; and then somebody puts one in, which the sweep takes like any other."""
+    monkeypatch.setattr(chain, "MOST", 7)
+    chain.keep_seal()
+    first = timezone.now()
+    AuditEntry.objects.bulk_create(
+        AuditEntry(action="case.viewed", detail={}, at=first + timedelta(hours=hour))
+        for hour in range(30)
+    )
+    found = chain.verify()
+    assert (found.waiting, found.faults) == (30, [])
+    chain.keep_seal()
+    assert chain.verify().faults == []
+    AuditEntry.objects.create(action="case.signed", detail={}, at=first + timedelta(hours=9))
+    [unlinked] = chain.verify().faults
+    chain.seal()
+    [linked] = chain.verify().faults
+    assert "put in afterwards" in unlinked
+    assert "put in afterwards" in linked
 
 
 def test_linking_much_takes_as_many_statements_as_linking_little(cast: Cast) -> None:

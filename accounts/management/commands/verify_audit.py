@@ -32,8 +32,7 @@ class Command(BaseCommand):
             raise CommandError(f"The seals cannot be read: {error}") from error
         found = chain.verify(kept)
         self.stdout.write(
-            f"{found.linked} lines are linked, {found.waiting} wait for it, {found.late} were "
-            f"linked late; {len(kept)} seals."
+            f"{found.linked} lines are linked, {found.waiting} wait for it; {len(kept)} seals."
         )
         if not found.faults:
             self.stdout.write("The trail is as it was written.")
