@@ -175,7 +175,7 @@ def _of_tier(groups: Iterable[dict[str, Any]], who: str, tier: str) -> Iterable[
 
 
 def _diagnosis() -> Subquery:
-    """The newest answer that stands and cannot be undone any more; "" is "no lesion"."""
+    """The newest answer that stands and cannot be undone any more; "" is none of the labels."""
     answers = Review.objects.standing().filter(
         case=OuterRef("case"), effective_at__lte=timezone.now()
     )
@@ -240,6 +240,7 @@ def differences(
 def _difference(one: Any, pack: Pack | None) -> Difference:
     tiers = (Tier(one.active_tier or Tier.RED), Tier(one.candidate_tier or Tier.RED))
     has_answer = one.case.is_signed and one.diagnosis is not None
+    none_of_these = _("None of these, or no lesion")
     return Difference(
         reference=one.case.reference,
         active=_said(
@@ -250,7 +251,7 @@ def _difference(one: Any, pack: Pack | None) -> Difference:
             pack,
         ),
         calmer=tiers in CALMER,
-        doctor=(label_in_words(one.diagnosis, pack) or _("no lesion")) if has_answer else "",
+        doctor=label_in_words(one.diagnosis, pack) or none_of_these if has_answer else "",
     )  # fmt: skip
 
 

@@ -231,10 +231,16 @@ def must_decide(by: User) -> None:
 
 def reason_in(text: str) -> str:
     """A reason as it is kept; it stands in the audit trail, and two people read it."""
-    reason = " ".join(text.split())
+    reason = tidy(text)
     if not reason:
         raise Refusal(_("Please give a reason."))
-    return reason[:LONGEST_REASON]
+    return reason
+
+
+def tidy(text: str) -> str:
+    """What somebody typed, on one line, as long as there is room, and without what PostgreSQL does
+    not keep."""
+    return " ".join(text.replace("\0", "").split())[:LONGEST_REASON]
 
 
 def _whole(version: ModelVersion) -> None:

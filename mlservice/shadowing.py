@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.models import User
 from mlservice import registry
-from mlservice.deciding import LONGEST_REASON, Refusal, may_decide
+from mlservice.deciding import Refusal, must_decide, tidy
 from mlservice.engine import BundleError
 from mlservice.models import ModelVersion, Pause, Shadow
 
@@ -26,7 +26,7 @@ def start(version: ModelVersion, by: User, share: int, reason: str = "") -> Shad
 
     A second click finds what the first began. Raises :class:`Refusal`.
     """
-    _must_decide(by)
+    must_decide(by)
     if share not in SHARES:
         raise Refusal(_("The share is a whole number from 1 to 100."))
     try:
@@ -54,7 +54,7 @@ def start(version: ModelVersion, by: User, share: int, reason: str = "") -> Shad
             version=version,
             pack=version.pack,
             share=share,
-            reason=" ".join(reason.split())[:LONGEST_REASON],
+            reason=tidy(reason),
             started_by=by,
         )
         audit.record(
@@ -72,7 +72,7 @@ def stop(version: ModelVersion, by: User) -> None:
 
     Rows that wait are closed by the workers, see ``diagnoses.workflow.close_the_shadows``.
     """
-    _must_decide(by)
+    must_decide(by)
     with transaction.atomic():
         registry.lock(version.pack)
         runs = Shadow.objects.filter(version=version, ended_at=None)
@@ -91,8 +91,3 @@ def running() -> dict[str, Shadow]:
 def latest(version: ModelVersion) -> Shadow | None:
     """The run that is under way, or the last that was."""
     return version.shadows.select_related("started_by", "ended_by").first()
-
-
-def _must_decide(by: User) -> None:
-    if not may_decide(by):
-        raise Refusal(_("Only an admin of all clinics decides about model versions."))

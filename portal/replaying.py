@@ -180,17 +180,29 @@ def _patient(where: House, lesion_id: str) -> User:
 
 
 def send(where: House, row: Known) -> str:
-    """One picture as a case, read first by the doctor; the sentence that refuses it, or ""."""
-    if where.cases().filter(submit_key=where.key(row.image_id)).exists():
-        return ""
-    try:
-        with row.path.open("rb") as upload:
-            photo = intake.clean(upload, where.pack.glance_at(KIND))
-    except intake.Refusal as refusal:
-        return refusal.sentence
+    """One picture as a case, read first by the doctor; the sentence that refuses it, or "".
+
+    Stopped in between, the next run finds the case and goes on with it.
+    """
+    case = where.cases().filter(submit_key=where.key(row.image_id)).first()
+    if case is None:
+        try:
+            case = _sent(where, row)
+        except intake.Refusal as refusal:
+            return refusal.sentence
+    if case.is_open:
+        plan = _plan(row, where.pack)
+        workflow.read_first(case, where.doctor, diagnosis=row.dx, confidence="sure", plan=plan)
+    return ""
+
+
+def _sent(where: House, row: Known) -> Case:
+    """Raises ``intake.Refusal``."""
+    with row.path.open("rb") as upload:
+        photo = intake.clean(upload, where.pack.glance_at(KIND))
     patient = _patient(where, row.lesion_id)
     site = row.site.replace(" ", "_")
-    case = workflow.submit(
+    return workflow.submit(
         patient,
         workflow.Submission(
             pack_name=where.pack.name,
@@ -202,10 +214,6 @@ def send(where: House, row: Known) -> str:
             lesion=Lesion.objects.filter(patient=patient).first(),
         ),
     )
-    workflow.read_first(
-        case, where.doctor, diagnosis=row.dx, confidence="sure", plan=_plan(row, where.pack)
-    )
-    return ""
 
 
 def sign(where: House, rows: Sequence[Known]) -> int:
@@ -214,17 +222,22 @@ def sign(where: House, rows: Sequence[Known]) -> int:
     waiting = where.cases().filter(OPEN, submit_key__in=by_key)
     for case in waiting.exclude(status=Case.Status.REGISTERED).select_related("clinic"):
         row = by_key[case.submit_key]
-        workflow.sign(case, where.doctor, _answer(row, case, where.pack))
-        if row.by_histology:
-            workflow.record_outcome(
-                case,
-                where.doctor,
-                source=Outcome.Source.HISTOLOGY,
-                diagnosis=row.dx,
-                words="",
-                found_on=timezone.localdate(),
-            )
+        with transaction.atomic():  # signed without its histology it would not be found again
+            _answered(where, case, row)
     return waiting.count()
+
+
+def _answered(where: House, case: Case, row: Known) -> None:
+    workflow.sign(case, where.doctor, _answer(row, case, where.pack))
+    if row.by_histology:
+        workflow.record_outcome(
+            case,
+            where.doctor,
+            source=Outcome.Source.HISTOLOGY,
+            diagnosis=row.dx,
+            words="",
+            found_on=timezone.localdate(),
+        )
 
 
 class Scorer:

@@ -19,7 +19,7 @@ LAST = 9
 # What the computer calls a photo with nothing to judge in it: no class is named of such a one.
 UNJUDGED = [one.value for one in Modality if not one.shows_a_mark]
 # A row was closed for these reasons though nothing had failed.
-NO_FAILURE = ("paused", "withdrawn", "consent taken back")
+NO_FAILURE = ("paused", "withdrawn", "consent taken back", "a new photo came")
 
 
 def tried(what: str, why: str = "") -> Func:

@@ -1,7 +1,8 @@
 """What is wrong with the versions in service: looked for again and again, told once.
 
 Whoever looks holds the version's row, so that two sweeps raise nothing twice. An alarm whose cause
-is gone ends by itself; a missed case stays until an admin has looked at it.
+is gone ends by itself, as does one of a version that left service; a missed case stays until an
+admin has looked at it, and is found though its version serves no more.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from uuid import UUID
 
 import numpy as np
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from accounts import audit
 from accounts.models import Clinic, Role, User
 from diagnoses.models import Alarm, Prediction, Review, Scoring
+from diagnoses.models.scoring import UNJUDGED
 from diagnoses.monitoring import drift
 from diagnoses.monitoring.scope import Scope
+from diagnoses.numbers import ENOUGH
 from mlservice.engine.types import Tier
 from mlservice.models import ModelVersion
 from mlservice.numbers import pack_of, real
@@ -37,7 +40,6 @@ Kind = Alarm.Kind
 SILENT_AFTER: Final = timedelta(minutes=5)
 TRIED: Final = 50  # the last scorings that ended, and how many of them make a share
 FAILED: Final = 0.20
-ENOUGH: Final = 30
 # A share of the last hundred may differ from the first two hundred's by so much, and by no less
 # than three standard errors.
 BAND: Final = 0.10
@@ -60,10 +62,11 @@ class Found:
 
 
 def look() -> int:
-    """Look at every version in service; how many alarms were raised. Safe to run doubled."""
+    """Look at every version that serves or has served; how many alarms were raised. Safe to run
+    doubled."""
     raised = 0
-    active = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE)
-    for pk in active.order_by("pk").values_list("pk", flat=True):
+    served = ModelVersion.objects.exclude(state=ModelVersion.State.REGISTERED)
+    for pk in served.order_by("pk").values_list("pk", flat=True):
         try:
             raised += _look_at(pk)
         except Exception:  # one version's trouble must not hide the others'
@@ -95,7 +98,8 @@ def _look_at(pk: int) -> int:
         version = free.filter(pk=pk).first()
         if version is None:  # somebody else is at it
             return 0
-        wrong = {one.kind: one for one in _wrong_with(version)}
+        serves = version.state == ModelVersion.State.ACTIVE
+        wrong = {one.kind: one for one in _wrong_with(version)} if serves else {}
         known = set(open_alarms(version).filter(case=None).values_list("kind", flat=True))
         over = [kind for kind in known if kind not in wrong]
         open_alarms(version).filter(case=None, kind__in=over).update(ended_at=Now())
@@ -171,12 +175,14 @@ def band_around(share: float) -> float:
 
 
 def _disagree(scope: Scope) -> Iterator[Found]:
-    """Of the last signed cases, how many were signed as it put first; against its own card."""
+    """Of the last cases signed as something, how many as it put first; against its own card."""
     expected = real(scope.version.metrics.get("accuracy"))
     if expected is None:
         return
     answers = _answers().filter(case=OuterRef("case")).order_by("-pk").values("diagnosis")
-    views = scope.all_views().annotate(signed=Subquery(answers[:1])).filter(signed__isnull=False)
+    newer = scope.all_views().filter(case=OuterRef("case"), pk__gt=OuterRef("pk"))
+    views = scope.all_views().exclude(modality__in=UNJUDGED).filter(~Exists(newer))
+    views = views.annotate(signed=Subquery(answers[:1])).exclude(signed=None).exclude(signed="")
     last = views.order_by("-pk").values_list("top_label", "signed")[:SIGNED]
     same = [top == signed for top, signed in last]
     limit = expected - BELOW

@@ -29,10 +29,10 @@ from django.db.models.functions import Cast, TruncDay, TruncWeek
 
 from diagnoses.models import Prediction, Scoring
 from diagnoses.monitoring.scope import Scope
+from diagnoses.numbers import ENOUGH
 from mlservice.engine.types import Modality, Tier
 
 # Below so many a share or a percentile says more about chance than about the computer.
-ENOUGH: Final = 30
 NEVER: Final = ExpressionWrapper(Value(None), output_field=DateTimeField())
 TIERS: Final = tuple(tier.value for tier in Tier)
 MODALITIES: Final = tuple(modality.value for modality in Modality)
@@ -90,10 +90,6 @@ class Flow:
     @property
     def far_share(self) -> float | None:
         return self._share(self.far)
-
-    @property
-    def red_share(self) -> float | None:
-        return self._share(self.tiers[Tier.RED.value])
 
     def _share(self, count: int) -> float | None:
         return count / self.n if self.enough else None

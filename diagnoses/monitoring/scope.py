@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, User
 from diagnoses.models import Prediction, Scoring
+from diagnoses.models.scoring import NO_FAILURE
 from mlservice.models import ModelVersion
 
 # By what stands in the address; None is from the beginning.
@@ -24,8 +25,6 @@ PERIODS: Final[dict[str, tuple[str | Promise, int | None]]] = {
     "all": (_("All"), None),
 }
 USUAL: Final = "30"
-# Ends of a queue row that say nothing of the version.
-NOT_TRIED: Final = ("paused", "consent taken back")
 # Longer periods are drawn by week.
 MOST_DAYS: Final = 31
 
@@ -61,7 +60,7 @@ class Scope:
     def tried(self) -> QuerySet[Scoring]:
         """What the version was asked to look at in the period, and what came of it is known."""
         ended = Scoring.objects.live().filter(model_version=self.version)
-        tried = ended.filter(settled_at__isnull=False).exclude(error__in=NOT_TRIED)
+        tried = ended.filter(settled_at__isnull=False).exclude(error__in=NO_FAILURE)
         if self.since is not None:
             tried = tried.filter(settled_at__gte=self.since)
         return tried if self.clinic is None else tried.filter(case__clinic=self.clinic)

@@ -19,8 +19,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from diagnoses.models import FirstReading, Outcome, Prediction, Review
-from diagnoses.monitoring.flow import ENOUGH
 from diagnoses.monitoring.scope import Scope
+from diagnoses.numbers import ENOUGH
 from mlservice.engine.judging.judged import Judged
 from mlservice.engine.judging.metrics import measure
 from mlservice.engine.judging.shares import measured_shares

@@ -17,9 +17,10 @@ from accounts.access import admin_required, person
 from diagnoses.models import Alarm
 from diagnoses.monitoring import alarms, drift, words
 from diagnoses.monitoring.charts import Lines, lines, modality_bars, short, tier_bars
-from diagnoses.monitoring.flow import ENOUGH, Flow, flow
+from diagnoses.monitoring.flow import Flow, flow
 from diagnoses.monitoring.scope import PERIODS, Scope, clinics_of, scope_for
 from diagnoses.monitoring.truth import MOST, Agreement, Truth, rights
+from diagnoses.numbers import ENOUGH
 from mlservice import numbers, registry
 from mlservice.deciding import may_decide
 from mlservice.measured import OF_GROUP, Figure, figures, groups

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEntry
 from diagnoses.models import Alarm, Case, Scoring
+from diagnoses.models.scoring import NO_FAILURE
 from diagnoses.monitoring import alarms
 from diagnoses.monitoring.drift import FIRST, LAST
 from mlservice import deciding
@@ -150,6 +151,45 @@ def test_doctors_who_mostly_sign_otherwise_are_an_alarm(
     assert alarm.kind == "disagree"
     assert alarm.measured == pytest.approx(0.6)
     assert alarm.limit == pytest.approx(0.65)
+
+
+def test_none_of_these_and_a_photo_of_nothing_are_no_disagreement(
+    cast: Cast, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarms, "SIGNED", 10)
+    for number in range(10):
+        signed(scored(submitted(cast.ana)), cast.ruth, "nv" if number < 7 else "df")
+    for _ in range(4):
+        signed(scored(submitted(cast.ana)), cast.ruth, "")
+        signed(scored(submitted(cast.ana), modality="not_skin", label=""), cast.ruth, "df")
+    assert alarms.look() == 0
+
+
+def test_a_version_that_left_service_has_no_alarms_but_what_it_missed(
+    cast: Cast, version: ModelVersion
+) -> None:
+    """A case it let end GREEN is signed as harmful when another version serves."""
+    one_that_waits(cast)
+    alarms.look()
+    assert open_kinds() == {"silent"}
+    case = scored(submitted(cast.ana))
+    ModelVersion.objects.filter(pk=version.pk).update(state=ModelVersion.State.RETIRED)
+    assert alarms.look() == 0
+    assert open_kinds() == set()
+    signed(case, cast.ruth, "mel")
+    assert alarms.look() == 1
+    assert open_kinds() == {"missed"}
+    assert alarms.look() == 0
+
+
+@pytest.mark.parametrize("why", NO_FAILURE)
+def test_what_somebody_took_back_is_no_failure_of_the_computers(
+    cast: Cast, version: ModelVersion, why: str
+) -> None:
+    many(scored(submitted(cast.ana)), 25)
+    cases = [submitted(cast.ana) for _ in range(20)]
+    Scoring.objects.filter(case__in=cases).update(settled_at=timezone.now(), error=why)
+    assert alarms.look() == 0
 
 
 def test_alarms_stand_on_the_overview_of_those_who_decide(

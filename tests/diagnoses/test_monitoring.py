@@ -21,9 +21,10 @@ from accounts.models import User
 from diagnoses import workflow
 from diagnoses.models import Case, Prediction
 from diagnoses.monitoring.drift import LAST, drift, stability_index
-from diagnoses.monitoring.flow import ENOUGH, flow
+from diagnoses.monitoring.flow import flow
 from diagnoses.monitoring.scope import Scope
 from diagnoses.monitoring.truth import rights
+from diagnoses.numbers import ENOUGH
 from diagnoses.workflow import Answer
 from mlservice.models import ModelVersion, Shadow
 from mlservice.packs import load_pack

@@ -165,10 +165,10 @@ def test_an_admin_lets_it_look_along_and_stops_it(cast: Cast, two: Two) -> None:
         assert "a whole number from 1 to 100" in said
         assert "Kept" in said
     for _ in range(2):
-        answer = root.post(start, {"share": "25"})
+        answer = root.post(start, {"share": "25", "reason": "Ours\0 are like it"})
         assert answer.status_code == 302
     run = Shadow.objects.get()
-    assert run.share == 25
+    assert (run.share, run.reason) == (25, "Ours are like it")
     for where in (page, reverse("models")):
         assert "at 25 % of the cases" in text_of(root.get(where))
     assert start not in root.get(page).content.decode()

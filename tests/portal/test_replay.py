@@ -16,6 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models import Clinic
+from diagnoses import workflow
 from diagnoses.models import Case, Outcome, Prediction
 from diagnoses.monitoring.scope import Scope
 from diagnoses.monitoring.truth import rights
@@ -25,6 +26,7 @@ from mlservice.models import ModelVersion
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
 from notifications.models import Message
+from portal import replaying
 from portal.replaying import AGES
 from tests.cast import Cast
 from training.data import read_table
@@ -118,6 +120,30 @@ def test_the_numbers_on_the_pages_are_those_of_evaluate_on_the_same_pictures(
     assert f"Cases looked at {count}" in page(cast, "model_monitoring", version)
     in_histology = Outcome.objects.filter(case__clinic=clinic).count()
     assert 30 < in_histology == ours.histology.n < count
+
+
+@pytest.mark.parametrize("where", ["read_first", "sign", "record_outcome"])
+def test_stopped_anywhere_the_same_command_goes_on(
+    cast: Cast, version: ModelVersion, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    done = getattr(workflow, where)
+    calls = iter(range(99))
+
+    def stops_once(*given: Any, **named: Any) -> Any:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return done(*given, **named)
+
+    monkeypatch.setattr(workflow, where, stops_once)
+    with pytest.raises(KeyboardInterrupt):
+        replay(folder, "--limit", "4", "--seed", "1")
+    replay(folder, "--limit", "4", "--seed", "1")
+    cases = Case.objects.filter(clinic__name=NAME)
+    assert {case.status for case in cases} == {"final"}
+    rows = replaying.read(folder / "images", folder / "labels.csv", load_pack("skin"))
+    by_tissue = sum(row.by_histology for row in replaying.some_of(rows, 4, seed=1))
+    assert cases.count() == 4
+    assert Outcome.objects.filter(case__in=cases).count() == by_tissue > 1
 
 
 def same(one: Any, other: Any) -> bool:
