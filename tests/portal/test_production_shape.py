@@ -61,7 +61,8 @@ def stage(name: str) -> list[tuple[str, str]]:
 def variables_the_code_reads() -> set[str]:
     """The names given to ``env.…("NAME")`` in the settings and to ``os.environ`` elsewhere."""
     read = set()
-    for path in (ROOT / "portal" / "settings.py", ROOT / "portal" / "gunicorn_config.py"):
+    settings = sorted((ROOT / "portal" / "settings").glob("*.py"))
+    for path in (*settings, ROOT / "portal" / "gunicorn_config.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args:
                 called, first = ast.unparse(node.func), node.args[0]

@@ -1,0 +1,31 @@
+"""The API, and the document that describes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal.settings.environment import BEHIND_PROXY
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "diagnoses.api.problems.problem_response",
+    "NUM_PROXIES": int(BEHIND_PROXY),
+    "DEFAULT_THROTTLE_RATES": {"login": "10/min", "submit": "120/min", "talk": "60/min"},
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "TOKEN_LIMIT_PER_USER": 20}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lentigo",
+    "DESCRIPTION": "Submit a photo of a skin lesion, follow its case, read the signed answer.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
