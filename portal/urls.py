@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, overview, trail, views
+from portal import health, overview, reporting, trail, views
 from portal.operations import metrics, pages
 
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("operations/", pages.operations, name="operations"),
     path("operations/jobs/", pages.job, name="operation_job"),
+    path(".well-known/security.txt", reporting.security_txt, name="security_txt"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
     path("manage/", overview.overview, name="manage"),
     path("manage/trail/", trail.trail, name="manage_trail"),

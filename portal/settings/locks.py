@@ -6,6 +6,8 @@ from csp.constants import NONE, SELF
 
 from portal.settings.environment import BEHIND_PROXY, SECURE, env
 
+# Whom to tell of a hole: addresses as security.txt has them (mailto:…, https://…).
+SECURITY_CONTACT = env.list("SECURITY_CONTACT", default=[])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
