@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from benchmarks.faults import seen
@@ -73,17 +75,21 @@ def hang(house: House, _clients: Clients, outcome: Outcome, times: int) -> None:
 
 
 def _dies_alone(house: House, name: str, deaths: int) -> tuple[Death, dict[int, float]]:
-    """Its death and the rows it left, with the other worker standing still until these are seen.
-
-    On an idle machine each case wakes the same worker, and it need not be this one.
-    """
-    others = [other for other in SCORERS if other != name]
+    """Its death and the rows it left, with the other worker standing still until these are seen."""
     house.ready(name)
+    with _others_standing(house, name):
+        death = house.death_of(name, deaths)
+        return death, _orphans_of(house, death.at)
+
+
+@contextmanager
+def _others_standing(house: House, name: str) -> Iterator[None]:
+    """On an idle machine each case wakes the same worker, and it need not be ``name``."""
+    others = [other for other in SCORERS if other != name]
     for other in others:
         house.send(other, signal.SIGSTOP)
     try:
-        death = house.death_of(name, deaths)
-        return death, _orphans_of(house, death.at)
+        yield
     finally:
         for other in others:
             house.send(other, signal.SIGCONT)
@@ -97,7 +103,8 @@ def zombie(house: House, _clients: Clients, outcome: Outcome, times: int) -> Non
     for number in range(times):
         name, deaths = SCORERS[number % 2], len(house.deaths)
         holder = _holder(house, name, SCORING_LEASE_SECONDS=str(LEASE))
-        at, rows = _stop_with_rows(house, name, holder)
+        with _others_standing(house, name):
+            at, rows = _stop_with_rows(house, name, holder)
         outcome.proof["rows_in_its_hands"] += len(rows)
         seen.moves_again(house, outcome, at)
         house.until(seen.everything_settled_of(rows), 120, "somebody else has the rows")
