@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)
 # The tests and the demo start dozens of processes: none of them shall compile the portal anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint scan bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "             HOST=0.0.0.0 lets a phone on the same network in"
 	@echo "make test [ARGS=…]   run the tests; ARGS go to pytest"
 	@echo "make lint    style, types, and who may import whom"
+	@echo "make scan    holes that machines find: bandit, secrets in files, holes in libraries"
 	@echo "make bench [NAME=…] [ARGS=…]   measure NAME, or everything; ARGS go to the benchmark"
 	@echo "make lock    work out requirements/*.txt again (needs uv)"
 	@echo "make clean   remove the virtual environment and the caches, never the data"
@@ -33,6 +34,9 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+scan: $(VENV)/.dev
+	$(PYTHON) .ci/scan.py
 
 # Without NAME: each of them, as benchmarks/__main__.py lists them.
 bench: $(VENV)/.bench

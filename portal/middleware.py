@@ -7,7 +7,6 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
-from django.utils.cache import add_never_cache_headers
 
 from accounts.languages import is_known
 
@@ -36,17 +35,3 @@ class PersonsLanguage:
             return str(settings.LANGUAGE_CODE)
         user = request.user
         return user.language if user.is_authenticated and is_known(user.language) else ""
-
-
-class PersonalPagesAreNotCached:
-    """Pages for someone logged in stay out of every cache, the browser's back button included."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if request.user.is_authenticated and not response.has_header("Cache-Control"):
-            add_never_cache_headers(response)
-            response["Cache-Control"] += ", no-store"
-        return response

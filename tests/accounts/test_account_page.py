@@ -80,6 +80,7 @@ def test_the_page_costs_the_same_however_much_there_is(cast: Cast) -> None:
             answer(browser, "research", "give")
             answer(browser, "research", "withdraw")
         people.add_number(cast.ana, f"+44770090040{number}", opt_in=True)
+        browser.get(PAGE)  # what is said once is said here, and forgotten in a write of its own
         with CaptureQueriesContext(connection) as queries:
             assert browser.get(PAGE).status_code == 200
         costs.append(len(queries))
