@@ -16,6 +16,7 @@ from accounts.wording import WORDING
 
 PAGE = 20
 VIEWED = "person.viewed"
+READ = "person.read"  # by a program, with their cases
 ACTIONS: Mapping[str, str | Promise] = {
     "admin.joined": _lazy("Joined as an admin"),
     "consent.given": _lazy("Agreed"),
@@ -69,7 +70,7 @@ class Page:
 
 def page(person: User, *, before: int | None = None, size: int = PAGE) -> Page:
     """What happened to ``person``, in two statements; who looked at it is in the audit trail."""
-    entries = AuditEntry.objects.filter(about=about(person)).exclude(action=VIEWED)
+    entries = AuditEntry.objects.filter(about=about(person)).exclude(action__in=[VIEWED, READ])
     if before is not None:
         entries = entries.filter(pk__lt=before)
     found = list(entries.select_related("actor").order_by("-pk")[: size + 1])

@@ -21,6 +21,7 @@ LOOKS: Final[Mapping[str, str | Promise]] = {
     "case.viewed": _("opened the case"),
     "heatmap.viewed": _("looked at where the computer looked"),
     "case.report": _("saved the case as a PDF"),
+    "case.exported": _("took a copy of the case along"),
     "case.letter_printed": _("printed a letter about it"),
     "job.viewed": _("looked at how the case travelled, without photos or words"),
 }

@@ -211,7 +211,7 @@ def about(pack: Pack, name: str) -> About:
 
 def _words(case: Case, prediction: Prediction | None, review: Review | None) -> Mapping[str, str]:
     label = prediction.label if prediction else ""
-    threshold = _percent(prediction.threshold) if prediction else ""
+    threshold = percent(prediction.threshold) if prediction else ""
     unnamed = case.pack.no_label.format(threshold=threshold)
     if prediction and not prediction.names_a_class:
         empty = _unjudged(prediction) == NO_LESION
@@ -225,7 +225,7 @@ def _words(case: Case, prediction: Prediction | None, review: Review | None) -> 
     }
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """A configured share as it was typed: 0.8 is "80 %", 0.825 is "82.5 %"."""
     return f"{localize(Decimal(f'{round(share * 100, 1):g}'))} %"
 

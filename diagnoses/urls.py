@@ -121,6 +121,7 @@ MODELS: list[URLPattern | URLResolver] = [
     path("models/<int:pk>/rule/", rule.model_rule, name="model_rule"),
 ]
 API: list[URLPattern | URLResolver] = [path("api/v1/", include("diagnoses.api.urls"))]
+FHIR: list[URLPattern | URLResolver] = [path("api/fhir/", include("diagnoses.fhir.urls"))]
 urlpatterns: list[URLPattern | URLResolver] = [
     *PATIENT,
     *LESIONS,
@@ -135,4 +136,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *SHADOW,
     *MODELS,
     *API,
+    *FHIR,
 ]

@@ -19,6 +19,7 @@ LOOKS: Final[Mapping[str, Words]] = {
     "heatmap.viewed": _("Looked at where the computer looked"),
     "similar.shown": _("Was shown similar cases"),
     "case.report": _("Saved a case as a PDF"),
+    "case.exported": _("Took a copy of a case along"),
     "case.letter_printed": _("Printed a letter"),
     "lesion.viewed": _("Looked at a mark over time"),
     "link.opened": _("Opened a link from a message"),
@@ -29,6 +30,7 @@ LOOKS: Final[Mapping[str, Words]] = {
     "export.taken": _("Downloaded an export for training"),
     "export.withdrawn_listed": _("Listed pictures to be deleted"),
     "person.exported": history.ACTIONS["person.exported"],
+    history.READ: _("Read who a patient is"),
     history.VIEWED: _("Opened a person’s page"),
 }
 CHANGES: Final[Mapping[str, Words]] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -179,6 +181,10 @@ class User(AbstractUser):
     # Asked to be erased: done some days later, and until then logging in can undo it.
     erase_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     erase_after_answers = models.BooleanField(default=False, editable=False)
+    # What other programs call them: it tells nothing, and one cannot be guessed from another.
+    public_id = models.UUIDField(
+        default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False
+    )
     # A tombstone: what doctors signed stays, and nobody is behind it any more.
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 

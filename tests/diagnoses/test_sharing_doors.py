@@ -28,7 +28,8 @@ CLOSED = {
     *("reading", "reading_ask", "reading_share", "reading_outcome", "reading_letter"),
     *("reading_open", "reading_first", "reading_sign", "reading_undo", "reading_amend"),
     *("reading_talk", "reading_retake", "reading_no_answer", "reading_told"),
-    *("api-messages", "api-new-photo"),
+    *("api-messages", "api-new-photo", "api-fhir-bundle", "api-fhir-media", "api-fhir-patient"),
+    *("api-fhir-servicerequest", "api-fhir-diagnosticreport", "api-fhir-bodystructure"),
     *("draft_thumb", "case_drop", "case_step"),
     *("alarm_seen", "learning_export", "learning_download", "learning_withdrawn"),
     "learning_cleaned",
@@ -65,6 +66,9 @@ def address(name: str, route: str, case: Case, again: uuid.UUID) -> str:
         "photo": photo.pk,
         "lesion": case.lesion_id,
         "lesion_name": case.lesion_id,
+        "api-fhir-media": photo.pk,
+        "api-fhir-patient": case.patient.public_id,
+        "api-fhir-bodystructure": case.lesion_id,
         "letter_paper": letter.pk if letter else uuid.uuid4(),
     }.get(name, case.pk)
     more = {"photo": photo.pk, "share": share.pk, "name": "photo"}

@@ -192,6 +192,27 @@ API = {
     "api-messages": _api(ANA | READERS, "case"),
     "api-new-photo": _api(ANA, "case"),
 }
+# Lists are open to whoever is logged in, and hold what is theirs.
+FHIR = {
+    "api-fhir-metadata": _api(EVERYBODY),
+    "api-fhir-nowhere": _api(frozenset()),
+    "api-fhir-bundle": _api(ANA | READERS, "case"),
+    "api-fhir-patient": _api(ANA | READERS, "ana_public"),
+    "api-fhir-servicerequest": _api(ANA | READERS, "case"),
+    "api-fhir-diagnosticreport": _api(ANA | READERS, "case"),
+    "api-fhir-observation": _api(ANA | frozenset({"ruth"}), "case_check"),  # who has read it
+    "api-fhir-media": _api(ANA | READERS, "photo"),
+    "api-fhir-bodystructure": _api(ANA | READERS, "lesion"),
+    "api-fhir-device": _api(ANA | READERS, "network"),
+    "api-fhir-communication": _api(ANA | READERS, "case_said"),
+    **{
+        f"api-fhir-{kind}-list": _api(LOGGED_IN)
+        for kind in (
+            *("patient", "servicerequest", "diagnosticreport", "observation", "media"),
+            *("bodystructure", "device", "communication"),
+        )
+    },
+}
 # For who develops Lentigo: there with DEBUG alone.
 NOT_SERVED = {"styleguide": _row(frozenset()), "sample_photo": _row(frozenset(), 1)}
 
@@ -203,6 +224,7 @@ PARTS = {
     "doctor": DOCTOR,
     "admin": ADMIN,
     "api": API,
+    "fhir": FHIR,
     "not served": NOT_SERVED,
 }
 TABLE = {name: row for part in PARTS.values() for name, row in part.items()}

@@ -72,6 +72,7 @@ def _models(world: World) -> None:
     )
     world.things |= {
         "version": active.pk,
+        "network": active.manifest_hash,
         "other": other.pk,
         "check": check.pk,
         "override": asked.pk,
@@ -86,6 +87,7 @@ def _cases(world: World) -> None:
     case = sharing.a_case(cast)
     share = sharing.asked(cast, case)
     asked = workflow.ask_colleague(case, cast.sam, cast.ruth, "Would you?")
+    workflow.ask(case, cast.ana, "Is it bad?", uuid.uuid4())
     signed = _signed(cast)
     letter = workflow.write_letter(
         signed, cast.ruth, addressee="Dr Noe", words="Please look.", with_photos=False
@@ -102,6 +104,8 @@ def _cases(world: World) -> None:
     world.things |= {
         "alarm": alarm.pk,
         "case": case.pk,
+        "case_check": f"{case.pk}-check",
+        "case_said": f"{case.pk}-said-1",
         "photo": case.photos.get().pk,
         "lesion": case.lesion_id,
         "share": share.pk,
@@ -134,6 +138,7 @@ def _people(world: World, cora: User) -> None:
     world.things |= {
         "dee": dee.pk,
         "ana": cast.ana.pk,
+        "ana_public": cast.ana.public_id,
         "number": cast.ana.numbers.get().pk,
         "clinic": cast.north.pk,
         "invitation": invited.pk,

@@ -26,8 +26,9 @@ def test_the_seven_labels_and_which_of_them_harm() -> None:
 
 def test_a_class_that_pools_diagnoses_carries_no_code() -> None:
     codes = {label.name: dict(label.codes) for label in SKIN.labels}
-    assert codes["mel"] == {"icd10": "C43.9"}
-    assert codes["akiec"] == codes["bkl"] == codes["vasc"] == {}
+    assert codes["mel"] == {"icd10": "C43.9", "snomed": "93655004"}
+    assert codes["bkl"] == codes["vasc"] == {}
+    assert codes["akiec"] == {"snomed_among": "201101007"}, "one of them, and not the class's"
 
 
 def test_labels_and_sites_are_those_of_the_data_set() -> None:
