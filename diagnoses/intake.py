@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.opening import children
+from diagnoses.opening.child import OVER
+from diagnoses.opening.children import NOT_NOW
 from diagnoses.opening.judging import UNSEEN, Quality, judge
 from diagnoses.opening.pixels import MAX_BYTES, Unfit
 from mlservice.packs import Glance
@@ -24,6 +27,7 @@ SENTENCES = {
         "This file is larger than 30 MB. Please send the photo as your camera took it, "
         "or a smaller copy."
     ),
+    "too_much": _("This is more than we take at once. Please send fewer or smaller photos."),
     "not_a_picture": _(
         "This file is not a photo we can read. Please send a JPEG, PNG, WebP or HEIC picture."
     ),
@@ -37,19 +41,35 @@ SENTENCES = {
     ),
     "strip": _("This picture is a long strip. Please send one photo of one mark."),
     "animated": _("This is a moving picture. Please send one still photo."),
-    "over_limits": _(
+    OVER: _(
         "Opening this photo takes more time or memory than we allow. Please send it as a JPEG, "
         "or a smaller copy."
     ),
-    "not_now": _("We cannot open photos at this moment. Please try again in a few minutes."),
+    "quota": _(
+        "You have sent as many photos as one person may in a day. Please go on tomorrow; what you "
+        "have sent so far is kept."
+    ),
+    NOT_NOW: _("We cannot open photos at this moment. Please try again in a few minutes."),
+}
+
+_STATUS = {
+    "too_much": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "quota": HTTPStatus.TOO_MANY_REQUESTS,
+    NOT_NOW: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
 class Refusal(Exception):
-    """The picture cannot be taken; ``sentence`` says why and what to do."""
+    """The picture cannot be taken; ``sentence`` says why and what to do.
+
+    ``status`` is HTTP's for it, and ``wait`` after how many seconds it may be tried again; 0 where
+    the same picture will never be taken.
+    """
 
     def __init__(self, code: str) -> None:
         self.code = code
+        self.status = _STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        self.wait = 60 if code == NOT_NOW else 0
         self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
 
@@ -79,7 +99,7 @@ def clean(upload: IO[bytes], glance: Glance = UNSEEN) -> CleanPhoto:
         opened = children.opened(raw, glance)
     except Unfit as unfit:
         known = unfit.code in SENTENCES  # the child is not believed blindly
-        raise Refusal(unfit.code if known else "over_limits") from None
+        raise Refusal(unfit.code if known else OVER) from None
     return CleanPhoto(
         content=opened.content,
         width=opened.width,
