@@ -101,6 +101,8 @@ class Rig:
             "TWILIO_AUTH_TOKEN": "0" * 32,
             "TWILIO_WHATSAPP_FROM": "+15005550006",
             "QUIET_HOURS": "",
+            "UPLOADS_PER_DAY": "0",  # few senders stand for many
+            "UPLOAD_MB_PER_DAY": "0",
             **self._env,
         }
 

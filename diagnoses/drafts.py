@@ -6,6 +6,7 @@ in the background or with the form, and the form comes back showing it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +21,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.models import User
-from diagnoses import intake
-from diagnoses.models import Draft, DraftPhoto, UploadPiece
+from diagnoses import intake, quota
+from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
 
 KEPT_FOR = timedelta(days=14)
@@ -38,7 +39,12 @@ class Slot:
     name: str
     pack: Pack
     draft: DraftPhoto | None = None
-    refusal: str = ""  # why the last picture for this place was not taken
+    refused: intake.Refusal | None = None  # why the last picture for this place was not taken
+
+    @property
+    def refusal(self) -> str:
+        """The sentence of it."""
+        return self.refused.sentence if self.refused else ""
 
     @property
     def kinds(self) -> tuple[PhotoKind, ...]:
@@ -102,14 +108,29 @@ def slots(patient: User, submit_key: UUID, pack: Pack) -> dict[str, Slot]:
     return {name: Slot(name, pack, kept.get(name)) for name in names}
 
 
-def receive(patient: User, submit_key: UUID, slot: Slot, upload: IO[bytes]) -> None:
-    """Clean and keep ``upload`` in ``slot``. A refused one leaves a kept photo where it was."""
+def receive(
+    patient: User, submit_key: UUID, slot: Slot, upload: IO[bytes], by: User | None = None
+) -> None:
+    """Clean and keep ``upload`` in ``slot``. A refused one leaves a kept photo where it was.
+
+    It counts for ``by``, who sent it; for nobody where it was counted before.
+    """
     try:
+        if by is not None:
+            quota.spend(by, [_size(upload)])
         photo = intake.clean(upload, slot.pack.glance_at(slot.kinds[0].name))
     except intake.Refusal as refusal:
-        slot.refusal = refusal.sentence
+        slot.refused = refusal
         return
-    slot.draft, slot.refusal = keep(patient, submit_key, slot.name, photo), ""
+    slot.draft, slot.refused = keep(patient, submit_key, slot.name, photo), None
+
+
+def _size(upload: IO[bytes]) -> int:
+    """In bytes, from here to its end."""
+    here = upload.tell()
+    size = upload.seek(0, os.SEEK_END) - here
+    upload.seek(here)
+    return size
 
 
 def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -> DraftPhoto:
@@ -165,6 +186,7 @@ def forget_all_of(patient: User) -> None:
     """Whatever this person began and did not send, answers and photos."""
     Draft.objects.filter(patient=patient).delete()
     UploadPiece.objects.filter(patient=patient).delete()
+    UploadTally.objects.filter(person=patient).delete()
     _drop(list(DraftPhoto.objects.filter(patient=patient)))
 
 
@@ -174,6 +196,7 @@ def sweep() -> int:
     Files go by their age, not by their row, so one whose row never came to be goes as well.
     """
     Draft.objects.filter(touched_at__lt=Now() - KEPT_FOR).delete()
+    quota.sweep()
     UploadPiece.objects.filter(created_at__lt=Now() - PIECES_KEPT_FOR).delete()
     gone, _ = DraftPhoto.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
     if not default_storage.exists("drafts"):

@@ -16,7 +16,7 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce, Length
 
 from accounts.models import User
-from diagnoses import drafts, intake
+from diagnoses import drafts, intake, quota
 from diagnoses.models import UploadPiece
 
 # Photos on their way at once; who begins more is not on a slow network.
@@ -40,6 +40,7 @@ class Upload:
     slot: str
     name: str
     total: int  # bytes
+    by: User  # who sends it
 
 
 def received(upload: Upload) -> int:
@@ -52,7 +53,8 @@ def add(upload: Upload, start: int, content: bytes) -> int:
     """Keep one piece; says how many bytes are here now.
 
     Raises :class:`OutOfPlace` for one that does not follow on the last, ``intake.Refusal`` for a
-    file that would be too large. A piece that is here already is taken as such.
+    file that would be too large, or more than its sender may send today. A piece that is here
+    already is taken as such.
     """
     if upload.total > intake.MAX_BYTES or start + len(content) > upload.total:
         raise intake.Refusal("too_heavy")
@@ -64,6 +66,7 @@ def add(upload: Upload, start: int, content: bytes) -> int:
         if start != here:
             raise OutOfPlace(here)
         if start == 0:
+            quota.spend(upload.by, [upload.total])  # the whole of it, or the last piece might fail
             _make_room(upload)
         UploadPiece.objects.create(
             patient=upload.patient,

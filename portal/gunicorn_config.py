@@ -25,3 +25,10 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = None
 errorlog = "-"
 control_socket_disable = True
+
+
+def post_worker_init(_worker: object) -> None:
+    """A process of its own opens the photos that come in: the first one need not wait for it."""
+    from diagnoses.opening import children
+
+    children.warm_up()

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils import translation
 
 from accounts.languages import is_known
+from diagnoses.api.problems import MEDIA_TYPE, problem
+from diagnoses.api.submission import MOST_PHOTOS
+from diagnoses.intake import MAX_BYTES, Refusal
+from diagnoses.views.uploads import REFUSED
+from mlservice.uploads import MOST_PACKED
 
 # The admin and the API speak one language: their words are written nowhere else.
 ONE_LANGUAGE = ("/admin/", "/api/")
+# How much a request may bring, in bytes, where it is more than a form without files.
+BODY = 2 << 20
+_ONE = MAX_BYTES + BODY
+BODIES = {
+    "draft_photo": _ONE,
+    "case_photo": _ONE,
+    "case_step": MOST_PHOTOS * MAX_BYTES + BODY,
+    "api-cases": MOST_PHOTOS * MAX_BYTES + BODY,
+    "api-new-photo": _ONE,
+    "model_register": MOST_PACKED + BODY,
+}
 
 
 class PersonsLanguage:
@@ -35,3 +52,33 @@ class PersonsLanguage:
             return str(settings.LANGUAGE_CODE)
         user = request.user
         return user.language if user.is_authenticated and is_known(user.language) else ""
+
+
+class BodiesHaveALimit:
+    """Refuses by its announced length what no form of ours sends, before a byte of it is kept.
+
+    Whoever reads a form has its files written to the disk first, and the check of its token is who
+    reads it first: that happens before anybody is asked who they are. A body without a length is
+    read by nobody.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, _view: object, _args: object, _kwargs: object
+    ) -> HttpResponse | None:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if length.isdecimal() and int(length) <= BODIES.get(name, BODY):
+            return None
+        refusal = Refusal("too_much")
+        if request.path.startswith("/api/"):
+            body = problem(refusal.status, refusal.code, refusal.sentence)
+            return JsonResponse(body, status=refusal.status, content_type=MEDIA_TYPE)
+        answer = render(request, "400.html", status=refusal.status)
+        answer[REFUSED] = refusal.code
+        return answer

@@ -27,7 +27,12 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Refused(APIException):
-    """A refusal with a code of its own; ``extra`` members go beside it."""
+    """A refusal with a code of its own; ``extra`` members go beside it.
+
+    ``wait`` is after how many seconds it may be tried again, where that is known.
+    """
+
+    wait: int | None = None
 
     def __init__(self, status: HTTPStatus, code: str, sentence: str, **extra: Any) -> None:
         super().__init__(sentence, code)
@@ -57,10 +62,15 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if response is None or not isinstance(error, APIException):
         return None
     status = HTTPStatus(response.status_code)
-    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value}
-    response.data = body | _what_is_wrong(error)
+    response.data = problem(status, "", "") | _what_is_wrong(error)
     response.content_type = MEDIA_TYPE
     return response
+
+
+def problem(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+    """The body of a refusal."""
+    named = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    return named | {"code": code, "detail": detail}
 
 
 def _as_api_exception(error: Exception) -> Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,7 @@ from rest_framework import serializers
 
 from accounts import people, phone
 from accounts.models import Consent, User
-from diagnoses import intake, workflow
+from diagnoses import intake, quota, workflow
 from diagnoses.api.problems import Refused
 from diagnoses.models import Case
 from diagnoses.questions import MOST_WORDS
@@ -127,28 +127,29 @@ class Submitted:
     new: bool
 
 
-def submit(patient: User, data: Mapping[str, Any], idempotency_key: str) -> Submitted:
-    """Submit what the serializer let through. Raises :class:`Refused`.
+def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: User) -> Submitted:
+    """Submit what the serializer let through, sent ``by`` somebody. Raises :class:`Refused`.
 
     The same key gives the same case; with another content it is refused, because one of the two
     requests would be lost without a word.
     """
     _agreed_to_care(patient)
+    key = submit_key(patient, idempotency_key)
+    # Without a key of the sender's it is drawn for this request: there is nothing to be found.
+    before = bool(idempotency_key) and patient.cases.filter(submit_key=key).exists()
+    if not before:
+        count(by, data["photo"])
     submission = workflow.Submission(
         pack_name=data["pack"].name,
         site=data["site"],
         photos=_photos(data),
         answers=data.get("answers", {}),
-        submit_key=submit_key(patient, idempotency_key),
+        submit_key=key,
         contact_e164=data.get("contact_number", ""),
         named_doctor=(data["doctor_name"], data["doctor_number"])
         if "doctor_name" in data
         else None,
         computer_check=data["computer_check"],
-    )
-    # Without a key of the sender's it is drawn for this request: there is nothing to be found.
-    before = bool(idempotency_key) and (
-        patient.cases.filter(submit_key=submission.submit_key).exists()
     )
     try:
         case = workflow.submit(patient, submission)
@@ -185,11 +186,19 @@ def _photos(data: Mapping[str, Any]) -> list[workflow.NewPhoto]:
     ]
 
 
+def count(by: User, photos: Sequence[Any]) -> None:
+    """Hold uploaded photos against what ``by`` may send in a day. Raises :class:`Refused`."""
+    try:
+        quota.spend(by, [photo.size for photo in photos])
+    except intake.Refusal as refusal:
+        raise _refused(refusal) from refusal
+
+
 def clean_photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
     try:
         photo = intake.clean(upload, pack.glance_at(kind))
     except intake.Refusal as refusal:
-        raise _unprocessable(refusal.code, refusal.sentence) from refusal
+        raise _refused(refusal) from refusal
     poor = [pack.quality[code] for code in photo.quality.reasons]
     if poor and not send_anyway:
         verdict = pack.outcomes["photo_fails"].fill(
@@ -215,6 +224,13 @@ def _says(case: Case, submission: workflow.Submission) -> bool:
         and (case.answers == dict(submission.answers) or case.events.filter(kind="told_more"))
         and sorted(case.photos.filter(retake=None).values_list("kind", "sha256")) == sent
     )
+
+
+def _refused(refusal: intake.Refusal) -> Refused:
+    refused = Refused(refusal.status, refusal.code, refusal.sentence)
+    if refusal.wait:
+        refused.wait = refusal.wait  # DRF says it in Retry-After
+    return refused
 
 
 def _unprocessable(code: str, sentence: str, **extra: Any) -> Refused:

@@ -21,7 +21,7 @@ from accounts.models import User
 from diagnoses import talking, workflow
 from diagnoses.api.problems import Refused
 from diagnoses.api.serializers import PatientCaseSerializer
-from diagnoses.api.submission import clean_photo, known, submit_key
+from diagnoses.api.submission import clean_photo, count, known, submit_key
 from diagnoses.api.views import cases_of, problems, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
 
@@ -156,7 +156,7 @@ class NewPhotoView(APIView):
             201: OpenApiResponse(PatientCaseSerializer, "Joined the case."),
             200: OpenApiResponse(PatientCaseSerializer, "Sent before with the same key."),
         }
-        | problems(400, 401, 403, 404, 409, 422, 429),
+        | problems(400, 401, 403, 404, 409, 422, 429, 503),
     )
     def post(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
@@ -168,6 +168,8 @@ class NewPhotoView(APIView):
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         before = Retake.objects.filter(case=case, key=key).exists()
+        if not before:
+            count(user, [form.validated_data["photo"]])
         joined = _joined(case, case.patient, form.validated_data, key)
         words = PatientCaseSerializer(joined.case, context={"request": request}).data
         return Response(words, status=HTTPStatus.OK if before else HTTPStatus.CREATED)

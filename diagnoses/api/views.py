@@ -171,7 +171,7 @@ class CasesView(GenericAPIView[Case]):
             201: OpenApiResponse(PatientCaseSerializer, "Submitted."),
             200: OpenApiResponse(PatientCaseSerializer, "Submitted before with the same key."),
         }
-        | problems(400, 401, 403, 422, 429),
+        | problems(400, 401, 403, 422, 429, 503),
     )
     def post(self, request: Request) -> Response:
         user = user_of(request)
@@ -180,7 +180,8 @@ class CasesView(GenericAPIView[Case]):
         form = SubmissionSerializer(data=request.data, context={"user": user})
         form.is_valid(raise_exception=True)
         patient = form.validated_data.pop("patient", user)
-        done = submit(patient, form.validated_data, request.headers.get("Idempotency-Key", ""))
+        key = request.headers.get("Idempotency-Key", "")
+        done = submit(patient, form.validated_data, key, by=user)
         case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
         status = HTTPStatus.CREATED if done.new else HTTPStatus.OK
         return Response(case, status=status, headers={"Location": case["url"]})

@@ -14,7 +14,7 @@ from diagnoses.models.case import (
     TierChoices,
 )
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
-from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
+from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, UploadTally, draft_path
 from diagnoses.models.escalation import Escalation, Opened
 from diagnoses.models.learning import (
     ExportedPhoto,
@@ -80,6 +80,7 @@ __all__ = [
     "TrainingExport",
     "TrainingExportQuerySet",
     "UploadPiece",
+    "UploadTally",
     "draft_path",
     "photo_path",
 ]

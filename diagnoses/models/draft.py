@@ -95,3 +95,20 @@ class UploadPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.slot} photo from byte {self.start}"
+
+
+class UploadTally(models.Model):
+    """How much somebody sent in on one of the clinic's days: :mod:`diagnoses.quota` counts it."""
+
+    person = models.ForeignKey(User, models.CASCADE, related_name="+")
+    day = models.DateField()
+    photos = models.PositiveIntegerField(default=0)
+    size = models.PositiveBigIntegerField(default=0)  # bytes
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["person", "day"], name="upload_tally_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.photos} photos on {self.day}"

@@ -22,7 +22,7 @@ from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
 from diagnoses.views import whose
-from diagnoses.views.uploads import about_of, received_with
+from diagnoses.views.uploads import about_of, received_with, refused_as
 from mlservice import registry
 from mlservice.packs import Pack
 from mlservice.readers import pack_for_reader
@@ -214,7 +214,8 @@ def _screen(
         context["places"] = [_place_for_a_photo(form, name) for name in step.slots]
     if step.name == CHECK:
         context |= summing_up.summary(draft, form)
-    return render(request, step.template, context, status=status)
+    answer = render(request, step.template, context, status=status)
+    return refused_as(answer, form.slots.values())
 
 
 def _address_says(request: HttpRequest, draft: Draft) -> str:

@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import patient_required
+from accounts.access import patient_required, person
 from accounts.models import User
 from diagnoses import drafts, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
 from diagnoses.talk_forms import RetakeForm, TalkForm
 from diagnoses.views import whose
-from diagnoses.views.uploads import form_key
+from diagnoses.views.uploads import form_key, refused_as
 
 CONFLICT = 409
 
@@ -65,7 +65,7 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     slot = drafts.slots(patient, key, found.pack)["main"]
     upload = request.FILES.get("main_photo")
     if isinstance(upload, UploadedFile):
-        drafts.receive(patient, key, slot, upload)
+        drafts.receive(patient, key, slot, upload, person(request))
     form = RetakeForm(request.POST if posted else None, slot=slot, kind=_kind_before(found))
     over = not found.is_open
     refusal = talking.refusal_to_patient(found, workflow.too_late(found)) if over else ""
@@ -84,7 +84,7 @@ def case_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
         "max_mb": MAX_BYTES >> 20,
     }
     status = CONFLICT if refusal else 422 if posted else 200
-    return render(request, "talk/photo.html", context, status=status)
+    return refused_as(render(request, "talk/photo.html", context, status=status), [slot])
 
 
 def _send(patient: User, case: Case, form: RetakeForm, key: UUID) -> str:

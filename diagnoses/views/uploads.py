@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from uuid import UUID, uuid4
 
 from django.core.files.uploadedfile import UploadedFile
@@ -10,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryD
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import patient_required
+from accounts.access import patient_required, person
 from accounts.models import User
 from diagnoses import conversation, drafts, intake, pieces
 from diagnoses.drafts import Slot
@@ -18,18 +19,19 @@ from diagnoses.models import Case, Draft
 from diagnoses.views import whose
 from mlservice.readers import pack_for_reader
 
+REFUSED = "X-Refused"  # the head with the code, for programs
 _NAME = re.compile(r"[0-9a-f]{8,64}")  # of an upload, drawn by the sender
 
 
 def received_with(request: HttpRequest, draft: Draft, places: dict[str, Slot]) -> bool:
-    """Keep the photos that came with the form in its ``places``; whether any came."""
-    came = False
+    """Keep the photos that came with the form in its ``places``; whether any was taken."""
+    taken = False
     for name, slot in places.items():
         upload = request.FILES.get(f"{name}_photo")
         if isinstance(upload, UploadedFile):
-            drafts.receive(draft.patient, draft.submit_key, slot, upload)
-            came = True
-    return came
+            drafts.receive(draft.patient, draft.submit_key, slot, upload, person(request))
+            taken = taken or slot.refused is None
+    return taken
 
 
 @patient_required
@@ -48,18 +50,20 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
     slot = _slot(request, asked, drafts.slots(patient, key, pack))
     if slot is None or _sent(patient, key):
         return HttpResponse(status=409)
-    upload = _upload(asked, patient, key, slot)
+    upload = _upload(asked, patient, key, slot, person(request))
     if request.method == "GET":
         return JsonResponse({"received": pieces.received(upload) if upload else 0})
     file = request.FILES.get(f"{slot.name}_photo")
     if not isinstance(file, UploadedFile):
         return HttpResponse(status=409)
-    if request.GET.get("of") == "new":
-        conversation.begin(patient, key, slot.pack, about)
     if upload is None:
-        drafts.receive(patient, key, slot, file)
-        return _kept(request, slot)
-    return _piece(request, slot, upload, file)
+        drafts.receive(patient, key, slot, file, person(request))
+        answer = _kept(request, slot)
+    else:
+        answer = _piece(request, slot, upload, file)
+    if answer.status_code < 300 and request.GET.get("of") == "new":
+        conversation.begin(patient, key, slot.pack, about)
+    return answer
 
 
 def about_of(request: HttpRequest) -> Case | None:
@@ -82,20 +86,30 @@ def _piece(
     except pieces.OutOfPlace as gap:
         return JsonResponse({"received": gap.received}, status=409)
     except intake.Refusal as refusal:
-        slot.refusal = refusal.sentence
+        slot.refused = refusal
         pieces.forget(upload.patient, upload.submit_key, slot.name)
         return _kept(request, slot)
     if here < upload.total:
         return JsonResponse({"received": here}, status=202)
     drafts.receive(upload.patient, upload.submit_key, slot, pieces.whole(upload))
-    pieces.forget(upload.patient, upload.submit_key, slot.name)
+    if slot.refused is None or not slot.refused.wait:  # else it is tried again as it is here
+        pieces.forget(upload.patient, upload.submit_key, slot.name)
     return _kept(request, slot)
 
 
 def _kept(request: HttpRequest, slot: Slot) -> HttpResponse:
-    status = 422 if slot.refusal else 200
     context = {"slot": slot, "error": slot.refusal}
-    return render(request, "cases/_kept.html", context, status=status)
+    return refused_as(render(request, "cases/_kept.html", context), [slot])
+
+
+def refused_as(response: HttpResponse, slots: Iterable[Slot]) -> HttpResponse:
+    """The answer with HTTP's status for photos that were not taken, and the code in its head."""
+    for refused in (slot.refused for slot in slots if slot.refused):
+        response.status_code = max(response.status_code, refused.status)
+        response[REFUSED] = refused.code
+        if refused.wait:
+            response["Retry-After"] = str(refused.wait)
+    return response
 
 
 def _slot(request: HttpRequest, asked: QueryDict, places: dict[str, Slot]) -> Slot | None:
@@ -106,12 +120,14 @@ def _slot(request: HttpRequest, asked: QueryDict, places: dict[str, Slot]) -> Sl
     return None
 
 
-def _upload(asked: QueryDict, patient: User, key: UUID, slot: Slot) -> pieces.Upload | None:
+def _upload(
+    asked: QueryDict, patient: User, key: UUID, slot: Slot, by: User
+) -> pieces.Upload | None:
     """What the piece belongs to; ``None`` where the whole file came at once."""
     name, total = asked.get("upload", ""), asked.get("total", "")
     if not _NAME.fullmatch(name) or not (total.isdecimal() and len(total) < 19):
         return None
-    return pieces.Upload(patient, key, slot.name, name, int(total))
+    return pieces.Upload(patient, key, slot.name, name, int(total), by)
 
 
 def form_key(raw: str | None) -> UUID:

@@ -8,7 +8,6 @@ while it computes the next pictures are being prepared.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import multiprocessing
 import os
 import resource
@@ -22,6 +21,7 @@ from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
+from mlservice.engine import poison
 from mlservice.engine.preprocess import prepare
 from mlservice.engine.types import Picture, PictureError
 
@@ -114,24 +114,6 @@ def _limit() -> None:
 
 
 def _prepare(path: Path, side: int) -> Picture:
-    if "DECODE_POISON" in os.environ:
-        _poison(path)
+    if poison.NAME in os.environ:
+        poison.poison(path.read_bytes())
     return prepare(path, side)
-
-
-def _poison(path: Path) -> None:
-    """Stand in for a picture that nobody has found yet, so that tests can see what it does.
-
-    ``DECODE_POISON`` is ``SHA256:crash``, ``SHA256:loop`` or ``SHA256:memory``: what happens to a
-    child that prepares the file with this content.
-    """
-    content, action = os.environ["DECODE_POISON"].split(":")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != content:
-        return
-    if action == "crash":
-        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGSEGV)
-    held = []
-    while True:
-        if action == "memory":
-            held.append(bytearray(16 << 20))

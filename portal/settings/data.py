@@ -50,3 +50,6 @@ STATICFILES_DIRS = [BASE_DIR / "portal" / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# What one person may send in on one day, by the clinic's clock; 0 sets no limit.
+UPLOADS_PER_DAY = env.int("UPLOADS_PER_DAY", default=200)
+UPLOAD_MB_PER_DAY = env.int("UPLOAD_MB_PER_DAY", default=1000)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from diagnoses import intake
 from diagnoses.intake import MAX_BYTES, SENTENCES, Quality, Refusal, clean, judge
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
@@ -114,18 +112,6 @@ def test_just_over_and_just_under_fifty_megapixels() -> None:
     under = encoded(Image.new("RGB", (7000, 7000), "pink"), "JPEG").getvalue()
     assert refusal_of(over) == "too_many_pixels"
     assert clean(io.BytesIO(under)).width == 4096
-
-
-def test_large_pictures_are_decoded_one_at_a_time_and_small_ones_wait_for_nobody() -> None:
-    """Ten of 49 megapixels sent together once took ten gigabytes."""
-    large = encoded(Image.new("RGB", (4200, 4200), "pink"), "JPEG").getvalue()
-    with ThreadPoolExecutor(1) as pool:
-        with intake._LARGE_IN_TURN:  # somebody else's large picture is being made smaller
-            waiting = pool.submit(clean, io.BytesIO(large))
-            assert clean(encoded(draw(1), "JPEG")).width == 600
-            with pytest.raises(TimeoutError):
-                waiting.result(timeout=0.5)
-        assert waiting.result(timeout=30).width == 4096
 
 
 def test_a_large_photo_taken_sideways_is_turned_upright() -> None:

@@ -32,7 +32,8 @@ async function send(slot, input, file) {
     for (;;) {
       const answer = await piece(input, file, upload, start, stop.signal, progress).catch(() => null);
       if (stop.signal.aborted) return;
-      if (answer === null || answer.status >= 500 || answer.status === 429) {
+      const final = answer !== null && answer.status < 500 && answer.headers.has("X-Refused");
+      if (!final && (answer === null || answer.status >= 500 || answer.status === 429)) {
         said.hidden = false;
         await pause(wait, stop.signal);
         wait = Math.min(2 * wait, LATEST);
@@ -44,7 +45,7 @@ async function send(slot, input, file) {
         ? (await answer.json()).received
         : null;
       if (where !== null) start = where;
-      else if (answer.status === 200 || answer.status === 422) return keep(slot, input, answer);
+      else if (answer.status === 200 || final) return keep(slot, input, answer);
       else return; // another login, a form already sent: the file stays in the form and goes with it
     }
   } finally {
@@ -90,7 +91,7 @@ async function keep(slot, input, answer) {
   const kept = slot.querySelector("[data-kept]");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   kept.replaceChildren(...fresh.body.childNodes);
-  const refused = answer.status === 422;
+  const refused = answer.headers.has("X-Refused");
   slot.classList.toggle("field-bad", refused);
   input.toggleAttribute("aria-invalid", refused);
   input.value = "";
