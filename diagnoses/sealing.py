@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Final
 from uuid import UUID
@@ -110,13 +111,23 @@ class Opening(io.RawIOBase):
     """What is inside of a sealed file, to read from any place of it. Each piece is proved before a
     byte of it is given; :class:`BrokenFileError` where one is not what was sealed."""
 
-    def __init__(self, source: IO[bytes], key: bytes, head: Head, sealed_size: int) -> None:
+    def __init__(
+        self,
+        source: IO[bytes],
+        key: bytes,
+        head: Head,
+        sealed_size: int,
+        refused: Callable[[BrokenFileError], None] = lambda _error: None,
+    ) -> None:
+        """``refused`` hears of a piece that does not open, after the file was found to open."""
         super().__init__()
+        self._refused: Callable[[BrokenFileError], None] = lambda _error: None
         self._source, self._cipher, self._head = source, AESGCM(key), head
         self.size = clear_size(sealed_size)
         self._last = max(0, -(-(sealed_size - HEAD) // (PIECE + TAG)) - 1)
         self._at, self._number, self._piece = 0, -1, b""
         self._take(self._last)  # a file that was cut is refused before its first byte is read
+        self._refused = refused
 
     def readable(self) -> bool:
         return True
@@ -156,5 +167,7 @@ class Opening(io.RawIOBase):
         try:
             self._piece = self._cipher.decrypt(nonce, raw, bytes(self._head))
         except (InvalidTag, ValueError):
-            raise BrokenFileError("The file was changed or cut after it was written.") from None
+            error = BrokenFileError("The file was changed or cut after it was written.")
+            self._refused(error)
+            raise error from None
         self._number = number
