@@ -1,4 +1,4 @@
-"""People as admins find them: by name, address, end of a number, role, state and clinic."""
+"""People as admins find them: by name, address, number, role, state and clinic."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.models import ContactNumber, Role, User, UserQuerySet
+from accounts.phone import looked_for
 
 PAGE = 25
 # A count stops here and then reads "100+".
 COUNT_UP_TO = 100
-_DIGITS = re.compile(r"[\d\s()+.-]{2,25}")
 WAITING = Q(role=Role.DOCTOR, verified_at=None, is_active=True)
 
 
@@ -178,17 +178,12 @@ def hidden(person: User) -> str:
 
 
 def _found(search: str) -> Q:
-    """By name, e-mail address, or end of the number."""
+    """By name, e-mail address, or number."""
     if not search:
         return Q()
     found = Q(name__icontains=search)
     if "@" in search:
         found |= Q(email__icontains=search)
-    digits = re.sub(r"\D", "", search) if _DIGITS.fullmatch(search) else ""
-    if digits:
-        ends = Q(e164__endswith=digits)
-        inside = digits.lstrip("0")  # a whole number, as it is dialled inside the country
-        if len(digits) > 6 and inside:
-            ends |= Q(e164__endswith=inside)
-        found |= Q(pk__in=ContactNumber.objects.filter(ends).values("user"))
+    if number := looked_for(search):
+        found |= Q(pk__in=ContactNumber.objects.filter(e164=number).values("user"))
     return found

@@ -13,6 +13,11 @@ from django.utils.translation import gettext_lazy as _
 # numbering plan, rightly, does not know them as anyone's.
 _FICTION = re.compile(r"\+447700900\d{3}")
 
+# What a number of ours looks like.
+E164 = r"\+[1-9][0-9]{6,14}"
+
+_TYPED = re.compile(r"[\d\s()+.-]{6,25}")
+
 UNREADABLE = _("This does not look like a phone number. Write it like +44 7700 900123.")
 NOBODYS = _("No phone can have this number. Check it, and start with + and the country code.")
 EXTENSION = _("We cannot send messages to an extension. Give a number without one.")
@@ -34,6 +39,19 @@ def to_e164(raw: str, region: str | None = None) -> str:
     if not phonenumbers.is_valid_number(number) and not _FICTION.fullmatch(e164):
         raise ValidationError(NOBODYS, code="nobodys")
     return e164
+
+
+def looked_for(raw: str) -> str:
+    """The number somebody searches, as we keep it; "" where it is not a whole one.
+
+    Numbers rest sealed, so they are found whole or not at all.
+    """
+    if not _TYPED.fullmatch(raw):
+        return ""
+    try:
+        return to_e164(raw)
+    except ValidationError:
+        return ""
 
 
 def masked(e164: str) -> str:

@@ -37,9 +37,9 @@ FORMAT = 1  # counted up when a reader of lentigo.json would have to change
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of the copy: where its file is, and its name in the zip."""
+    """One picture of the copy: its file in the private storage, and its name in the zip."""
 
-    path: str
+    file: str
     name: str
 
 
@@ -56,7 +56,7 @@ def gather(patient: User) -> Everything:
     cases = _cases(patient)
     folders = _folders(cases)
     pictures = tuple(
-        Picture(photo.file.path, name)
+        Picture(str(photo.file.name), name)
         for case in cases
         for photo, name in _named(case, folders[case.pk])
     )

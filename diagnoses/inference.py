@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -32,6 +31,7 @@ from diagnoses.prediction import Timing, prediction_of
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
 from mlservice.engine.decoders import Decoder, Pending
+from mlservice.engine.types import Picture
 from mlservice.models import ModelVersion
 from mlservice.serving import Served, Shelf
 
@@ -182,8 +182,30 @@ def _job(row: Scoring, served: Served, decoder: Decoder) -> Job:
         if pack.photo_kind(photo.kind).scored and not photo.sent_anyway
     ]
     declared = [Modality(pack.photo_kind(photo.kind).modality) for photo in photos]
-    pictures = [decoder.prepare(Path(photo.file.path), served.bundle.side) for photo in photos]
+    pictures = [_prepared(photo, served, decoder) for photo in photos]
     return Job(row, photos, declared, pictures)
+
+
+def _prepared(photo: Photo, served: Served, decoder: Decoder) -> Pending:
+    """Opened here, for the key is in the database; decoded elsewhere."""
+    try:
+        with photo.file.open("rb") as file:
+            content: bytes = file.read()
+    except FileNotFoundError:
+        return _Unreadable("The picture does not exist.")
+    except OSError as error:
+        return _Unreadable(f"The picture cannot be opened: {error}")
+    return decoder.prepare(content, served.bundle.side)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A picture there is nothing to prepare of."""
+
+    why: str
+
+    def result(self) -> Picture:
+        raise PictureError(self.why)
 
 
 # --- Predicting ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce, Length
 
+from accounts.fields import OVERHEAD
 from accounts.models import User
 from diagnoses import drafts, intake, quota
 from diagnoses.models import UploadPiece
@@ -45,7 +46,8 @@ class Upload:
 
 def received(upload: Upload) -> int:
     """How many bytes of it are here."""
-    here = _pieces(upload).aggregate(bytes=Coalesce(Sum(Length("content")), 0))
+    clear = Length("content") - OVERHEAD
+    here = _pieces(upload).aggregate(bytes=Coalesce(Sum(clear), 0))
     return int(here["bytes"])
 
 

@@ -1,47 +1,193 @@
-"""Pictures of patients: on private disk, whole or not at all, and without a public address."""
+"""Pictures of patients: sealed, whole or not at all, and without a public address.
+
+``STORAGES["default"]``. Each file is sealed with a key of its own (``sealing``), the key lies
+wrapped in the database (``FileKey``), and the sealed bytes lie in ``STORAGES["pictures"]``.
+Nothing readable touches a disk. A file from before that, readable, is read as it is until
+``manage.py encrypt_files`` has sealed it; one in the place of a sealed one is refused.
+"""
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import tempfile
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import IO, Any, NoReturn, cast
 
 from django.core.files.base import File
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import Storage, storages
+from django.db import DatabaseError
+from django.db.models.functions import Now
 from django.utils.deconstruct import deconstructible
+from django.utils.functional import SimpleLazyObject
+
+from accounts.sealed import KEY_BYTES, SealError
+from diagnoses.sealing import HEAD, PIECE, BrokenFileError, Head, Opening, Sealing, clear_size
+
+logger = logging.getLogger(__name__)
+IN_MEMORY = 32 << 20  # bytes; what is larger waits, sealed, in a temporary file
 
 
 @deconstructible
-class PrivateStorage(FileSystemStorage):
-    """Local disk under ``MEDIA_ROOT``. ``.url`` raises: pictures go through the gated view only."""
+class PrivateStorage(Storage):
+    """``.url`` and ``.path`` raise: pictures go through the gated view only, and are no file that
+    anybody else could read."""
+
+    @property
+    def place(self) -> Any:
+        return storages["pictures"]
 
     def url(self, name: str | None) -> NoReturn:
         raise ValueError(f"{name} is private and has no address; link to the picture view.")
 
-    def _save(self, name: str, content: File[bytes]) -> str:
-        """Written beside its place, flushed to the disk, then renamed: a crash leaves no half."""
-        target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+    def path(self, name: str) -> NoReturn:
+        raise NotImplementedError(f"{name} lies sealed: open it, its file says nothing.")
+
+    # --- Reading ---------------------------------------------------------------------------------
+
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """Raises ``FileNotFoundError``, and :class:`BrokenFileError` for what was not sealed here
+        by us; so does reading, where only a later piece was changed."""
+        if mode != "rb":
+            raise ValueError("A sealed file is only read; save() or writing() makes one.")
+        source = self.place.open(name, "rb")
         try:
-            with os.fdopen(handle, "wb") as file:
-                for chunk in content.chunks():
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            return self._opened(name, source)
+        except BaseException as error:
+            source.close()
+            if isinstance(error, BrokenFileError):
+                _note(name, error)
             raise
-        _flush_folder(target.parent)
-        return str(Path(name).as_posix())
+
+    def _opened(self, name: str, source: IO[bytes]) -> File[bytes]:
+        from diagnoses.models import FileKey  # the models' own fields need this storage
+
+        head = Head.read(source.read(HEAD))
+        if head is None:
+            if FileKey.objects.filter(name=name).exists():
+                raise BrokenFileError("A readable file lies where a sealed one belongs.")
+            source.seek(0)
+            return File(source, name)
+        row = FileKey.objects.filter(pk=head.key_id).first()
+        if row is None:
+            raise BrokenFileError("Its key is not in the database.")
+        if row.name != name:
+            raise BrokenFileError("It was put in the place of another file.")
+        try:
+            secret = row.unwrap()
+        except SealError as error:
+            raise BrokenFileError(f"Its key does not open. {error}") from error
+        size = source.seek(0, os.SEEK_END) or source.tell()
+        opening = Opening(source, secret, head, size, lambda error: _note(name, error))
+        return File(io.BufferedReader(opening, PIECE), name)
+
+    def exists(self, name: str) -> bool:
+        return bool(self.place.exists(name))
+
+    def size(self, name: str) -> int:
+        """Bytes of what is inside."""
+        with self.place.open(name, "rb") as source:
+            is_sealed = Head.read(source.read(HEAD)) is not None
+        size = int(self.place.size(name))
+        return clear_size(size) if is_sealed else size
+
+    def refused(self, names: Collection[str]) -> set[str]:
+        """Those of ``names`` that were found broken before."""
+        from diagnoses.models import FileKey
+
+        broken = FileKey.objects.filter(name__in=names, refused_at__isnull=False)
+        return set(broken.values_list("name", flat=True))
+
+    def is_sealed(self, name: str) -> bool:
+        with self.place.open(name, "rb") as source:
+            return Head.read(source.read(HEAD)) is not None
+
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        folders, files = self.place.listdir(path)
+        return folders, files
+
+    def get_modified_time(self, name: str) -> datetime:
+        at: datetime = self.place.get_modified_time(name)
+        return at
+
+    # --- Writing ---------------------------------------------------------------------------------
+
+    def _save(self, name: str, content: File[bytes]) -> str:
+        """Sealed in memory, its key written down, then the file itself."""
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as held:
+            row, sealing = _begin(name, held)
+            for chunk in content.chunks():
+                sealing.write(chunk)
+            sealing.finish()
+            row.size = sealing.size
+            row.save(force_insert=True)
+            held.seek(0)
+            try:
+                return str(self.place.save(name, File(held, name)))
+            except BaseException:
+                with suppress(DatabaseError):  # a key without a file does no harm
+                    row.delete()
+                raise
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A context with a file to write to from start to end; there once it ends well."""
+        with self.place.writing(name) as target:
+            row, sealing = _begin(name, target)
+            yield sealing
+            sealing.finish()
+            row.size = sealing.size
+            row.save(force_insert=True)
+
+    def rename(self, old: str, new: str) -> None:
+        """Over whatever is called ``new``; in the caller's transaction, if there is one."""
+        from diagnoses.models import FileKey
+
+        with self.place.open(old, "rb") as source:
+            head = Head.read(source.read(HEAD))
+        if head is None:
+            raise BrokenFileError("Only a sealed file is renamed.")
+        row = FileKey.objects.get(pk=head.key_id, name=old)
+        FileKey.objects.filter(name=new).delete()
+        secret, row.name = row.unwrap(), new
+        row.wrap(secret)
+        row.save()
+        self.place.rename(old, new)
+
+    def delete(self, name: str) -> None:
+        """Its key first: from then on nobody opens it, in whatever copy."""
+        from diagnoses.models import FileKey
+
+        FileKey.objects.filter(name=name).delete()
+        self.place.delete(name)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make the rename itself durable, not only the file's bytes."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _private() -> PrivateStorage:
+    found = storages["default"]
+    if not isinstance(found, PrivateStorage):
+        raise TypeError("STORAGES['default'] is not the private storage.")
+    return found
+
+
+private: PrivateStorage = cast("PrivateStorage", SimpleLazyObject(_private))
+"""The one that is set, by its own type: Django's ``default_storage`` knows no ``writing``."""
+
+
+def _begin(name: str, target: IO[bytes]) -> tuple[Any, Sealing]:
+    from diagnoses.models import FileKey
+
+    row, secret = FileKey(name=name), os.urandom(KEY_BYTES)
+    row.wrap(secret)
+    return row, Sealing(target, secret, Head.new(row.pk))
+
+
+def _note(name: str, error: BrokenFileError) -> None:
+    """For whoever runs the portal: in the log, and counted."""
+    from diagnoses.models import FileKey
+
+    logger.error("The file %s cannot be opened: %s", name, error)
+    with suppress(DatabaseError):
+        FileKey.objects.filter(name=name, refused_at=None).update(refused_at=Now())

@@ -51,7 +51,7 @@ class MessageAdmin(ReadOnlyAdmin):
     clinic_path = "recipient__clinic"
     list_display = ("event", "recipient", "channel", "state", "why", "created_at", "sent_at")
     list_filter = (Attention, "state", "event", "channel")
-    search_fields = ("about", "recipient__name", "recipient__email", "address", "error_code")
+    search_fields = ("about", "recipient__name", "recipient__email", "address__exact", "error_code")
     list_select_related = ("recipient",)
     date_hierarchy = "created_at"
     exclude = ("token", "lease_until", "link", "code", "words")
@@ -100,7 +100,7 @@ class InvitationAdmin(ReadOnlyAdmin):
         "revoked_at",
     )
     list_filter = ("role", "clinic")
-    search_fields = ("name", "e164", "email")
+    search_fields = ("name", "e164__exact", "email")
     exclude = ("token", "token_sha256")
     change_list_template = "notifications/admin_invitations.html"
 

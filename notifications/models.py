@@ -11,8 +11,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from accounts.fields import SealedField
 from accounts.models import Clinic, ContactNumber, Role
-from accounts.phone import masked
+from accounts.phone import E164, masked
 from notifications.indexes import OF_MESSAGES
 from notifications.setup_check import SetupCheck
 
@@ -112,7 +113,7 @@ class Message(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="notices"
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    address = models.CharField(max_length=254, blank=True)  # E.164, e-mail; "" for a staff task
+    address = SealedField(findable=True, blank=True)  # E.164, e-mail; "" for a staff task
     # What the message carries: the way to a page for a person, an invitation for someone new, or
     # a code for the owner of a number.
     link = models.ForeignKey("Link", models.PROTECT, null=True, related_name="messages")
@@ -132,7 +133,7 @@ class Message(models.Model):
     error_code = models.CharField(max_length=20, blank=True)
     error = models.CharField(max_length=200, blank=True)
     # A doctor's answer, for who asked for it whole; emptied once the message has left.
-    words = models.TextField(blank=True, default="")
+    words = SealedField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -175,6 +176,11 @@ class Message(models.Model):
                 condition=Q(words="") | Q(channel="whatsapp", state__in=["pending", "unknown"]),
                 name="message_words_wait_for_whatsapp",
             ),
+            models.CheckConstraint(
+                condition=(Q(address="") | Q(address__is_sealed=True))
+                & (Q(words="") | Q(words__is_sealed=True)),
+                name="message_is_sealed",
+            ),
         ]
         indexes: ClassVar = list(OF_MESSAGES)
 
@@ -214,7 +220,7 @@ class Invitation(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.DOCTOR)
     clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="invitations")
     name = models.CharField(max_length=120)
-    e164 = models.CharField("phone number", max_length=16, blank=True)
+    e164 = SealedField("phone number", findable=True, pattern=E164, blank=True)
     email = models.EmailField(blank=True)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -229,6 +235,9 @@ class Invitation(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=~Q(e164="") | ~Q(email=""), name="invitation_has_an_address"
+            ),
+            models.CheckConstraint(
+                condition=Q(e164="") | Q(e164__is_sealed=True), name="invitation_is_sealed"
             ),
             models.UniqueConstraint(
                 fields=["clinic", "e164"],
@@ -259,7 +268,7 @@ class NumberCode(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="number_codes")
     # Null once the number is removed: the row stays and counts, for the phone it went to.
     number = models.ForeignKey(ContactNumber, models.SET_NULL, null=True, related_name="codes")
-    e164 = models.CharField("phone number", max_length=16)
+    e164 = SealedField("phone number", findable=True, pattern=E164)
     tries = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField()
@@ -275,6 +284,7 @@ class NumberCode(models.Model):
             models.UniqueConstraint(
                 fields=["number"], condition=~Q(used_at=None), name="number_code_used_once"
             ),
+            models.CheckConstraint(condition=Q(e164__is_sealed=True), name="number_code_is_sealed"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["e164", "-created_at"], name="number_code_of_phone"),
@@ -301,12 +311,17 @@ class Inbound(models.Model):
         OTHER = "other", "Anything else"
 
     provider_id = models.CharField(max_length=64, unique=True)
-    e164 = models.CharField("phone number", max_length=16)
+    e164 = SealedField("phone number", findable=True, pattern=E164)
     word = models.CharField(max_length=5, choices=Word.choices)
     received_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name_plural = "inbound messages"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(e164="") | Q(e164__is_sealed=True), name="inbound_is_sealed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_word_display()} from {self.e164[:4]}…{self.e164[-2:]}"

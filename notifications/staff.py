@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.models import User
-from accounts.phone import masked
+from accounts.phone import looked_for, masked
 from notifications import advice
 from notifications.errors import WAITS
 from notifications.models import Channel, Event, Message, MessageQuerySet
@@ -52,7 +52,6 @@ CHANNELS: dict[str, str | Promise] = {
 # How much a state asks of whoever reads it.
 TONES = {State.FAILED: "bad", State.UNKNOWN: "doubt", State.DELIVERED: "good", State.READ: "good"}
 _REFERENCE = re.compile(r"case:([0-9a-f]{8})")
-_DIGITS = re.compile(r"[\d\s()+.-]{2,25}")
 
 
 class Show(StrEnum):
@@ -213,19 +212,18 @@ def _same(event: object, about: object, recipient: object) -> MessageQuerySet:
 
 
 def _found(search: str) -> Q:
-    """By name, end of the number, e-mail address, Twilio's code, or reference of the case."""
+    """By name, number, e-mail address, Twilio's code, or reference of the case."""
     if not search:
         return Q()
     found = Q(recipient__name__icontains=search) | Q(invitation__name__icontains=search)
     found |= Q(about__startswith=f"case:{search.lower()}")
     if "@" in search:
-        found |= Q(address__icontains=search)
-    digits = re.sub(r"\D", "", search) if _DIGITS.fullmatch(search) else ""
-    if digits:
-        found |= Q(address__endswith=digits) | Q(error_code=digits)
-    inside = digits.lstrip("0")
-    if len(digits) > 6 and inside:  # a whole number, as it is dialled inside the country
-        found |= Q(address__endswith=inside)
+        found |= Q(address=search.lower()) | Q(recipient__email__icontains=search)
+        found |= Q(invitation__email__icontains=search)
+    if search.isdecimal():
+        found |= Q(error_code=search)
+    if number := looked_for(search):
+        found |= Q(address=number)
     return found
 
 

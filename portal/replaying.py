@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import random
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -272,7 +271,8 @@ def keep(where: House, rows: Sequence[Known], folder: Path) -> int:
     images.mkdir(parents=True, exist_ok=True)
     kept = []
     for row, view in _seen(where, rows):
-        shutil.copyfile(view.photo.file.path, images / f"{row.image_id}.jpg")
+        with view.photo.file.open("rb") as picture:
+            (images / f"{row.image_id}.jpg").write_bytes(picture.read())
         kept.append(row)
     columns = ("lesion_id", "image_id", "dx", "age", "sex", "localization")
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as opened:

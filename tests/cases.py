@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from accounts.models import User
 from diagnoses import inference, workflow
 from diagnoses.intake import CleanPhoto, clean
-from diagnoses.models import Case, Prediction, Scoring
+from diagnoses.models import Case, DraftPhoto, Photo, Prediction, Scoring
 from diagnoses.workflow import NewPhoto, Submission
 from mlservice.engine import Picture, prepare
 from mlservice.engine.decoders import Pending
@@ -98,20 +98,25 @@ def submitted(patient: User, **changes: Any) -> Case:
     return workflow.submit(patient, submission(**changes))
 
 
+def file_of(photo: Photo | DraftPhoto) -> Path:
+    """Where its sealed file lies."""
+    return Path(settings.MEDIA_ROOT) / str(photo.file.name)
+
+
 @dataclass(frozen=True, slots=True)
 class _Here:
-    path: Path
+    content: bytes
     side: int
 
     def result(self) -> Picture:
-        return prepare(self.path, self.side)
+        return prepare(self.content, self.side)
 
 
 class InThisProcess:
     """Prepares pictures without children, when they are asked for."""
 
-    def prepare(self, path: Path, side: int) -> Pending:
-        return _Here(path, side)
+    def prepare(self, content: bytes, side: int) -> Pending:
+        return _Here(content, side)
 
 
 def score_next(shelf: Shelf) -> int:

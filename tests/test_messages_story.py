@@ -57,7 +57,7 @@ def test_a_failed_message_is_found_sent_again_and_seen_to_arrive(
     page.goto(live_stack.url + "/admin/")
     page.get_by_role("link", name="Messages", exact=True).first.click()
     expect(page.get_by_role("heading", name="Messages")).to_be_visible()
-    page.get_by_label("Person, end of the number, code or reference").fill("63003")
+    page.get_by_label("Person, whole number, code or reference").fill("63003")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("This number is not on WhatsApp.")).to_be_visible()
     assert fits(page)

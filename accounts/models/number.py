@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from accounts.phone import masked
+from accounts.fields import SealedField
+from accounts.phone import E164, masked
 
 
 class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
@@ -25,7 +26,7 @@ class ContactNumberQuerySet(models.QuerySet["ContactNumber"]):
 
 
 class ContactNumber(models.Model):
-    """A phone number in E.164.
+    """A phone number in E.164, sealed in the table.
 
     Messages go only to numbers opted in, not opted out, and confirmed: a number mistyped is
     somebody else's phone.
@@ -39,7 +40,7 @@ class ContactNumber(models.Model):
         EARLIER = "earlier", "In use before numbers were confirmed"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="numbers")
-    e164 = models.CharField("phone number", max_length=16)
+    e164 = SealedField("phone number", findable=True, pattern=E164)
     opted_in_at = models.DateTimeField(null=True, blank=True)
     opt_in_version = models.CharField(max_length=20, blank=True)
     opted_out_at = models.DateTimeField(null=True, blank=True)
@@ -52,9 +53,7 @@ class ContactNumber(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "e164"], name="number_once_per_person"),
-            models.CheckConstraint(
-                condition=Q(e164__regex=r"^\+[1-9][0-9]{6,14}$"), name="number_is_e164"
-            ),
+            models.CheckConstraint(condition=Q(e164__is_sealed=True), name="number_is_sealed"),
             models.CheckConstraint(
                 condition=Q(verified_at=None, proof="")
                 | Q(verified_at__isnull=False) & ~Q(proof=""),
@@ -84,8 +83,13 @@ class ContactNumber(models.Model):
 class StoppedPhone(models.Model):
     """A phone that said STOP, whoever it belongs to and whatever is removed: START lifts it."""
 
-    e164 = models.CharField("phone number", max_length=16, unique=True)
+    e164 = SealedField("phone number", findable=True, pattern=E164, unique=True)
     at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(e164__is_sealed=True), name="stopped_is_sealed"),
+        ]
 
     def __str__(self) -> str:
         return masked(self.e164)

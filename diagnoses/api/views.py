@@ -254,7 +254,7 @@ class PhotoView(APIView):
         operation_id="cases_photo",
         summary="One picture of a case",
         parameters=[OpenApiParameter("size", str, enum=["full", "thumb"], default="full")],
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 404),
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 404, 410),
     )
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
         user = user_of(request)
@@ -263,7 +263,11 @@ class PhotoView(APIView):
         )
         about, seen = f"case:{picture.case_id}", str(picture.pk)
         audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
-        if request.query_params.get("size") == "thumb":
-            return HttpResponse(thumbnail(picture), content_type="image/jpeg")
-        with picture.file.open("rb") as file:
-            return HttpResponse(file.read(), content_type="image/jpeg")
+        try:
+            if request.query_params.get("size") == "thumb":
+                return HttpResponse(thumbnail(picture), content_type="image/jpeg")
+            with picture.file.open("rb") as file:
+                return HttpResponse(file.read(), content_type="image/jpeg")
+        except OSError:
+            gone = "This photo cannot be shown: its file is missing or was changed."
+            raise Refused(HTTPStatus.GONE, "photo_unreadable", gone) from None

@@ -71,7 +71,7 @@ def take(export: TrainingExport, admin: User) -> IO[bytes] | None:
             return None
         try:
             file: IO[bytes] = default_storage.open(held.file)
-        except FileNotFoundError:
+        except OSError:
             return None
         TakenCopy.objects.create(export=held, by=admin)
         audit.record("export.taken", actor=admin, about=about(held))

@@ -7,8 +7,6 @@ consents of that moment.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import time
 import uuid
 import zipfile
@@ -16,7 +14,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -28,6 +25,7 @@ from diagnoses.learning import folder, which, withdrawing
 from diagnoses.learning.pseudonyms import pseudonym
 from diagnoses.learning.which import RESEARCH, Found, Wanted
 from diagnoses.models import ExportedPhoto, TakenCopy, TrainingExport, TrainingExportQuerySet
+from diagnoses.storage import private
 from mlservice.packs import load_pack
 
 logger = logging.getLogger(__name__)
@@ -124,26 +122,21 @@ def in_hand(export: TrainingExport) -> Callable[[int], None]:
 
 def _make(export: TrainingExport) -> None:
     wanted, found = hold(export)
-    target = Path(default_storage.path(export.file))
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=WRITING)
-    temporary = Path(name)
+    temporary = f"exports/{WRITING}{export.token}"
     try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                written = folder.write(
-                    folder.Zipped(archive),
-                    wanted,
-                    found.items,
-                    export=str(export.pk),
-                    copies=found.copies,
-                    step=in_hand(export),
-                )
-            file.flush()
-            os.fsync(file.fileno())
+        with private.writing(temporary) as file, zipfile.ZipFile(file, "w") as archive:
+            written = folder.write(
+                folder.Zipped(archive),
+                wanted,
+                found.items,
+                export=str(export.pk),
+                copies=found.copies,
+                step=in_hand(export),
+            )
         settle(export, written, State.READY, temporary)
     finally:
-        temporary.unlink(missing_ok=True)
+        if private.exists(temporary):  # it was not settled
+            private.delete(temporary)
 
 
 def write_out(wanted: Wanted, target: Path) -> TrainingExport:
@@ -187,7 +180,7 @@ def settle(
     export: TrainingExport,
     written: folder.Written,
     state: TrainingExport.State,
-    temporary: Path | None,
+    temporary: str | None,
 ) -> None:
     """The export's end, in one transaction; raises :class:`LostError` where it is not ours now."""
     with transaction.atomic():
@@ -200,8 +193,8 @@ def settle(
             return
         size = None
         if temporary is not None:
-            size = temporary.stat().st_size
-            temporary.replace(default_storage.path(export.file))
+            size = private.size(temporary)
+            private.rename(temporary, export.file)
         TrainingExport.objects.filter(pk=export.pk).update(
             counts=written.counts,
             table_hash=written.table_hash,
@@ -247,15 +240,16 @@ def sweep() -> None:
 
 def _delete_strays() -> None:
     """Files of exports that are not ready: left by a process that died between row and file."""
-    place = Path(default_storage.path("exports"))
-    if not place.is_dir():
+    try:
+        names = private.listdir("exports")[1]
+    except FileNotFoundError:  # nobody ever asked for one
         return
-    stale = (timezone.now() - STALE).timestamp()
+    stale = timezone.now() - STALE
     ready = TrainingExport.objects.filter(state=State.READY)
-    kept = {Path(export.file).name for export in ready}
-    for path in place.iterdir():
+    kept = {export.file for export in ready}
+    for name in (f"exports/{name}" for name in names):
         try:
-            if path.name not in kept and path.stat().st_mtime < stale:
-                path.unlink(missing_ok=True)
+            if name not in kept and private.get_modified_time(name) < stale:
+                private.delete(name)
         except OSError:  # somebody else did
             continue

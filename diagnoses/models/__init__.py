@@ -16,6 +16,7 @@ from diagnoses.models.case import (
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, UploadTally, draft_path
 from diagnoses.models.escalation import Escalation, Opened
+from diagnoses.models.filekey import FileKey
 from diagnoses.models.learning import (
     ExportedPhoto,
     TakenCopy,
@@ -57,6 +58,7 @@ __all__ = [
     "DraftPhoto",
     "Escalation",
     "ExportedPhoto",
+    "FileKey",
     "FirstReading",
     "Lesion",
     "Letter",

@@ -12,7 +12,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from accounts.fields import SealedField
 from accounts.models import Clinic, User
+from accounts.phone import E164
 from mlservice.engine.types import Tier
 from mlservice.packs import Pack
 from mlservice.readers import pack_for_reader
@@ -155,7 +157,7 @@ class Case(models.Model):
     # The point tapped on the pack's figure: {"view", "x", "y"}, as shares of its width and height.
     spot = models.JSONField(null=True)
     answers = models.JSONField(default=dict)
-    contact_e164 = models.CharField(max_length=16, blank=True)
+    contact_e164 = SealedField(pattern=E164, blank=True)
     doctor = models.ForeignKey(
         User,
         models.PROTECT,
@@ -195,6 +197,10 @@ class Case(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["patient", "submit_key"], name="case_once_per_form"),
+            models.CheckConstraint(
+                condition=Q(contact_e164="") | Q(contact_e164__is_sealed=True),
+                name="case_contact_is_sealed",
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=["final", "amended"])
                 & Q(signed_at__isnull=False, signed_by__isnull=False)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.fields import SealedBinaryField, SealedJSONField
 from accounts.models import User
 from diagnoses.models.case import Case
 
@@ -20,7 +21,7 @@ class Draft(models.Model):
     submit_key = models.UUIDField()
     pack_name = models.CharField("pack", max_length=40)
     about = models.ForeignKey(Case, models.SET_NULL, null=True, related_name="+")
-    data = models.JSONField(default=dict)  # field of the form -> list of what was typed
+    data = SealedJSONField(default=dict)  # field of the form -> list of what was typed
     step = models.CharField(max_length=40, blank=True)  # where to go on
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     touched_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -82,7 +83,7 @@ class UploadPiece(models.Model):
     slot = models.CharField(max_length=20)
     upload = models.CharField(max_length=64)  # which file, as the sender calls it
     start = models.PositiveIntegerField()  # its first byte's place in the file
-    content = models.BinaryField()
+    content = SealedBinaryField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

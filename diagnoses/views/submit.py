@@ -138,7 +138,7 @@ def _send(draft: Draft, form: SubmitForm) -> Case | None:
     _keep_what_was_agreed(draft.patient, form)
     try:
         case = workflow.submit(draft.patient, form.submission(draft.submit_key))
-    except FileNotFoundError:
+    except OSError:
         drafts.discard(form.slots)
         form.add_error("main_photo", str(GONE))
         return None

@@ -91,7 +91,7 @@ def _send(patient: User, case: Case, form: RetakeForm, key: UUID) -> str:
     """Send the photo; the sentence that refuses it. What is wrong with the form is said there."""
     try:
         workflow.retake(case, patient, list(form.photos()), key)
-    except FileNotFoundError:
+    except OSError:
         drafts.discard({"main": form.slot})
         form.add_error("main_photo", _("We no longer have this photo. Please add it again."))
     except workflow.WorkflowError as error:

@@ -39,9 +39,9 @@ class Pending(Protocol):
 
 
 class Decoder(Protocol):
-    """Whoever prepares a picture file, now or soon."""
+    """Whoever prepares a picture's bytes, now or soon."""
 
-    def prepare(self, path: Path, side: int) -> Pending: ...
+    def prepare(self, content: bytes, side: int) -> Pending: ...
 
 
 class Decoders:
@@ -61,13 +61,15 @@ class Decoders:
             context=multiprocessing.get_context("spawn"),
         )
 
-    def prepare(self, path: Path, side: int) -> Pending:
-        """Begin; ``path`` is read by the child."""
+    def prepare(self, content: bytes, side: int) -> Pending:
+        """Begin; the child has ``content`` and opens no file."""
         if not self._pool.active:
             # It gives up when a child cannot be started, as on a machine out of memory. Rows would
             # be claimed and failed without end.
             self._pool = self._new_pool()
-        return _Asked(self._pool.schedule(_prepare, args=[path, side], timeout=self.seconds), self)
+        return _Asked(
+            self._pool.schedule(_prepare, args=[content, side], timeout=self.seconds), self
+        )
 
     def warm_up(self) -> None:
         """Start the children now, so that the first picture need not wait for them."""
@@ -113,7 +115,7 @@ def _limit() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _prepare(path: Path, side: int) -> Picture:
+def _prepare(content: bytes, side: int) -> Picture:
     if poison.NAME in os.environ:
-        poison.poison(path.read_bytes())
-    return prepare(path, side)
+        poison.poison(content)
+    return prepare(content, side)

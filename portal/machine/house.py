@@ -6,12 +6,13 @@ Everything a variable could say already (``DATABASE_URL``, ``REDIS_URL``, ``TWIL
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -118,12 +119,20 @@ def claim(folder: Path) -> IO[str]:
     return lock
 
 
-def kept_secret(folder: Path, name: str) -> str:
+def _words() -> str:
+    return secrets.token_urlsafe(50)
+
+
+def _data_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def kept_secret(folder: Path, name: str, make: Callable[[], str] = _words) -> str:
     """A random secret, made once and kept in a file only this user can read."""
     path = folder / name
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        path.write_text(make())
     return path.read_text().strip()
 
 
@@ -146,6 +155,7 @@ def environment(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret(folder, "secret-key"),
+        "DATA_KEYS": os.environ.get("DATA_KEYS") or kept_secret(folder, "data-key", _data_key),
         "PUBLIC_URL": addresses.web,
         "ALLOWED_HOSTS": ",".join(dict.fromkeys(names)),
         "WEB_BIND": f"{addresses.host}:{addresses.port}",

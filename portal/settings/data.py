@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from portal.settings.environment import BASE_DIR, DEBUG, env
+from portal.settings.rest import PICTURES
 
 _DATABASE = env.db_url("DATABASE_URL", default="postgresql://localhost/lentigo")
 DATABASES = {
@@ -41,7 +42,8 @@ CACHES = {
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".lentigo")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(DATA_DIR / "media")))
 STORAGES = {
-    "default": {"BACKEND": "diagnoses.storage.PrivateStorage"},
+    "default": {"BACKEND": "diagnoses.storage.PrivateStorage"},  # seals what the next one keeps
+    "pictures": PICTURES,
     "staticfiles": {"BACKEND": "portal.statics.PublishedFiles"},
 }
 STATIC_URL = "/static/"

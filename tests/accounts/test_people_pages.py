@@ -90,7 +90,8 @@ def test_moving_is_only_for_admins_of_all(cast: Cast) -> None:
     [
         ("q=silva", {"Ana Silva"}),
         ("q=ruth%40example", {"Ruth Okafor"}),
-        ("q=0101", {"Ana Silva"}),
+        ("q=0101", set()),  # sealed: a number is found whole or not at all
+        ("q=%2B44+7700+900101", {"Ana Silva"}),
         ("q=07700+900101", {"Ana Silva"}),
         ("q=0000000", set()),
         ("q=%25", set()),
@@ -134,7 +135,7 @@ def test_every_page_of_the_list_follows_the_one_before(cast: Cast) -> None:
 
 
 def test_addresses_and_numbers_are_masked_in_the_list(cast: Cast) -> None:
-    shown = read(cast, f"{LIST}?q=0101")
+    shown = read(cast, f"{LIST}?q=07700900101")
     assert cast.ana.email not in shown
     assert ANAS_NUMBER not in shown
     assert "a…@example.org" in shown

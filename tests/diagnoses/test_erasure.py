@@ -281,7 +281,7 @@ def test_photos_that_were_never_sent_are_gone_from_the_disk(
     key = str(uuid.uuid4())
     say(cast.client(cast.ana), key, "photo", main_photo=named(cases.jpeg()))
     say(cast.client(cast.ana), key, "note", q_note="Not sent")
-    draft = Path(DraftPhoto.objects.get().file.path)
+    draft = cases.file_of(DraftPhoto.objects.get())
     assert draft.exists()
     with django_capture_on_commit_callbacks(execute=True):
         gone(cast.ana)

@@ -179,8 +179,8 @@ def test_a_file_that_is_not_what_was_stored_is_left_out(cast: Cast, tmp_path: Pa
     for seed in (1, 2, 3):
         learnt.answered(cast.ana, cast.ruth, seed)
     gone, changed, whole = Photo.objects.order_by("created_at")
-    Path(gone.file.path).unlink()
-    with Path(changed.file.path).open("ab") as file:
+    cases.file_of(gone).unlink()
+    with cases.file_of(changed).open("ab") as file:
         file.write(b"whatever somebody hid there")
     export = learnt.made(cast)
     assert export.counts["left_out"] == {"copies": 0, "unreadable": 2}
