@@ -21,7 +21,6 @@ from rest_framework.exceptions import (
 )
 from rest_framework.exceptions import PermissionDenied as NotAllowed
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -50,8 +49,15 @@ class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
+def problems(*statuses: int) -> dict[Any, Any]:
+    """For the document: these statuses are refusals."""
+    return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's ``EXCEPTION_HANDLER``: its own statuses and headers, our body."""
+    from rest_framework.views import exception_handler  # which loads this module
+
     error = _as_api_exception(error)
     response = exception_handler(error, context)
     if response is None or not isinstance(error, APIException):

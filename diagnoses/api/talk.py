@@ -13,16 +13,16 @@ from rest_framework import serializers
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Scope, User
 from diagnoses import talking, workflow
-from diagnoses.api.problems import Refused
+from diagnoses.api.problems import Refused, problems
+from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import clean_photo, known, submit_key
-from diagnoses.api.views import cases_of, problems, speaks_as, user_of
+from diagnoses.api.views import cases_of, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
 
 KEY = OpenApiParameter(
@@ -88,9 +88,10 @@ class NewPhotoSerializer(serializers.Serializer[dict[str, Any]]):
 
 class TalkView(APIView):
     throttle_scope = "talk"
+    scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_messages_list",
@@ -139,9 +140,10 @@ class TalkView(APIView):
 class NewPhotoView(APIView):
     parser_classes = [MultiPartParser, FormParser]
     throttle_scope = "submit"
+    scope = Scope.CASES_WRITE
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()]
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_photos_create",

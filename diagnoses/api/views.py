@@ -24,13 +24,13 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
+from diagnoses.api.problems import Refused, problems
+from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
     DoctorCaseSerializer,
@@ -59,10 +59,6 @@ LINE = PolymorphicProxySerializer(
     resource_type_field_name=None,
     many=True,
 )
-
-
-def problems(*statuses: int) -> dict[Any, Any]:
-    return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
 
 
 def user_of(request: Request) -> User:
@@ -130,9 +126,10 @@ class CasesView(GenericAPIView[Case]):
     parser_classes = [MultiPartParser, FormParser]
     metadata_class = None  # OPTIONS would describe one serializer, and there are three
     throttle_scope = "submit"
+    scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_list",
@@ -187,6 +184,8 @@ class CasesView(GenericAPIView[Case]):
 
 
 class CaseView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_read",
         summary="One case",
@@ -221,6 +220,8 @@ class CaseView(APIView):
 
 
 class HeatmapView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_photo_heatmap",
         summary="Where the computer looked in a picture",
@@ -249,6 +250,8 @@ class HeatmapView(APIView):
 
 
 class PhotoView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_photo",
         summary="One picture of a case",

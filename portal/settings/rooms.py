@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.middleware.PersonalPagesAreNotCached",
+    "diagnoses.api.rates.TellsTheRate",
 ]
 
 ROOT_URLCONF = "portal.urls"

@@ -73,9 +73,11 @@ ACCOUNT = {
     for name in (
         "account_confirm_login_code",
         *("account", "account_end_sessions", "account_email", "account_reauthenticate"),
+        "account_tokens",
         *("account_change_password", "account_set_password", "account_number_add"),
     )
 } | {
+    "account_token": _row(ANA, "token"),
     "account_download": _row(PATIENTS),
     "account_looked": _row(PATIENTS),
     "person_looked": _row(CORA, "dee"),
