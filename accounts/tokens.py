@@ -93,5 +93,5 @@ def count(token: ApiToken) -> Use | None:
 def _drop_the_oldest(user: User) -> None:
     """A person's newest tokens are kept; a forgotten script cannot lock its owner out."""
     keep = knox_settings.TOKEN_LIMIT_PER_USER - 1
-    newest = ApiToken.objects.filter(user=user).order_by("-created").values("pk")[:keep]
+    newest = of(user).values("pk")[:keep]
     ApiToken.objects.filter(user=user).exclude(pk__in=newest).delete()

@@ -24,7 +24,9 @@ class Document(AutoSchema):
         if operation is None:
             return None
         for status in self._refusals():
-            problem = self._get_response_for_code(ProblemSerializer, str(status), [MEDIA_TYPE])
+            problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                ProblemSerializer, str(status), [MEDIA_TYPE]
+            )
             operation["responses"].setdefault(str(status), problem)
         operation["responses"] = dict(sorted(operation["responses"].items()))
         if scope := self._scope():

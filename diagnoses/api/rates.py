@@ -33,7 +33,7 @@ class TokenRate(BaseThrottle):
         if self.used is None:
             raise AuthenticationFailed
         request._request.token_use = self.used  # type: ignore[attr-defined]  # noqa: SLF001 - for TellsTheRate
-        return self.used.count <= settings.API_RATE
+        return bool(self.used.count <= settings.API_RATE)
 
     def wait(self) -> float | None:
         return self.used.left if self.used else None

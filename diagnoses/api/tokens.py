@@ -8,7 +8,6 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema
-from knox.auth import TokenAuthentication
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -18,6 +17,7 @@ from rest_framework.views import APIView
 
 from accounts import tokens
 from accounts.models import Scope, User
+from diagnoses.api.authentication import ByToken
 from diagnoses.api.problems import Refused, problems
 
 
@@ -52,7 +52,7 @@ class TokenPermissions(APIView):
 
     def get_authenticators(self) -> Any:
         # A session's cookie must not turn asking for a token into a question of CSRF.
-        return [] if self._asks() else [TokenAuthentication()]
+        return [] if self._asks() else [ByToken()]
 
     def get_throttles(self) -> Any:
         return [ScopedRateThrottle()] if self._asks() else super().get_throttles()
@@ -86,7 +86,8 @@ class TokenView(TokenPermissions):
         responses={204: None} | problems(401),
     )
     def delete(self, request: Request) -> Response:
-        tokens.end(request.auth)
+        token: Any = request.auth
+        tokens.end(token)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import Refused, problems
+from diagnoses.api.problems import KEY, Refused, problems
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -40,7 +40,7 @@ from diagnoses.api.serializers import (
     SharedCaseSerializer,
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
-from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, REVIEWS
+from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, RETAKES, REVIEWS
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.thumbnails import thumbnail
 
@@ -155,14 +155,7 @@ class CasesView(GenericAPIView[Case]):
             "For patients who agreed to care. Answers at once; the result follows at the case's "
             "address. With an Idempotency-Key the same request can be sent again safely."
         ),
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                str,
-                OpenApiParameter.HEADER,
-                description="Chosen by you, one for each case.",
-            )
-        ],
+        parameters=[KEY],
         request={"multipart/form-data": SubmissionSerializer},
         responses={
             201: OpenApiResponse(PatientCaseSerializer, "Submitted."),
@@ -206,7 +199,7 @@ class CaseView(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
         cases = cases_to_look_at(user).select_related("invitation__accepted_by")
-        parts = (PHOTOS, EVENTS if user.is_patient else FIRST_READINGS, REVIEWS)
+        parts = (PHOTOS, *((EVENTS,) if user.is_patient else (FIRST_READINGS, RETAKES)), REVIEWS)
         case = gathered.one_or_404(cases, pk, *parts)
         if hearing.waited(case, request.headers):
             case = gathered.one_or_404(cases, pk, *parts)

@@ -8,7 +8,7 @@ from portal.settings.environment import BEHIND_PROXY, env
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "diagnoses.api.authentication.ByToken",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["diagnoses.api.scopes.HasScope"],

@@ -33,9 +33,9 @@ TOKEN = "/api/v1/auth/token/"
 def with_password(cast: Cast) -> Client:
     """Ana's browser, in which she has just typed her password."""
     cache.clear()
-    client = Client()
-    login = {"login": cast.ana.email, "password": PASSWORD}
-    assert client.post(reverse("account_login"), login).status_code == 302
+    client = cast.client(cast.ana)
+    again = client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    assert again.status_code == 302
     return client
 
 

@@ -193,6 +193,19 @@ API = {
     "api-heatmap": _api(frozenset({"ruth"}), "case", "photo"),
     "api-messages": _api(ANA | READERS, "case"),
     "api-new-photo": _api(ANA, "case"),
+    "api-news": _api(ANA, "case"),
+    "api-withdraw": _api(ANA, "case"),
+    "api-report": _api(ANA | READERS, "signed"),
+    "api-claim": _api(READERS, "case"),
+    "api-reading": _api(READERS, "case"),
+    "api-reviews": _api(READERS, "case"),
+    "api-review": _api(frozenset({"ruth"}), "signed", "review"),  # whose signature it is
+    "api-worklist": _api(DOCTORS),
+    "api-packs": _api(LOGGED_IN),
+    "api-account": _api(LOGGED_IN),
+    "api-consent": _api(LOGGED_IN, "messages"),
+    "api-notices": _api(LOGGED_IN),
+    "api-export": _api(PATIENTS),
 }
 # For who develops Lentigo: there with DEBUG alone.
 NOT_SERVED = {"styleguide": _row(frozenset()), "sample_photo": _row(frozenset(), 1)}

@@ -107,6 +107,7 @@ def _cases(world: World) -> None:
         "share": share.pk,
         "asked": asked.pk,
         "signed": signed.pk,
+        "review": signed.reviews.get().pk,
         "letter": letter.pk,
         "draft": draft.submit_key,
         "draft_photo": DraftPhoto.objects.get().pk,
