@@ -1,4 +1,4 @@
-"""What a patient does with a case that was sent: tell what is new, take it back, keep its report."""
+"""What a patient does with a case that was sent: tell what is new, take it back, print it."""
 
 from __future__ import annotations
 
