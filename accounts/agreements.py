@@ -63,6 +63,11 @@ def agreements(user: User) -> list[Agreement]:
     ]
 
 
+def no_longer_asked(kind: Consent.Kind) -> Agreement:
+    """One that was taken back and is not offered any more."""
+    return _agreement(kind, [])
+
+
 def _agreement(kind: Consent.Kind, rows: Sequence[Consent]) -> Agreement:
     wording = WORDING[kind]
     given = next((row for row in rows if row.withdrawn_at is None), None)

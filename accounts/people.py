@@ -17,7 +17,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from knox.models import AuthToken
 
 from accounts import wording
 from accounts.audit import record
@@ -25,6 +24,7 @@ from accounts.managing import make_doctor, restore, suspend, verify_doctor
 from accounts.models import (
     ERASED_DOMAIN,
     ERASED_NAME,
+    ApiToken,
     Clinic,
     Consent,
     ContactNumber,
@@ -211,7 +211,7 @@ def change_password(user: User, password: str) -> None:
     """A new password. Sessions made with the old one end by themselves, tokens are ended here."""
     user.set_password(password)
     user.save(update_fields=["password"])
-    AuthToken.objects.filter(user=user).delete()
+    ApiToken.objects.filter(user=user).delete()
     record("person.password_changed", actor=user, about=about(user))
 
 

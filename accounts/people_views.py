@@ -8,12 +8,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from knox.models import AuthToken
 
-from accounts import audit, clinics, directory, history
+from accounts import audit, clinics, directory, history, tokens
 from accounts.access import admin_required, person
 from accounts.agreements import agreements
 from accounts.deeds import BY_NAME, Deed, Form, offers
@@ -63,7 +61,6 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
     numbers = list(found.numbers.order_by("pk"))
     stopped = StoppedPhone.objects.filter(e164__in=[number.e164 for number in numbers])
     silent = set(stopped.values_list("e164", flat=True))
-    tokens = AuthToken.objects.filter(user=found, expiry__gt=timezone.now())
     context = {
         "about": found,
         "is_me": found.pk == user.pk,
@@ -72,7 +69,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         "numbers": [(str(one), one.reachable, one.e164 in silent) for one in numbers],
         "agreements": agreements(found) if found.erased_at is None else [],
         "looks_after": list(found.cared_for.order_by("pk")),
-        "tokens": tokens.count(),
+        "tokens": tokens.of(found).count(),
         "sees": what_they_see(found),
         "offers": offers(user, found),
         "history": past,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.db.models import F
 from django.utils.translation import gettext as _
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 
 
 class PeopleError(Exception):
@@ -47,7 +46,7 @@ def change(user: User, **fields: object) -> None:
 def end_sessions(user: User) -> None:
     """Nobody who is logged in as ``user`` now is so any longer, by no session and by no token."""
     change(user, session_epoch=F("session_epoch") + 1)
-    AuthToken.objects.filter(user=user).delete()
+    ApiToken.objects.filter(user=user).delete()
 
 
 def about(user: User) -> str:

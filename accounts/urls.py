@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import care_views, clinic_views, people_views, views
+from accounts import care_views, clinic_views, people_views, token_views, views
 
 urlpatterns = [
     path("language/", views.language, name="language"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("account/reminders/<str:kind>/", views.reminder_change, name="account_reminder"),
     path("account/people/", care_views.person_add, name="person_add"),
     path("account/people/<int:pk>/", care_views.person_page, name="person"),
+    path("account/tokens/", token_views.token_list, name="account_tokens"),
+    path("account/tokens/<uuid:token>/", token_views.token_end, name="account_token"),
     path("account/log-out-everywhere/", views.log_out_everywhere, name="account_end_sessions"),
     path("manage/people/", people_views.people_list, name="manage_people"),
     path("manage/people/<int:pk>/", people_views.person_page, name="manage_person"),

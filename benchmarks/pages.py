@@ -126,8 +126,9 @@ def _doctor(cases: int) -> Any:
 
 def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     from django.test import Client
-    from knox.models import AuthToken
 
+    from accounts import tokens
+    from accounts.models import Scope
     from diagnoses import worklist
     from diagnoses.models import Case
 
@@ -138,7 +139,7 @@ def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     browser, patient = (Client(SERVER_NAME="localhost") for _ in range(2))
     browser.force_login(doctor)
     patient.force_login(signed.patient)
-    token = AuthToken.objects.create(doctor)[1]
+    token = tokens.make(doctor, Scope)[1]
     program = Client(SERVER_NAME="localhost", headers={"Authorization": f"Token {token}"})
     found = {
         "worklist, page 1": _get(browser, "/worklist/"),

@@ -116,10 +116,8 @@ class Rig:
 
     def senders(self, count: int) -> list[Sender]:
         """New patients who agreed to everything. Many, because each may send 120 cases a minute."""
-        from knox.models import AuthToken
-
-        from accounts import people
-        from accounts.models import User
+        from accounts import people, tokens
+        from accounts.models import Scope, User
         from accounts.wording import ASKED_ON_SENDING
 
         found = []
@@ -130,7 +128,7 @@ class Rig:
             user = User.objects.create_user(email=email, password=PASSWORD, clinic=clinic)
             for kind in ASKED_ON_SENDING:
                 people.give_consent(user, kind)
-            found.append(Sender(email, AuthToken.objects.create(user)[1]))
+            found.append(Sender(email, tokens.make(user, Scope)[1]))
         return found
 
     def queue(

@@ -7,7 +7,7 @@ blind see the urgency only until they have recorded their own reading.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from django.utils.translation import pgettext
 from accounts.models import Clinic, User
 from diagnoses.gathered import EVENTS, FIRST_READINGS, REVIEWS
 from diagnoses.models import Case, FirstReading, Prediction, Review
+from diagnoses.states import Answer
 from diagnoses.triage import by_answers
 from mlservice.engine.types import Modality, Tier
 from mlservice.packs import NO_LABEL_PAGE, Label, Outcome, Pack
@@ -288,6 +289,16 @@ def may_see_computer(case: Case, doctor: User) -> bool:
 def own_reading(case: Case, doctor: User) -> FirstReading | None:
     """What the doctor said before the computer's view opened, once they have."""
     return next((one for one in FIRST_READINGS.of(case) if one.doctor_id == doctor.pk), None)
+
+
+def signed_already(case: Case, doctor: User, answer: Answer) -> Review | None:
+    """This doctor's standing signature under this very answer: the other click of a double click,
+    or the same request once more."""
+    standing = case.reviews.standing().last()
+    if standing is None or standing.doctor_id != doctor.pk:
+        return None
+    same = all(getattr(standing, name) == said for name, said in asdict(answer).items())
+    return standing if same else None
 
 
 def computer_view(case: Case, doctor: User) -> ComputerView | None:

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 
 import pytest
 from django.test import Client
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts import people
-from accounts.models import Clinic, Consent, ContactNumber, Role, User
+from accounts.models import ApiToken, Clinic, Consent, ContactNumber, Role, Scope, User
 from accounts.wording import ASKED_ON_SENDING
 
 PASSWORD = "correct horse battery staple"
@@ -56,11 +55,12 @@ class Cast:
             client.force_login(person)
         return client
 
-    def api(self, person: User | None = None) -> APIClient:
-        """A client of the API with a token of ``person``'s; none, without one."""
+    def api(self, person: User | None = None, *scopes: Scope) -> APIClient:
+        """A client of the API with a token of ``person``'s, good for ``scopes`` or for everything;
+        without a person, none."""
         client = APIClient()
         if person is not None:
-            _, token = AuthToken.objects.create(person)
+            _, token = ApiToken.objects.create(person, scopes=list(scopes or Scope))
             client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
         return client
 

@@ -106,6 +106,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     of_a_case = [f"{cases[0]}{what}/" for what in ("tell", "withdraw", "talk", "photo")]
     own = ["/lesions/", f"/lesions/{red.lesion_id}/", f"/lesions/{red.lesion_id}/name/", "/cases/"]
     mine = ["/account/", "/account/download/", "/account/looked/", "/account/erase/"]
+    mine += ["/account/tokens/"]
     child = care.look_after(cast.ana, "Leo Duarte", Relation.CHILD)
     mine += ["/account/people/", f"/account/people/{child.pk}/", "/cases/new/?start"]
     mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts.models.consent import Consent, ConsentQuerySet
 from accounts.models.number import ContactNumber, ContactNumberQuerySet, StoppedPhone
+from accounts.models.token import ApiToken, Scope
 from accounts.models.trail import AuditEntry, AuditLink
 from accounts.models.user import (
     ERASED_DOMAIN,
@@ -23,6 +24,7 @@ __all__ = [
     "ERASED_DOMAIN",
     "ERASED_NAME",
     "NO_LOGIN_DOMAIN",
+    "ApiToken",
     "AuditEntry",
     "AuditLink",
     "Clinic",
@@ -33,6 +35,7 @@ __all__ = [
     "Relation",
     "ReminderStop",
     "Role",
+    "Scope",
     "StoppedPhone",
     "SuspensionReason",
     "User",

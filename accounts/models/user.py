@@ -155,7 +155,7 @@ class SuspensionReason(models.TextChoices):
     MISUSE = "misuse", _("Misuse")
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # of knox's tokens, untyped
     """A person. A doctor sees and signs nothing until an admin has verified them."""
 
     username = None  # type: ignore[assignment]  # AbstractUser's; ours is the e-mail address

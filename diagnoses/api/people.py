@@ -9,13 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
-from diagnoses.api.problems import Refused
+from accounts.models import Scope, User
+from diagnoses.api.problems import Refused, problems
 from diagnoses.api.serializers import PersonSerializer
-from diagnoses.api.views import problems, user_of
+from diagnoses.api.views import user_of
 
 
 class PeopleView(APIView):
+    scope = Scope.ACCOUNT_READ
+
     @extend_schema(
         operation_id="people_list",
         summary="For whom you can send cases",

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import (
     APIException,
@@ -21,9 +22,16 @@ from rest_framework.exceptions import (
 )
 from rest_framework.exceptions import PermissionDenied as NotAllowed
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
+
+from diagnoses.states import Moved, WorkflowError
 
 MEDIA_TYPE = "application/problem+json"
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Chosen by you, one for each: the same request can then be sent again safely.",
+)
 
 
 class Refused(APIException):
@@ -38,6 +46,23 @@ class Refused(APIException):
         super().__init__(sentence, code)
         self.status_code = int(status)
         self.extra = extra
+
+
+def forbidden(code: str, sentence: str) -> Refused:
+    return Refused(HTTPStatus.FORBIDDEN, code, sentence)
+
+
+def unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
+
+
+def refused(
+    refusal: WorkflowError, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY
+) -> Refused:
+    """Somebody was first, and the case has moved on: 409. Anything else is in the request: 422."""
+    if isinstance(refusal, Moved):
+        return Refused(HTTPStatus.CONFLICT, "moved", refusal.sentence)
+    return Refused(status, "refused", refusal.sentence)
 
 
 class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
@@ -55,8 +80,15 @@ class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
+def problems(*statuses: int) -> dict[Any, Any]:
+    """For the document: these statuses are refusals."""
+    return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's ``EXCEPTION_HANDLER``: its own statuses and headers, our body."""
+    from rest_framework.views import exception_handler  # which loads this module
+
     error = _as_api_exception(error)
     response = exception_handler(error, context)
     if response is None or not isinstance(error, APIException):

@@ -18,7 +18,7 @@ from diagnoses.api.evidence import (
     heatmap_of,
     similar_of,
 )
-from diagnoses.gathered import PHOTOS, REVIEWS
+from diagnoses.gathered import PHOTOS, RETAKES, REVIEWS
 from diagnoses.models import Case, FirstReading, Photo, Review
 
 
@@ -193,6 +193,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     class Meta:
         model = Review
         fields = [
+            "id",
             "doctor",
             "signed_at",
             "diagnosis",
@@ -251,6 +252,9 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
 
     answers = serializers.DictField()
     photos = serializers.SerializerMethodField()
+    newest_retake = serializers.SerializerMethodField(
+        help_text="Which new photo was the last to come, to be said when you sign; 0 for none."
+    )
     own_first_reading = serializers.SerializerMethodField()
     computer_view = serializers.SerializerMethodField(
         help_text="null until the doctor's own first reading is in, and where there is no view."
@@ -262,10 +266,14 @@ class DoctorCaseSerializer(DoctorSummarySerializer):
             *DoctorSummarySerializer.Meta.fields,
             "answers",
             "photos",
+            "newest_retake",
             "own_first_reading",
             "computer_view",
             "reviews",
         ]
+
+    def get_newest_retake(self, case: Case) -> int:
+        return max((retake.pk for retake in RETAKES.of(case)), default=0)
 
     @extend_schema_field(PhotoSerializer(many=True))
     def get_photos(self, case: Case) -> Any:

@@ -15,7 +15,7 @@ from rest_framework import serializers
 from accounts import people, phone
 from accounts.models import Consent, User
 from diagnoses import intake, quota, workflow
-from diagnoses.api.problems import Refused
+from diagnoses.api.problems import Refused, unprocessable
 from diagnoses.models import Case
 from diagnoses.questions import MOST_WORDS
 from mlservice.packs import Pack, PackError, Question, available_packs, load_pack
@@ -35,6 +35,14 @@ class AnswersField(serializers.JSONField):
             return super().to_internal_value(data)
         except RecursionError:
             self.fail("invalid")
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        answers = super().run_validation(data)
+        if not isinstance(answers, dict) or not all(map(_is_answer, answers.values())):
+            raise serializers.ValidationError(
+                "Answers are a JSON object: each question's name with a text or a list of texts."
+            )
+        return answers
 
 
 class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
@@ -95,13 +103,6 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
     def validate_doctor_number(self, raw: str) -> str:
         return _e164(raw)
 
-    def validate_answers(self, answers: Any) -> Any:
-        if not isinstance(answers, dict) or not all(map(_is_answer, answers.values())):
-            raise serializers.ValidationError(
-                "Answers are a JSON object: each question's name with a text or a list of texts."
-            )
-        return answers
-
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data["pack"] = pack = load_pack(data.get("pack") or settings.PACK)
         kinds = data.setdefault("kind", [])
@@ -114,8 +115,7 @@ class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
         known("site", pack.site, data["site"])
         for kind in kinds:
             known("kind", pack.photo_kind, kind)
-        for name, given in data.get("answers", {}).items():
-            _check_answer(known("answers", pack.question, name), given)
+        checked_answers(pack, data.get("answers", {}))
         return data
 
 
@@ -154,9 +154,9 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: 
     try:
         case = workflow.submit(patient, submission)
     except workflow.WorkflowError as refusal:
-        raise _unprocessable("refused", refusal.sentence) from refusal
+        raise unprocessable("refused", refusal.sentence) from refusal
     if idempotency_key and not _says(case, submission):
-        raise _unprocessable(
+        raise unprocessable(
             "idempotency_key_reused",
             "This Idempotency-Key was used for another case. Nothing was submitted.",
         )
@@ -205,7 +205,7 @@ def clean_photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> wor
             problem=" and ".join(reason.problem for reason in poor)
         )
         advice = [line for reason in poor for line in reason.advice]
-        raise _unprocessable(
+        raise unprocessable(
             "photo_quality",
             f"{verdict.headline}. Take it again, or repeat with send_anyway.",
             reasons=list(photo.quality.reasons),
@@ -233,10 +233,6 @@ def _refused(refusal: intake.Refusal) -> Refused:
     return refused
 
 
-def _unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
-
-
 def _e164(raw: str) -> str:
     try:
         return phone.to_e164(raw)
@@ -250,6 +246,12 @@ def known(field: str, find: Any, name: str) -> Any:
         return find(name)
     except PackError as error:
         raise serializers.ValidationError({field: str(error)}) from error
+
+
+def checked_answers(pack: Pack, answers: Mapping[str, Any]) -> None:
+    """Each answers a question of the pack, as it is asked; a fault of the field where not."""
+    for name, given in answers.items():
+        _check_answer(known("answers", pack.question, name), given)
 
 
 def _check_answer(question: Question, given: str | list[str]) -> None:

@@ -8,29 +8,23 @@ from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Scope, User
 from diagnoses import talking, workflow
-from diagnoses.api.problems import Refused
+from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
+from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import clean_photo, count, known, submit_key
-from diagnoses.api.views import cases_of, problems, speaks_as, user_of
+from diagnoses.api.views import cases_of, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
 
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Chosen by you, one for each: the same request can then be sent again safely.",
-)
 REUSED = "idempotency_key_reused"
 
 
@@ -88,9 +82,10 @@ class NewPhotoSerializer(serializers.Serializer[dict[str, Any]]):
 
 class TalkView(APIView):
     throttle_scope = "talk"
+    scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_messages_list",
@@ -131,7 +126,7 @@ class TalkView(APIView):
         before = case.remarks.filter(author=author, key=key).exists()
         remark = _said(case, author, form.validated_data, key)
         if not _says(remark, form.validated_data):
-            raise _unprocessable(REUSED, _("This Idempotency-Key was used for other words."))
+            raise unprocessable(REUSED, _("This Idempotency-Key was used for other words."))
         status = HTTPStatus.OK if before else HTTPStatus.CREATED
         return Response(RemarkSerializer(remark).data, status=status)
 
@@ -139,9 +134,10 @@ class TalkView(APIView):
 class NewPhotoView(APIView):
     parser_classes = [MultiPartParser, FormParser]
     throttle_scope = "submit"
+    scope = Scope.CASES_WRITE
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()]
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_photos_create",
@@ -185,7 +181,7 @@ def _said(case: Case, user: User, data: dict[str, Any], key: UUID) -> Remark:
             )
         return workflow.request_retake(case, user, data["reasons"], data["text"], key)
     except workflow.WorkflowError as refusal:
-        raise _refused(refusal) from refusal
+        raise refused(refusal) from refusal
 
 
 def _joined(case: Case, patient: User, data: dict[str, Any], key: UUID) -> Retake:
@@ -196,9 +192,9 @@ def _joined(case: Case, patient: User, data: dict[str, Any], key: UUID) -> Retak
         joined = workflow.retake(case, patient, [new], key)
     except workflow.WorkflowError as refusal:
         refusal.sentence = talking.refusal_to_patient(case, refusal)
-        raise _refused(refusal) from refusal
+        raise refused(refusal) from refusal
     if not joined.photos.filter(kind=kind, sha256=new.photo.sha256).exists():
-        raise _unprocessable(REUSED, _("This Idempotency-Key was used for another photo."))
+        raise unprocessable(REUSED, _("This Idempotency-Key was used for another photo."))
     return joined
 
 
@@ -207,14 +203,3 @@ def _says(remark: Remark, data: dict[str, Any]) -> bool:
     sent = (data["kind"], data["text"].replace("\r\n", "\n").strip(), data["reasons"])
     kept = remark.reasons if remark.kind == Remark.Kind.RETAKE_REQUEST else data["reasons"]
     return (remark.kind, remark.text, kept) == sent
-
-
-def _refused(refusal: workflow.WorkflowError) -> Refused:
-    """Somebody was first, and the case has moved on: 409. Anything else is in the request: 422."""
-    moved = isinstance(refusal, workflow.Moved)
-    status = HTTPStatus.CONFLICT if moved else HTTPStatus.UNPROCESSABLE_ENTITY
-    return Refused(status, "moved" if moved else "refused", refusal.sentence)
-
-
-def _unprocessable(code: str, sentence: str) -> Refused:
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence)

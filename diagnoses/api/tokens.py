@@ -8,45 +8,54 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema
-from knox.auth import TokenAuthentication
-from knox.models import AuthToken
-from knox.settings import knox_settings
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from accounts import audit
-from accounts.models import User
-from diagnoses.api.problems import ProblemSerializer, Refused
+from accounts import tokens
+from accounts.models import Scope, User
+from diagnoses.api.authentication import ByToken
+from diagnoses.api.problems import Refused, problems
 
 
-class CredentialsSerializer(serializers.Serializer[dict[str, str]]):
+class CredentialsSerializer(serializers.Serializer[dict[str, Any]]):
     email = serializers.EmailField()
     password = serializers.CharField(trim_whitespace=False, max_length=200)
+    name = serializers.CharField(
+        required=False, max_length=60, default="", help_text="What its owner calls it."
+    )
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices),
+        required=False,
+        allow_empty=False,
+        max_length=len(Scope),
+        help_text="What it may be used for; left out, everything you may do.",
+    )
 
 
 class TokenSerializer(serializers.Serializer[dict[str, Any]]):
     token = serializers.CharField(help_text="Send it as “Authorization: Token …”. Shown once.")
     expires_at = serializers.DateTimeField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
 
 
 class TokenPermissions(APIView):
-    """Anyone may ask for a token; only its holder may give it back."""
+    """Anyone may ask for a token; only its holder may give it back, whatever it is good for."""
 
     throttle_scope = "login"
 
     def get_permissions(self) -> Any:
-        return [AllowAny()] if self._asks() else super().get_permissions()
+        return [AllowAny()] if self._asks() else [IsAuthenticated()]
 
     def get_authenticators(self) -> Any:
         # A session's cookie must not turn asking for a token into a question of CSRF.
-        return [] if self._asks() else [TokenAuthentication()]
+        return [] if self._asks() else [ByToken()]
 
     def get_throttles(self) -> Any:
-        return [ScopedRateThrottle()] if self._asks() else []
+        return [ScopedRateThrottle()] if self._asks() else super().get_throttles()
 
     def _asks(self) -> bool:
         request = getattr(self, "request", None)
@@ -59,36 +68,30 @@ class TokenView(TokenPermissions):
         summary="Get a token",
         auth=[],
         request=CredentialsSerializer,
-        responses={
-            200: TokenSerializer,
-            (400, "application/problem+json"): ProblemSerializer,
-            (401, "application/problem+json"): ProblemSerializer,
-            (429, "application/problem+json"): ProblemSerializer,
-        },
+        responses={200: TokenSerializer} | problems(400, 401, 403, 429),
     )
     def post(self, request: Request) -> Response:
         form = CredentialsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        user = _person(request, form.validated_data)
-        _drop_the_oldest(user)
-        token, secret = AuthToken.objects.create(user)
-        audit.record("token.created", actor=user, about=f"user:{user.pk}")
-        return Response({"token": secret, "expires_at": token.expiry})
+        asked = form.validated_data
+        user = _person(request, asked)
+        scopes = _scopes(user, asked.get("scopes"))
+        token, secret = tokens.make(user, scopes, name=asked["name"])
+        return Response({"token": secret, "expires_at": token.expiry, "scopes": token.scopes})
 
     @extend_schema(
         operation_id="token_delete",
         summary="Give the token back",
         request=None,
-        responses={204: None, (401, "application/problem+json"): ProblemSerializer},
+        responses={204: None} | problems(401),
     )
     def delete(self, request: Request) -> Response:
-        token: AuthToken = request.auth
-        audit.record("token.ended", actor=token.user, about=f"user:{token.user.pk}")
-        token.delete()
+        token: Any = request.auth
+        tokens.end(token)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def _person(request: Request, credentials: dict[str, str]) -> User:
+def _person(request: Request, credentials: dict[str, Any]) -> User:
     """Checked as the login page checks it, with the same limit on wrong passwords."""
     wrong = Refused(
         HTTPStatus.UNAUTHORIZED, "wrong_credentials", "E-mail address or password is wrong."
@@ -107,8 +110,12 @@ def _person(request: Request, credentials: dict[str, str]) -> User:
     return user
 
 
-def _drop_the_oldest(user: User) -> None:
-    """A person's newest tokens are kept; a forgotten script cannot lock its owner out."""
-    keep = knox_settings.TOKEN_LIMIT_PER_USER - 1
-    newest = AuthToken.objects.filter(user=user).order_by("-created").values("pk")[:keep]
-    AuthToken.objects.filter(user=user).exclude(pk__in=newest).delete()
+def _scopes(user: User, asked: list[str] | None) -> list[Scope]:
+    """What was asked for, each once; refused where it opens nothing to such a person."""
+    offered = tokens.offered_to(user)
+    if asked is None:
+        return offered
+    if missing := sorted(set(asked) - set(offered)):
+        sentence = f"Your account cannot do that: {', '.join(missing)}."
+        raise Refused(HTTPStatus.FORBIDDEN, "scope_not_offered", sentence)
+    return [scope for scope in offered if scope in asked]

@@ -24,13 +24,13 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import MEDIA_TYPE, ProblemSerializer, Refused
+from diagnoses.api.problems import KEY, Refused, problems
+from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
     DoctorCaseSerializer,
@@ -40,7 +40,7 @@ from diagnoses.api.serializers import (
     SharedCaseSerializer,
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
-from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, REVIEWS
+from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, RETAKES, REVIEWS
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.thumbnails import thumbnail
 
@@ -59,10 +59,6 @@ LINE = PolymorphicProxySerializer(
     resource_type_field_name=None,
     many=True,
 )
-
-
-def problems(*statuses: int) -> dict[Any, Any]:
-    return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
 
 
 def user_of(request: Request) -> User:
@@ -130,9 +126,10 @@ class CasesView(GenericAPIView[Case]):
     parser_classes = [MultiPartParser, FormParser]
     metadata_class = None  # OPTIONS would describe one serializer, and there are three
     throttle_scope = "submit"
+    scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
     def get_throttles(self) -> list[Any]:
-        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_list",
@@ -158,14 +155,7 @@ class CasesView(GenericAPIView[Case]):
             "For patients who agreed to care. Answers at once; the result follows at the case's "
             "address. With an Idempotency-Key the same request can be sent again safely."
         ),
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                str,
-                OpenApiParameter.HEADER,
-                description="Chosen by you, one for each case.",
-            )
-        ],
+        parameters=[KEY],
         request={"multipart/form-data": SubmissionSerializer},
         responses={
             201: OpenApiResponse(PatientCaseSerializer, "Submitted."),
@@ -188,6 +178,8 @@ class CasesView(GenericAPIView[Case]):
 
 
 class CaseView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_read",
         summary="One case",
@@ -208,7 +200,7 @@ class CaseView(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
         cases = cases_to_look_at(user).select_related("invitation__accepted_by")
-        parts = (PHOTOS, EVENTS if user.is_patient else FIRST_READINGS, REVIEWS)
+        parts = (PHOTOS, *((EVENTS,) if user.is_patient else (FIRST_READINGS, RETAKES)), REVIEWS)
         case = gathered.one_or_404(cases, pk, *parts)
         if hearing.waited(case, request.headers):
             case = gathered.one_or_404(cases, pk, *parts)
@@ -222,6 +214,8 @@ class CaseView(APIView):
 
 
 class HeatmapView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_photo_heatmap",
         summary="Where the computer looked in a picture",
@@ -250,6 +244,8 @@ class HeatmapView(APIView):
 
 
 class PhotoView(APIView):
+    scope = Scope.CASES_READ
+
     @extend_schema(
         operation_id="cases_photo",
         summary="One picture of a case",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.languages import language_of
-from accounts.models import User
 from diagnoses import claims, gathered, presenting, talking, workflow
 from diagnoses.doctor_forms import (
     AmendForm,
@@ -88,7 +86,7 @@ def reading_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         workflow.sign(case, person(request), form.answer(), saw=_newest_seen(request))
     except workflow.WorkflowError as refusal:
-        if not _stands(case, person(request), form.answer()):
+        if presenting.signed_already(case, person(request), form.answer()) is None:
             return _refused(request, case, refusal, form)
     return _back(request, case, "answer")
 
@@ -129,7 +127,7 @@ def reading_amend(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         workflow.amend(case, person(request), form.answer(), after=after)
     except workflow.WorkflowError as refusal:
-        if not _stands(case, person(request), form.answer()):
+        if presenting.signed_already(case, person(request), form.answer()) is None:
             return _refused(request, case, refusal, form)
     return _back(request, case, "answer")
 
@@ -196,16 +194,6 @@ def reading_told(request: HttpRequest, pk: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Thank you. Nobody is asked to call them any more."))
     return _back(request, case, "answer")
-
-
-def _stands(case: Case, doctor: User, answer: workflow.Answer) -> bool:
-    """Whether this doctor has signed this very answer: the other click of a double click."""
-    standing = case.reviews.standing().last()
-    return (
-        standing is not None
-        and standing.doctor_id == doctor.pk
-        and all(getattr(standing, name) == said for name, said in asdict(answer).items())
-    )
 
 
 def _newest_seen(request: HttpRequest) -> int:

@@ -71,6 +71,11 @@ def _download(request: HttpRequest, pk: int | None, user: User) -> HttpResponseB
             "photos": Photo.objects.filter(case__in=mine).count(),
         }
         return render(request, "mine/download.html", context)
+    return as_zip(user)
+
+
+def as_zip(user: User) -> StreamingHttpResponse:
+    """A copy of everything of ``user``'s, written to the trail and made while it is sent."""
     copy = everything.gather(user)
     audit.record(
         "person.exported",

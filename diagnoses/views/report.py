@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.access import login_required, person
+from accounts.models import User
 from diagnoses import presenting, workflow
 from diagnoses.models import Case
 from diagnoses.report import printed, report_of
@@ -26,12 +27,16 @@ def case_report(request: HttpRequest, pk: UUID) -> HttpResponse:
     cases = Case.objects.visible_to(user).select_related(
         "patient__carer", "clinic", "lesion", "doctor", "invitation__accepted_by"
     )
-    case = get_object_or_404(cases, pk=pk)
+    return as_pdf(user, get_object_or_404(cases, pk=pk))
+
+
+def as_pdf(user: User, case: Case, **where: str) -> HttpResponse:
+    """The report as ``user`` may read it; the patient has then opened the answer."""
     answer = presenting.answer_for_patient(case) if user.is_patient else None
     paper = printed(report_of(case, user))
     if answer is not None:
         workflow.open_answer(answer, user)
-    audit.record("case.report", actor=user, about=f"case:{case.pk}")
+    audit.record("case.report", actor=user, about=f"case:{case.pk}", **where)
     response = HttpResponse(paper, content_type="application/pdf")
     response["Cache-Control"] = "private, no-store"
     # The reference, as people quote it; nothing of the patient.

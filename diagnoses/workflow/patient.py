@@ -221,12 +221,20 @@ def _queue(case: Case, photos: list[Photo], *, urgent: bool) -> None:
     wake(SCORE_DUE)
 
 
-def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None = None) -> Tier:
-    """ "Tell us now": what changed since. Triaged again, upward only; returns the tier now."""
+def raise_urgency(
+    case: Case, patient: User, what: str, answers: Answers | None = None, *, key: str = ""
+) -> Tier:
+    """ "Tell us now": what changed since. Triaged again, upward only; returns the tier now.
+
+    With a ``key`` the same news, sent twice, is one event.
+    """
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case.pk)
         if not case.is_open:
             raise too_late(case)
+        told = case.events.filter(kind="told_more", detail__key=key) if key else None
+        if told and (first := told.first()):
+            return Tier(first.detail["tier"])
         known = by_answers(case.pack, case.answers)
         kept = _only_more_urgent(case.pack, case.answers, answers or {})
         urgency = by_answers(case.pack, kept)
@@ -238,9 +246,8 @@ def raise_urgency(case: Case, patient: User, what: str, answers: Answers | None 
         )
         waiting = Scoring.objects.waiting().live().filter(case=case)
         waiting.update(priority=0 if tier is Tier.RED else 1)
-        event = note(
-            case, "told_more", patient, what=what[:1000], answers=dict(answers or {}), tier=tier
-        )
+        said = {"what": what[:1000], "answers": dict(answers or {}), "tier": tier}
+        event = note(case, "told_more", patient, **said, **({"key": key} if key else {}))
         if tier.rank > (before or known.tier).rank:
             tell_doctors(case, f"{about_case(case)}#{event.pk}")
         return tier

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from portal.settings.environment import BEHIND_PROXY
+from portal.settings.environment import BEHIND_PROXY, env
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "diagnoses.api.authentication.ByToken",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["diagnoses.api.scopes.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["diagnoses.api.rates.TokenRate"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "diagnoses.api.document.Document",
     "EXCEPTION_HANDLER": "diagnoses.api.problems.problem_response",
     "NUM_PROXIES": int(BEHIND_PROXY),
     "DEFAULT_THROTTLE_RATES": {"login": "10/min", "submit": "120/min", "talk": "60/min"},
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Requests a minute that one token may make.
+API_RATE = env.int("API_RATE", default=600)
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a table, no token
 REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "TOKEN_LIMIT_PER_USER": 20}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Lentigo",

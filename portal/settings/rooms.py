@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "portal.middleware.PersonsLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "diagnoses.api.rates.TellsTheRate",
 ]
 
 ROOT_URLCONF = "portal.urls"

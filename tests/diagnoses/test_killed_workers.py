@@ -15,8 +15,9 @@ import psycopg
 import pytest
 import requests
 from django.db.models import Count
-from knox.models import AuthToken
 
+from accounts import tokens
+from accounts.models import Scope
 from diagnoses.inference import CASES_AT_ONCE
 from diagnoses.models import Case, Prediction, Scoring
 from diagnoses.states import NewPhoto
@@ -149,7 +150,7 @@ def test_with_a_dead_broker_uploads_are_taken_and_scored(live_stack: Stack) -> N
     cast = build_cast()
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
     live_stack.start("web", REDIS_URL=nowhere)
-    _, token = AuthToken.objects.create(cast.ana)
+    _, token = tokens.make(cast.ana, Scope)
     start = time.monotonic()
     answer = requests.post(
         f"{live_stack.url}/api/v1/cases",

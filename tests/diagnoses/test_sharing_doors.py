@@ -30,6 +30,8 @@ CLOSED = {
     *("reading_talk", "reading_retake", "reading_no_answer", "reading_told"),
     *("api-messages", "api-new-photo", "api-fhir-bundle", "api-fhir-media", "api-fhir-patient"),
     *("api-fhir-servicerequest", "api-fhir-diagnosticreport", "api-fhir-bodystructure"),
+    *("api-news", "api-withdraw", "api-report"),
+    *("api-claim", "api-reading", "api-reviews", "api-review"),
     *("draft_thumb", "case_drop", "case_step"),
     *("alarm_seen", "learning_export", "learning_download", "learning_withdrawn"),
     "learning_cleaned",
@@ -71,7 +73,7 @@ def address(name: str, route: str, case: Case, again: uuid.UUID) -> str:
         "api-fhir-bodystructure": case.lesion_id,
         "letter_paper": letter.pk if letter else uuid.uuid4(),
     }.get(name, case.pk)
-    more = {"photo": photo.pk, "share": share.pk, "name": "photo"}
+    more = {"photo": photo.pk, "share": share.pk, "name": "photo", "review": 1}
     keys = [part.split(">")[0].split(":")[1] for part in route.split("<")[1:]]
     return reverse(name, args=[first, *(more[key] for key in keys[1:])])
 

@@ -73,9 +73,11 @@ ACCOUNT = {
     for name in (
         "account_confirm_login_code",
         *("account", "account_end_sessions", "account_email", "account_reauthenticate"),
+        "account_tokens",
         *("account_change_password", "account_set_password", "account_number_add"),
     )
 } | {
+    "account_token": _row(ANA, "token"),
     "account_download": _row(PATIENTS),
     "account_looked": _row(PATIENTS),
     "person_looked": _row(CORA, "dee"),
@@ -191,6 +193,19 @@ API = {
     "api-heatmap": _api(frozenset({"ruth"}), "case", "photo"),
     "api-messages": _api(ANA | READERS, "case"),
     "api-new-photo": _api(ANA, "case"),
+    "api-news": _api(ANA, "case"),
+    "api-withdraw": _api(ANA, "case"),
+    "api-report": _api(ANA | READERS, "signed"),
+    "api-claim": _api(READERS, "case"),
+    "api-reading": _api(READERS, "case"),
+    "api-reviews": _api(READERS, "case"),
+    "api-review": _api(frozenset({"ruth"}), "signed", "review"),  # whose signature it is
+    "api-worklist": _api(DOCTORS),
+    "api-packs": _api(LOGGED_IN),
+    "api-account": _api(LOGGED_IN),
+    "api-consent": _api(LOGGED_IN, "messages"),
+    "api-notices": _api(LOGGED_IN),
+    "api-export": _api(PATIENTS),
 }
 # Lists are open to whoever is logged in, and hold what is theirs.
 FHIR = {

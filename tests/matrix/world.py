@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from accounts import care, people
-from accounts.models import Consent, Relation, Role, SuspensionReason, User
+from accounts import care, people, tokens
+from accounts.models import Consent, Relation, Role, Scope, SuspensionReason, User
 from diagnoses import drafts, workflow
 from diagnoses.models import Alarm, Case, Draft, DraftPhoto, Nudge, TrainingExport
 from diagnoses.workflow import Answer
@@ -111,6 +111,7 @@ def _cases(world: World) -> None:
         "share": share.pk,
         "asked": asked.pk,
         "signed": signed.pk,
+        "review": signed.reviews.get().pk,
         "letter": letter.pk,
         "draft": draft.submit_key,
         "draft_photo": DraftPhoto.objects.get().pk,
@@ -136,6 +137,7 @@ def _people(world: World, cora: User) -> None:
     message = Message.objects.filter(recipient=cast.ana).first()
     assert message is not None
     world.things |= {
+        "token": tokens.make(cast.ana, Scope)[0].public_id,
         "dee": dee.pk,
         "ana": cast.ana.pk,
         "ana_public": cast.ana.public_id,

@@ -1,0 +1,60 @@
+"""How often a token may be used a minute, and how every answer tells it.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
+
+from accounts import tokens
+from accounts.models import ApiToken
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which loads this module
+
+
+class TokenRate(BaseThrottle):
+    """One limit for each token; a browser's session has none."""
+
+    used: tokens.Use | None = None
+
+    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
+        if not isinstance(request.auth, ApiToken):
+            return True
+        self.used = tokens.count(request.auth)
+        if self.used is None:
+            raise AuthenticationFailed
+        request._request.token_use = self.used  # type: ignore[attr-defined]  # noqa: SLF001 - for TellsTheRate
+        return bool(self.used.count <= settings.API_RATE)
+
+    def wait(self) -> float | None:
+        return self.used.left if self.used else None
+
+
+def posting(request: HttpRequest | Request) -> list[BaseThrottle]:
+    """The limit of a view's own ``throttle_scope``, on what is posted there."""
+    return [ScopedRateThrottle()] if request.method == "POST" else []
+
+
+class TellsTheRate:
+    """Middleware: what is left of this minute, in the headers of an answer to a token."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        used: tokens.Use | None = getattr(request, "token_use", None)
+        if used is not None:
+            left = max(0, settings.API_RATE - used.count)
+            response["RateLimit-Policy"] = f'"token";q={settings.API_RATE};w=60'
+            response["RateLimit"] = f'"token";r={left};t={used.left}'
+        return response
