@@ -8,6 +8,12 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = "People"
 
+    def ready(self) -> None:
+        from accounts import checks, receivers  # needs the models
+
+        checks.add()
+        receivers.connect()
+
 
 class AdminConfig(DjangoAdminConfig):
     """Django's admin, behind our login and read-only by default."""

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from accounts import audit
+from accounts import audit, second_factor
 from accounts.models import User
 from diagnoses.api.problems import ProblemSerializer, Refused
 
@@ -26,6 +26,12 @@ from diagnoses.api.problems import ProblemSerializer, Refused
 class CredentialsSerializer(serializers.Serializer[dict[str, str]]):
     email = serializers.EmailField()
     password = serializers.CharField(trim_whitespace=False, max_length=200)
+    code = serializers.CharField(
+        required=False,
+        max_length=20,
+        help_text="Of the second factor: from the app, or a recovery code. Doctors and admins have"
+        " one, and whoever has set one up.",
+    )
 
 
 class TokenSerializer(serializers.Serializer[dict[str, Any]]):
@@ -63,6 +69,7 @@ class TokenView(TokenPermissions):
             200: TokenSerializer,
             (400, "application/problem+json"): ProblemSerializer,
             (401, "application/problem+json"): ProblemSerializer,
+            (403, "application/problem+json"): ProblemSerializer,
             (429, "application/problem+json"): ProblemSerializer,
         },
     )
@@ -70,6 +77,7 @@ class TokenView(TokenPermissions):
         form = CredentialsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         user = _person(request, form.validated_data)
+        _second_factor(request, user, form.validated_data.get("code", ""))
         _drop_the_oldest(user)
         token, secret = AuthToken.objects.create(user)
         audit.record("token.created", actor=user, about=f"user:{user.pk}")
@@ -105,6 +113,26 @@ def _person(request: Request, credentials: dict[str, str]) -> User:
     if not isinstance(user, User) or not user.is_active:
         raise wrong
     return user
+
+
+def _second_factor(request: Request, user: User, code: str) -> None:
+    """Raises the refusal, where ``user`` needs a code and ``code`` is none that fits."""
+    if not second_factor.has_factor(user):
+        if second_factor.must_have(user):
+            sentence = "Your role needs a second factor. Log in on the website and set it up first."
+            raise Refused(HTTPStatus.FORBIDDEN, "second_factor_needed", sentence)
+        return
+    if not code:
+        sentence = "Send the code of your second factor too."
+        raise Refused(HTTPStatus.UNAUTHORIZED, "code_needed", sentence)
+    try:
+        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - as above
+    except second_factor.TooManyCodesError as error:
+        sentence = "Too many wrong codes. Please try again later."
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many_attempts", sentence) from error
+    if found is None:
+        sentence = "This code is wrong, or was used before."
+        raise Refused(HTTPStatus.UNAUTHORIZED, "wrong_code", sentence)
 
 
 def _drop_the_oldest(user: User) -> None:

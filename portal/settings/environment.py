@@ -30,6 +30,9 @@ LEARNING_KEY = env.str("LEARNING_KEY", default="")
 # The chain of the audit trail is made with this key, and its seals go into that file, too.
 AUDIT_KEY = env.str("AUDIT_KEY", default="")
 AUDIT_SEALS = env.str("AUDIT_SEALS", default="")
+# Seal what the database must not show, second factors among it: 32 bytes each, in base64, the first
+# one seals and all open.
+DATA_KEYS = env.list("DATA_KEYS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 SECURE = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
