@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.core.internal import ratelimit
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +38,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def clean_email(self, email: str) -> str:
         return email.strip().lower()
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not of who has just logged in: they typed their password a moment ago."""
+        request = context.request
+        records = get_authentication_records(request, request.user)
+        newest = max((record["at"] for record in records), default=0)
+        if time.time() - newest < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Of this account and from this address: who guesses elsewhere locks nobody out here."""
+        key = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key} {ratelimit.get_ip(request)}"
 
     def format_email_subject(self, subject: str) -> str:
         """As it is written: allauth would put the server's address in brackets before it."""

@@ -10,8 +10,9 @@ class AccountsConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
-        from accounts import checks, sealed  # noqa: F401 - the checks are known once imported
+        from accounts import checks, receivers, sealed  # noqa: F401 - the checks are known once imported
 
+        receivers.connect()
         if settings.DATA_KEYS:  # a process with half a key would lose what it seals
             sealed.data_keys()
 

@@ -15,8 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from accounts import managing
-from accounts.models import Clinic, Role, SuspensionReason, User
+from accounts import managing, second_factor
+from accounts.models import Clinic, ResetReason, Role, SuspensionReason, User
 from accounts.rows import manages
 
 Words = str | Promise
@@ -29,6 +29,17 @@ class ReasonForm(forms.Form):
     reason = forms.ChoiceField(
         label=_lazy("Why?"),
         choices=SuspensionReason.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": _lazy("Choose why. It stands in the audit trail.")},
+    )
+
+
+class ResetForm(forms.Form):
+    """Why somebody's second step is reset; a code, too."""
+
+    reason = forms.ChoiceField(
+        label=_lazy("Why?"),
+        choices=ResetReason.choices,
         widget=forms.RadioSelect,
         error_messages={"required": _lazy("Choose why. It stands in the audit trail.")},
     )
@@ -60,7 +71,7 @@ class ClinicForm(forms.Form):
         return None if code == ALL_CLINICS else Clinic.objects.get(pk=code)
 
 
-Form = ReasonForm | ClinicForm
+Form = ReasonForm | ResetForm | ClinicForm
 
 
 @dataclass(frozen=True)
@@ -170,6 +181,19 @@ def _end_means(_person: User) -> list[str]:
     ]
 
 
+def _reset_means(_person: User) -> list[str]:
+    return [
+        _("Ask who they are first, by voice or in person: who asks for this may be somebody else."),
+        _("Their app, passkeys and recovery codes let nobody in any more, and they are told."),
+        _("Every session and API token ends. With their password they set up a new second step."),
+    ]
+
+
+def _reset(person: User, by: User, form: Form | None) -> None:
+    if form is not None:
+        second_factor.reset(person, by, form.cleaned_data["reason"])
+
+
 def _suspend(person: User, by: User, form: Form | None) -> None:
     if form is not None:
         managing.suspend(person, by, form.cleaned_data["reason"])
@@ -247,6 +271,16 @@ DEEDS = (
         lambda person: person.is_active and _has_login(person),
         _end_means,
         lambda person, by, _form: managing.end_sessions_of(person, by),
+    ),
+    Deed(
+        "reset-factor",
+        _lazy("Reset their second step …"),
+        _lazy("Reset the second step of %(name)s?"),
+        _lazy("%(name)s sets up a new second step at the next log-in."),
+        second_factor.has_factor,
+        _reset_means,
+        _reset,
+        form=lambda _person, data: ResetForm(data),
     ),
     Deed(
         "unverify",

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from allauth.mfa.models import Authenticator
+from django.db.models import TextChoices
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from accounts.models import AuditEntry, Clinic, Consent, Role, SuspensionReason, User
+from accounts.models import AuditEntry, Clinic, Consent, ResetReason, Role, SuspensionReason, User
 from accounts.rows import about
 from accounts.wording import WORDING
 
@@ -24,6 +26,11 @@ ACTIONS: Mapping[str, str | Promise] = {
     "doctor.joined": _lazy("Joined as a doctor"),
     "doctor.unverified": _lazy("Verification taken back"),
     "doctor.verified": _lazy("Verified as a doctor"),
+    "factor.added": _lazy("Set up a second step"),
+    "factor.new_codes": _lazy("Made new recovery codes"),
+    "factor.recovery_used": _lazy("Used a recovery code"),
+    "factor.removed": _lazy("Took a second step away"),
+    "factor.reset": _lazy("Second step reset by an admin"),
     "number.added": _lazy("Gave a phone number"),
     "number.confirmed": _lazy("Phone number confirmed"),
     "number.opted_in": _lazy("Wants messages on a number"),
@@ -47,8 +54,16 @@ ACTIONS: Mapping[str, str | Promise] = {
     VIEWED: _lazy("An admin opened this page"),
     "reminders.resumed": _lazy("Has reminders again"),
     "reminders.stopped": _lazy("Stopped reminders"),
+    "session.ended": _lazy("Ended sessions on other devices"),
     "token.created": _lazy("An API token was made"),
     "token.ended": _lazy("An API token was ended"),
+}
+# Where one word of an entry's detail says what there is to say.
+CODES: Mapping[str, tuple[str, type[TextChoices]]] = {
+    "factor.added": ("type", Authenticator.Type),
+    "factor.removed": ("type", Authenticator.Type),
+    "factor.reset": ("reason", ResetReason),
+    "person.suspended": ("reason", SuspensionReason),
 }
 
 
@@ -93,9 +108,10 @@ def _line(entry: AuditEntry, clinics: Mapping[int, str]) -> Line:
 def _more(entry: AuditEntry, clinics: Mapping[int, str]) -> str:
     """What the entry's codes mean; "" where they say no more than its action."""
     detail = entry.detail
+    if entry.action in CODES:
+        key, choices = CODES[entry.action]
+        return _named(choices, detail.get(key))
     match entry.action:
-        case "person.suspended":
-            return _named(SuspensionReason, detail.get("reason"))
         case "person.role_changed":
             return f"{_named(Role, detail.get('was'))} → {_named(Role, detail.get('role'))}"
         case "person.moved":
@@ -109,7 +125,7 @@ def _more(entry: AuditEntry, clinics: Mapping[int, str]) -> str:
     return ""
 
 
-def _named(choices: type[Role] | type[SuspensionReason], code: object) -> str:
+def _named(choices: type[TextChoices], code: object) -> str:
     return str(choices(code).label) if code in choices.values else ""
 
 

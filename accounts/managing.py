@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import Clinic, Role, SuspensionReason, User
-from accounts.rows import PeopleError, about, change, end_sessions, hold, lock
+from accounts.rows import PeopleError, about, change, end_sessions, end_tokens, hold, lock
 
 
 @transaction.atomic
@@ -21,6 +21,7 @@ def make_doctor(user: User, clinic: Clinic) -> None:
     """``user`` joins ``clinic`` as a doctor, who sees and signs nothing until they are verified."""
     if _joins(lock(user), Role.DOCTOR, clinic):
         change(user, role=Role.DOCTOR, clinic=clinic)
+        end_tokens(user)
         record("doctor.joined", actor=user, about=about(user), clinic=clinic.pk)
 
 
@@ -29,6 +30,7 @@ def make_admin(user: User, clinic: Clinic) -> None:
     """``user``, whom an admin has invited, joins ``clinic`` as an admin, and is one at once."""
     if _joins(lock(user), Role.ADMIN, clinic):
         change(user, role=Role.ADMIN, clinic=clinic, is_staff=True)
+        end_tokens(user)
         record("admin.joined", actor=user, about=about(user), clinic=clinic.pk)
 
 

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterable
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
@@ -258,6 +260,8 @@ def erase(user: User) -> None:
         _end(consent)
     user.numbers.all().delete()
     EmailAddress.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    UserSession.objects.filter(user=user).delete()
     _forget_sessions(user)
     user.set_unusable_password()
     end_sessions(user)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import audit, clinics, directory, history, tokens
+from accounts import audit, clinics, directory, history, second_factor, tokens
 from accounts.access import admin_required, person
 from accounts.agreements import agreements
 from accounts.deeds import BY_NAME, Deed, Form, offers
@@ -70,6 +70,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         "agreements": agreements(found) if found.erased_at is None else [],
         "looks_after": list(found.cared_for.order_by("pk")),
         "tokens": tokens.of(found).count(),
+        "second_steps": second_factor.names(found),
         "sees": what_they_see(found),
         "offers": offers(user, found),
         "history": past,

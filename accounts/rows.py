@@ -46,6 +46,11 @@ def change(user: User, **fields: object) -> None:
 def end_sessions(user: User) -> None:
     """Nobody who is logged in as ``user`` now is so any longer, by no session and by no token."""
     change(user, session_epoch=F("session_epoch") + 1)
+    end_tokens(user)
+
+
+def end_tokens(user: User) -> None:
+    """No program goes on as ``user``: what they may do needs a second factor from now on."""
     ApiToken.objects.filter(user=user).delete()
 
 

@@ -17,6 +17,7 @@ urlpatterns = [
     path("account/tokens/", token_views.token_list, name="account_tokens"),
     path("account/tokens/<uuid:token>/", token_views.token_end, name="account_token"),
     path("account/log-out-everywhere/", views.log_out_everywhere, name="account_end_sessions"),
+    path("account/sessions/<int:pk>/", views.session_end, name="account_session_end"),
     path("manage/people/", people_views.people_list, name="manage_people"),
     path("manage/people/<int:pk>/", people_views.person_page, name="manage_person"),
     path("manage/people/<int:pk>/<slug:name>/", people_views.deed_page, name="manage_deed"),

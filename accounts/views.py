@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import care, languages, people, reminders
+from accounts import care, languages, people, reminders, second_factor, sessions
 from accounts.access import login_required, patient_required, person
 from accounts.agreements import agreements
 from accounts.forms import NumberForm
@@ -100,6 +100,15 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     return redirect("account_login")
 
 
+@login_required
+@require_POST
+def session_end(request: HttpRequest, pk: int) -> HttpResponse:
+    """Log one other device out."""
+    if sessions.end(person(request), pk):
+        messages.success(request, _("That device is logged out."))
+    return redirect("usersessions_list")
+
+
 @csrf_exempt
 @require_POST
 def language(request: HttpRequest) -> HttpResponse:
@@ -131,6 +140,7 @@ def _page(request: HttpRequest, form: NumberForm) -> HttpResponse:
         "agreements": agreements(user),
         "looked_after": care.people_of(user),
         "reminders": reminders.choices(user),
+        "second_step": second_factor.has_factor(user),
         "form": form,
     }
     return render(request, "accounts/account.html", context, status=422 if form.errors else 200)

@@ -127,7 +127,7 @@ def _doctor(cases: int) -> Any:
 def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     from django.test import Client
 
-    from accounts import tokens
+    from accounts import second_factor, tokens
     from accounts.models import Scope
     from diagnoses import worklist
     from diagnoses.models import Case
@@ -138,6 +138,9 @@ def tasks_of(doctor: Any, database: str) -> dict[str, There]:
         raise RuntimeError("no case is signed")
     browser, patient = (Client(SERVER_NAME="localhost") for _ in range(2))
     browser.force_login(doctor)
+    session = browser.session
+    session.update(second_factor.proof(doctor))
+    session.save()
     patient.force_login(signed.patient)
     token = tokens.make(doctor, Scope)[1]
     program = Client(SERVER_NAME="localhost", headers={"Authorization": f"Token {token}"})

@@ -5,9 +5,25 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts import second_factor
+from accounts.models import User
+from portal import demo
+
 PRODUCT = "Lentigo"
 
 
-def portal(_request: HttpRequest) -> dict[str, object]:
-    """The product's name, and the demo's logins: empty everywhere but in the demo."""
-    return {"PRODUCT": PRODUCT, "DEMO_LOGINS": settings.DEMO_LOGINS}
+def portal(request: HttpRequest) -> dict[str, object]:
+    """The product's name, and the demo's logins and code: empty everywhere but in the demo."""
+    said = {"PRODUCT": PRODUCT, "DEMO_LOGINS": settings.DEMO_LOGINS}
+    return said | {"DEMO_CODE": demo_code(request)} if settings.DEMO else said
+
+
+def demo_code(request: HttpRequest) -> str:
+    """What the app of one of the demo's staff would show, where it is asked for: "123 456"."""
+    match = request.resolver_match
+    if match is None or match.url_name not in {"mfa_authenticate", "mfa_reauthenticate"}:
+        return ""
+    stage = vars(request).get("_login_stage")  # of who has given the password and no more
+    user = stage.login.user if stage else request.user
+    code = second_factor.next_code(user, demo.SECRET) if isinstance(user, User) else ""
+    return f"{code[:3]} {code[3:]}" if code else ""

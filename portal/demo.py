@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PASSWORD = "lentigo-demo"  # noqa: S105 - printed at every start, and refused without DEMO=1
+# Of the second step of the demo's staff, all of them: the page that asks for a code shows it.
+SECRET = "LENTIGODEMOLENTIGODEMOLENTIGODEM"  # noqa: S105 - published as the password is
 CLINIC = "Lentigo Demo Clinic"
 SECOND_CLINIC = "Harbour Skin Clinic"
 

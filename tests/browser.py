@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from tests import factor
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
@@ -88,8 +90,13 @@ def log_in(page: Page, base: str, email: str, password: str) -> None:
     page.goto(f"{base}/accounts/login/")
     page.get_by_label("E-mail").fill(email)
     page.locator("input[name=password]").fill(password)
-    page.locator("main button[type=submit]").click()
+    secret = factor.app_of(email)
+    page.locator("main form[action='/accounts/login/'] button").click()
     page.wait_for_url(lambda url: "/accounts/login" not in url)
+    if secret:
+        page.get_by_label("Code").fill(factor.code_of(email))
+        page.locator("main form[action='/accounts/2fa/authenticate/'] button").first.click()
+        page.wait_for_url(lambda url: "/accounts/2fa/" not in url)
 
 
 def fits(page: Page) -> bool:

@@ -17,6 +17,7 @@ import redis
 import requests
 from PIL import Image
 
+from tests import factor
 from tests.cases import jpeg
 
 # Addresses that lead somewhere: in pages, as forms' targets, as pictures.
@@ -107,8 +108,12 @@ class Visitor:
         )
 
     def log_in(self, email: str, password: str) -> None:
+        factor.app_of(email)
         answer = self.post("/accounts/login/", {"login": email, "password": password})
         assert answer.status_code == 302, answer.status_code
+        if "/2fa/" in answer.headers["Location"]:
+            answer = self.post(answer.headers["Location"], {"code": factor.code_of(email)})
+            assert answer.status_code == 302, answer.status_code
 
     def _at(self, path: str) -> str:
         return path if path.startswith("http") else self._base + path

@@ -155,6 +155,14 @@ class SuspensionReason(models.TextChoices):
     MISUSE = "misuse", _("Misuse")
 
 
+class ResetReason(models.TextChoices):
+    """Why somebody's second factor was reset: codes, for the same reason."""
+
+    LOST = "lost", _("Lost the phone or the key")
+    NEW = "new", _("Has a new phone and no codes any more")
+    SECURITY = "security", _("Someone else may have it")
+
+
 class User(AbstractUser):  # type: ignore[django-manager-missing]  # of knox's tokens, untyped
     """A person. A doctor sees and signs nothing until an admin has verified them."""
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from accounts import tokens
+from accounts import second_factor, tokens
 from accounts.models import Scope, User
 from diagnoses.api.authentication import ByToken
 from diagnoses.api.problems import Refused, problems
@@ -33,6 +33,12 @@ class CredentialsSerializer(serializers.Serializer[dict[str, Any]]):
         allow_empty=False,
         max_length=len(Scope),
         help_text="What it may be used for; left out, everything you may do.",
+    )
+    code = serializers.CharField(
+        required=False,
+        max_length=20,
+        help_text="Of the second factor: from the app, or a recovery code. Doctors and admins have"
+        " one, and whoever has set one up.",
     )
 
 
@@ -75,6 +81,7 @@ class TokenView(TokenPermissions):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         user = _person(request, asked)
+        _second_factor(request, user, asked.get("code", ""))
         scopes = _scopes(user, asked.get("scopes"))
         token, secret = tokens.make(user, scopes, name=asked["name"])
         return Response({"token": secret, "expires_at": token.expiry, "scopes": token.scopes})
@@ -119,3 +126,23 @@ def _scopes(user: User, asked: list[str] | None) -> list[Scope]:
         sentence = f"Your account cannot do that: {', '.join(missing)}."
         raise Refused(HTTPStatus.FORBIDDEN, "scope_not_offered", sentence)
     return [scope for scope in offered if scope in asked]
+
+
+def _second_factor(request: Request, user: User, code: str) -> None:
+    """Raises the refusal, where ``user`` needs a code and ``code`` is none that fits."""
+    if not second_factor.has_factor(user):
+        if second_factor.must_have(user):
+            sentence = "Your role needs a second factor. Log in on the website and set it up first."
+            raise Refused(HTTPStatus.FORBIDDEN, "second_factor_needed", sentence)
+        return
+    if not code:
+        sentence = "Send the code of your second factor too."
+        raise Refused(HTTPStatus.UNAUTHORIZED, "code_needed", sentence)
+    try:
+        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - as above
+    except second_factor.TooManyCodesError as error:
+        sentence = "Too many wrong codes. Please try again later."
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many_attempts", sentence) from error
+    if found is None:
+        sentence = "This code is wrong, or was used before."
+        raise Refused(HTTPStatus.UNAUTHORIZED, "wrong_code", sentence)

@@ -37,6 +37,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "portal_cache",
+        # With Django’s 300, as many made-up addresses would push the limits on tries out.
+        "OPTIONS": {"MAX_ENTRIES": 200_000},
     }
 }
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".lentigo")))

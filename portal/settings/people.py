@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from portal.settings.environment import BEHIND_PROXY, env
+from datetime import timedelta
+
+from portal.settings.environment import BEHIND_PROXY, SECURE, env
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backend.AccountBackend"]
@@ -31,6 +33,26 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 # How long the law has your clinics keep records. Pages say it; nothing deletes by it.
 RECORD_RETENTION_YEARS = env.int("RECORD_RETENTION_YEARS", default=10)
+# The second factor: who must have one is decided in accounts/second_factor.py.
+MFA_ADAPTER = "accounts.factor_adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "accounts.factor_adapter.CodeForm",
+    "reauthenticate": "accounts.factor_adapter.CodeAgainForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # clocks differ; no code is good twice all the same
+# An invitation is the proof for staff; of patients nobody is made to confirm their address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SECURE  # http://localhost, of the demo and the tests
+# How long somebody stays logged in without a click, and at most: accounts/sessions.py.
+SESSION_IDLE_STAFF = timedelta(minutes=env.int("SESSION_IDLE_STAFF_MINUTES", default=30))
+SESSION_IDLE_PATIENT = timedelta(days=env.int("SESSION_IDLE_PATIENT_DAYS", default=14))
+SESSION_LIMIT_STAFF = timedelta(hours=env.int("SESSION_LIMIT_STAFF_HOURS", default=12))
+SESSION_LIMIT_PATIENT = timedelta(days=env.int("SESSION_LIMIT_PATIENT_DAYS", default=30))
+USERSESSIONS_ADAPTER = "accounts.sessions.SessionsAdapter"
+SESSION_COOKIE_AGE = int(max(SESSION_LIMIT_STAFF, SESSION_LIMIT_PATIENT).total_seconds())
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"

@@ -21,6 +21,8 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "rest_framework",
     "knox",
@@ -44,6 +46,8 @@ MIDDLEWARE = [
     "portal.middleware.PersonsLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sessions.SessionLimits",
+    "accounts.gate.SecondFactorFirst",
     "diagnoses.api.rates.TellsTheRate",
 ]
 

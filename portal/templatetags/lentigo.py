@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import sessions
 from portal import icons, navigation, speech
 
 register = template.Library()
@@ -33,6 +34,12 @@ register.filter("tier_meaning", speech.tier_meaning)
 def when(moment: datetime | None) -> str:
     """ "Tuesday 24 November, 17:00"; nothing for no moment."""
     return speech.when(moment) if moment else ""
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """ "Firefox on Windows"."""
+    return sessions.device(user_agent)
 
 
 @register.filter

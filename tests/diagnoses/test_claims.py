@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.db.models import F
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -16,7 +15,7 @@ from diagnoses import claims, tasks, worklist
 from diagnoses.models import OPEN_FOR, Case, CaseEvent, Claim
 from diagnoses.worklist import Filters, Show
 from tests.cases import RED, a_model_version, scored, submitted
-from tests.cast import Cast
+from tests.cast import Cast, logged_in
 from tests.diagnoses.pages import text_of
 
 pytestmark = pytest.mark.usefixtures("media")
@@ -133,8 +132,7 @@ def test_only_who_may_read_a_case_can_have_it_open(cast: Cast, case: Case) -> No
     assert cast.client().post(address).status_code == 302
     assert cast.client(cast.uma).post(address).status_code == 403, "not verified yet"
     assert cast.client(cast.ruth).get(address).status_code == 405
-    careful = Client(enforce_csrf_checks=True)
-    careful.force_login(cast.ruth)
+    careful = logged_in(cast.ruth, enforce_csrf_checks=True)
     assert careful.post(address).status_code == 403
     assert not Claim.objects.exists()
 

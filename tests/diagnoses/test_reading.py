@@ -18,7 +18,7 @@ from diagnoses import workflow
 from diagnoses.models import Case, FirstReading, Review
 from mlservice.packs import load_pack
 from tests.cases import ALL_ANSWERED, NOT_SURE, RED, a_model_version, photo, scored, submitted
-from tests.cast import Cast
+from tests.cast import Cast, enter
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -529,7 +529,6 @@ def test_a_login_in_between_leads_back_to_the_case(cast: Cast, case: Case) -> No
     client = cast.client()
     lost = client.post(to("reading_sign", case), ANSWER)
     assert lost.status_code == 302
-    user: Any = User.objects.get(pk=cast.ruth.pk)
-    client.force_login(user)
+    enter(client, User.objects.get(pk=cast.ruth.pk))
     back = client.get(lost["Location"].split("next=")[1])
     assert (back.status_code, back["Location"]) == (302, to("reading", case))

@@ -56,6 +56,7 @@ OPEN = {
     "learn_condition": _row(EVERYBODY, "mel"),
     "account_confirm_email": _row(EVERYBODY, "no-such-key"),
     "account_reset_password_from_key": _row(EVERYBODY, "1", "no-such-key"),
+    "mfa_login_webauthn": _row(EVERYBODY),
 }
 # Each names a secret or is signed: without it nobody is let in, whoever they are.
 SECRET = {
@@ -75,9 +76,20 @@ ACCOUNT = {
         *("account", "account_end_sessions", "account_email", "account_reauthenticate"),
         "account_tokens",
         *("account_change_password", "account_set_password", "account_number_add"),
+        *("mfa_index", "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_list_webauthn"),
+        *("mfa_activate_totp", "mfa_add_webauthn", "mfa_generate_recovery_codes"),
+        "usersessions_list",
     )
 } | {
     "account_token": _row(ANA, "token"),
+    # What somebody has set up: nobody here has.
+    "mfa_authenticate": _row(frozenset()),
+    "mfa_deactivate_totp": _row(frozenset()),
+    "mfa_view_recovery_codes": _row(frozenset()),
+    "mfa_download_recovery_codes": _row(frozenset()),
+    "mfa_remove_webauthn": _row(frozenset(), 1),
+    "mfa_edit_webauthn": _row(frozenset(), 1),
+    "account_session_end": _row(LOGGED_IN, 1),
     "account_download": _row(PATIENTS),
     "account_looked": _row(PATIENTS),
     "person_looked": _row(CORA, "dee"),

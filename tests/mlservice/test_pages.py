@@ -20,7 +20,7 @@ from mlservice.engine import shipped
 from mlservice.models import Activation, BundleCheck, ModelVersion, Override, Pause
 from mlservice.serving import Shelf
 from tests.cases import a_model_version
-from tests.cast import Cast
+from tests.cast import Cast, logged_in
 from tests.mlservice.bundles import both_shipped, prove_all, replace, resign, variant, zipped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -336,8 +336,7 @@ def test_a_file_that_is_too_large_is_not_kept(
 
 
 def test_registering_needs_the_forms_own_token(cast: Cast, tmp_path: Path) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(cast.root)
+    strict = logged_in(cast.root, enforce_csrf_checks=True)
     answer = strict.post(reverse("model_register"), {"folder": shipped("skin").name})
     assert answer.status_code == 403
     assert not BundleCheck.objects.exists()

@@ -29,7 +29,7 @@ from notifications.setup import looking, templates, trying, webhook
 from notifications.setup.webhook import Tried
 from portal import navigation
 from portal.standin.server import StandIn
-from tests.cast import Cast, build_cast, confirmed_number
+from tests.cast import Cast, build_cast, confirmed_number, logged_in
 from tests.notifications.conftest import ON_A_PHONE, bodies, deliver_all, tell
 from tests.notifications.content_api import ContentApi
 
@@ -93,8 +93,7 @@ def test_nothing_is_done_by_looking_and_no_other_check_exists(ada: Client) -> No
 
 
 def test_a_check_needs_the_forms_token(cast: Cast) -> None:
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(cast.ada)
+    browser = logged_in(cast.ada, enforce_csrf_checks=True)
     assert browser.post(reverse("message_setup_check", args=["mail"])).status_code == 403
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import care, people
+from accounts import care, people, second_factor
 from accounts.models import Clinic, Consent, ContactNumber, Relation, Role, User
 from portal import demo
 
@@ -40,6 +40,9 @@ def make_people() -> None:
     for person in sorted(demo.PEOPLE, key=lambda who: who.role != Role.ADMIN):
         if not User.objects.filter(email=person.email).exists():
             _make(person, clinics[person.clinic])
+    for user in User.objects.filter(email__in=[who.email for who in demo.LOGINS]):
+        if second_factor.must_have(user):
+            second_factor.give_app(user, demo.SECRET)
     child = care.look_after(User.objects.get(email=demo.PATIENT.email), demo.CHILD, Relation.CHILD)
     for kind in (Consent.Kind.CARE, Consent.Kind.COMPUTER_CHECK):
         people.give_consent(child, kind)
