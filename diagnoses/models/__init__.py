@@ -16,6 +16,7 @@ from diagnoses.models.case import (
 from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, draft_path
 from diagnoses.models.escalation import Escalation, Opened
+from diagnoses.models.hold import Hold
 from diagnoses.models.learning import (
     ExportedPhoto,
     TakenCopy,
@@ -58,6 +59,7 @@ __all__ = [
     "Escalation",
     "ExportedPhoto",
     "FirstReading",
+    "Hold",
     "Lesion",
     "Letter",
     "Nudge",

@@ -29,7 +29,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
-# How long the law has your clinics keep records. Pages say it; nothing deletes by it.
+# How long the law has your clinics keep records. Pages say it; no picture is purged before.
 RECORD_RETENTION_YEARS = env.int("RECORD_RETENTION_YEARS", default=10)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
