@@ -17,6 +17,7 @@ from diagnoses.models.claim import OPEN_FOR, Claim, ClaimQuerySet
 from diagnoses.models.draft import Draft, DraftPhoto, UploadPiece, UploadTally, draft_path
 from diagnoses.models.escalation import Escalation, Opened
 from diagnoses.models.filekey import FileKey
+from diagnoses.models.hold import Hold
 from diagnoses.models.learning import (
     ExportedPhoto,
     TakenCopy,
@@ -60,6 +61,7 @@ __all__ = [
     "ExportedPhoto",
     "FileKey",
     "FirstReading",
+    "Hold",
     "Lesion",
     "Letter",
     "Nudge",

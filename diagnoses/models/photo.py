@@ -29,6 +29,13 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
         return self.filter(case__in=Case.objects.to_look_at(user))
 
 
+class KeptPhotos(models.Manager["Photo"]):
+    """Those that are there. What retention has deleted is seen by nobody, on no page."""
+
+    def get_queryset(self) -> PhotoQuerySet:
+        return PhotoQuerySet(self.model, using=self._db).filter(purged_at=None)
+
+
 def photo_path(photo: Photo, _filename: str) -> str:
     """Server-made: nothing of the sender's file name survives."""
     return f"photos/{photo.case_id}/{photo.id}.jpg"
@@ -49,10 +56,14 @@ class Photo(models.Model):
     # Null for those the case came with.
     retake = models.ForeignKey("Retake", models.PROTECT, null=True, related_name="photos")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Since when the file is gone (diagnoses.retention); the row stays for what was said of it.
+    purged_at = models.DateTimeField(null=True, editable=False)
 
-    objects = PhotoQuerySet.as_manager()
+    objects = KeptPhotos.from_queryset(PhotoQuerySet)()
+    everything = PhotoQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "everything"  # a prediction finds its photo, kept or not
         ordering: ClassVar = ["created_at", "pk"]
         constraints: ClassVar = [
             # What a prediction's foreign key points to: never another case's picture.

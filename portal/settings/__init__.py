@@ -11,6 +11,7 @@ from portal.settings.locks import *
 from portal.settings.messages import *
 from portal.settings.people import *
 from portal.settings.rest import *
+from portal.settings.retention import *
 from portal.settings.rooms import *
 from portal.settings.watching import *
 from portal.settings.words import *

@@ -31,7 +31,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
-# How long the law has your clinics keep records. Pages say it; nothing deletes by it.
+# How long the law has your clinics keep records. Pages say it; no picture is purged before.
 RECORD_RETENTION_YEARS = env.int("RECORD_RETENTION_YEARS", default=10)
 # The second factor: who must have one is decided in accounts/second_factor.py.
 MFA_ADAPTER = "accounts.factor_adapter.FactorAdapter"
