@@ -138,7 +138,7 @@ def _view(one: Told, view: Prediction) -> Resource:
             "derivedFrom": [photo],
             **(_in_the_patients_words(one, view) if one.to_patient else _in_numbers(one, view)),
         }
-        | {"note": forms.notes([FROM_COMPUTER, *_notes(one, view), *overruled])}
+        | {"note": forms.notes([*overruled, FROM_COMPUTER, *_notes(one, view)])}
     )
 
 
