@@ -46,7 +46,7 @@ def diagnostic_report(one: Told) -> Resource:
             "text": forms.narrative([*_in_words(one), *case.pack.intended_use.splitlines()]),
             "basedOn": [forms.to_request(case)],
             "status": one.status,
-            "code": forms.text(f"{case.pack.title}: a doctor’s answer about photos"),
+            "code": forms.text(f"{case.pack.title}: a doctor’s answer about pictures"),
             "subject": forms.to_patient(case.patient),
             "effectiveDateTime": case.submitted_at,
             "issued": answer.signed_at if answer else None,
@@ -130,15 +130,15 @@ def _view(one: Told, view: Prediction) -> Resource:
     return forms.filled(
         {
             **_about(one, "check", "final" if agreed else "preliminary"),
-            "code": forms.text("Automatic check of a photo"),
+            "code": forms.text("Automatic check of a picture"),
             "effectiveDateTime": view.created_at,
             "issued": view.created_at,
-            "method": forms.text("A neural network looked at the photo"),
+            "method": forms.text("A neural network looked at the picture"),
             "device": forms.to("Device", view.model_version.manifest_hash),
             "derivedFrom": [photo],
             **(_in_the_patients_words(one, view) if one.to_patient else _in_numbers(one, view)),
         }
-        | {"note": forms.notes([FROM_COMPUTER, *_notes(one, view), *overruled])}
+        | {"note": forms.notes([*overruled, FROM_COMPUTER, *_notes(one, view)])}
     )
 
 
@@ -179,7 +179,7 @@ def _in_numbers(one: Told, view: Prediction) -> dict[str, Any]:
 def _components(one: Told, view: Prediction) -> Iterator[dict[str, Any]]:
     pack = one.case.pack
     yield _component("Urgency by this view", valueCodeableConcept=forms.text(view.tier))
-    yield _component("What the photo shows", valueString=pack.modalities[view.modality])
+    yield _component("What the picture shows", valueString=pack.modalities[view.modality])
     if not view.names_a_class:
         return
     top = pack.label(view.top_label)

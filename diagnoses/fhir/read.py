@@ -23,6 +23,7 @@ from accounts.models import User
 from diagnoses.api.views import user_of
 from diagnoses.fhir.asking import asked, of_format
 from diagnoses.fhir.capability import capability_statement
+from diagnoses.fhir.forms import filled
 from diagnoses.fhir.kinds import KINDS, Kind, one_of, whole
 from diagnoses.fhir.library import Resource, checked
 from diagnoses.fhir.problems import MEDIA_TYPE, outcome_response
@@ -83,20 +84,10 @@ class SearchView(FhirView):
         if page.next:
             following = _address(here, {**query.said, "_page": page.next})
             links.append({"relation": "next", "url": following})
-        return self.answer(
-            checked(
-                {
-                    "resourceType": "Bundle",
-                    "type": "searchset",
-                    "timestamp": timezone.now(),
-                    "link": links,
-                    "entry": [
-                        {**_entry(request, resource), "search": {"mode": "match"}}
-                        for resource, _ in page.found
-                    ],
-                }
-            )
-        )
+        entries = [
+            {**_entry(request, resource), "search": {"mode": "match"}} for resource, _ in page.found
+        ]
+        return self.answer(_bundle(type="searchset", link=links, entry=entries))
 
 
 class BundleView(FhirView):
@@ -109,17 +100,8 @@ class BundleView(FhirView):
         if resources is None:
             raise NotFound
         audit.record("case.exported", actor=user, about=f"case:{key}", where="fhir")
-        return self.answer(
-            checked(
-                {
-                    "resourceType": "Bundle",
-                    "id": str(key),
-                    "type": "collection",
-                    "timestamp": timezone.now(),
-                    "entry": [_entry(request, resource) for resource in resources],
-                }
-            )
-        )
+        entries = [_entry(request, resource) for resource in resources]
+        return self.answer(_bundle(id=str(key), type="collection", entry=entries))
 
 
 class MetadataView(FhirView):
@@ -158,6 +140,11 @@ def look_at(user: User, abouts: Iterable[str]) -> None:
 
 def address_of(kind: str, key: object) -> str:
     return reverse(f"api-fhir-{kind.lower()}", args=[key])
+
+
+def _bundle(**fields: object) -> Resource:
+    bundle = {"resourceType": "Bundle", **fields, "timestamp": timezone.now()}
+    return checked(filled(bundle))
 
 
 def _entry(request: Request, resource: Resource) -> Resource:

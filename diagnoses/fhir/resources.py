@@ -73,7 +73,7 @@ def device(version: ModelVersion) -> Resource:
         "deviceName": [
             {"name": f"Lentigo {pack.title} {version.version}", "type": "user-friendly-name"}
         ],
-        "type": forms.text("Software: a neural network that looks at photos"),
+        "type": forms.text("Software: a neural network that looks at pictures"),
         "version": [
             {"type": forms.text("Version"), "value": version.version},
             *(
@@ -108,7 +108,7 @@ def service_request(one: Told) -> Resource:
             "status": "active" if not one.is_over else REQUEST_STATUS[Case.Status(case.status)],
             "intent": "order",
             "priority": _priority(one),
-            "code": forms.text(f"{case.pack.title}: a doctor looks at photos and answers"),
+            "code": forms.text(f"{case.pack.title}: a doctor looks at pictures and answers"),
             "subject": forms.to_patient(case.patient),
             "occurrencePeriod": {"start": case.submitted_at, "end": case.answer_due_at},
             "authoredOn": case.submitted_at,
@@ -151,7 +151,7 @@ def _media(one: Told, photo: Photo) -> Resource:
             "identifier": [{"type": forms.text("SHA-256 of the file"), "value": photo.sha256}],
             "basedOn": [forms.to_request(case)],
             "status": "completed",
-            "type": forms.coded("media-type", "image", "Photo"),
+            "type": forms.coded("media-type", "image", "Picture"),
             "modality": forms.text(kind.modality),
             "view": forms.text(kind.text),
             "subject": forms.to_patient(case.patient),

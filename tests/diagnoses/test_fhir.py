@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -471,3 +473,31 @@ def test_a_second_disease_area_is_told_in_its_own_words(cast: Cast) -> None:
     assert view["valueCodeableConcept"] == {"text": title}
     assert not [code for system, code in fhir.codings(view) if system == SNOMED]
     assert component(view, title)["value"] == 0.9
+
+
+# --- What is written about it --------------------------------------------------------------------
+
+
+def shape(resource: fhir.Resource) -> fhir.Resource:
+    """Without what is drawn anew each time: ids, hashes and moments."""
+    words = json.dumps(resource)
+    for drawn in (
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        r"[0-9a-f]{64}",
+        r"\d{4}-\d\d-\d\dT[\d:.]+Z",
+    ):
+        words = re.sub(drawn, "…", words)
+    found: fhir.Resource = json.loads(words)
+    return found
+
+
+def test_the_example_is_what_is_served_and_every_kind_is_explained(cast: Cast) -> None:
+    case = scored(submitted(cast.ana), **VIEW)
+    workflow.read_first(case, cast.ruth, **READING)
+    served = fhir.read(cast.api(cast.ruth), f"Observation/{case.pk}-check")
+    page = (Path(__file__).parents[2] / "docs" / "fhir.md").read_text()
+    [example] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    fhir.hold_to_the_standard(example)
+    assert shape(example) == shape(served)
+    for kind in fhir.KINDS:
+        assert f"| `{kind}`" in page
