@@ -38,7 +38,7 @@ from benchmarks.hostile.crafted import (
     with_segments,
     ycck,
 )
-from diagnoses.opening.pixels import MAX_BYTES, MAX_RATIO, MAX_SCANS, MIN_SIDE
+from diagnoses.opening.pixels import MAX_BYTES, MAX_RATIO, MAX_SCANS, MIN_SIDE, STORED_SIDE
 from mlservice.packs.skin.drawing import draw
 
 SIZE = (320, 240)
@@ -76,6 +76,25 @@ def catalogue() -> tuple[Hostile, ...]:
     """Every file, by groups."""
     groups = (_bombs, _polyglots, _others, _cut, _animated, _colours, _metadata, _shapes, _broken)
     return tuple(one for group in groups for one in group())
+
+
+def largest() -> tuple[Hostile, ...]:
+    """The most pixels that may be sent, of each kind: no harm is meant, and much is asked for."""
+    side = 7000
+    cases = (("JPEG", "RGB"), ("PNG", "RGB"), ("HEIF", "RGB"), ("WEBP", "RGB"), ("PNG", "RGBA"))
+    return tuple(
+        Hostile(
+            f"{file_format.lower()}-{mode.lower()}-of-49-megapixels",
+            partial(_enlarged, side, file_format, mode),
+            (TAKEN,) if (file_format, mode) in cases[:3] else (TAKEN, "over_limits", "damaged"),
+            (STORED_SIDE, STORED_SIDE),
+        )
+        for file_format, mode in cases
+    )
+
+
+def _enlarged(side: int, file_format: str, mode: str) -> bytes:
+    return saved(picture().resize((side, side)).convert(mode), file_format, quality=80)
 
 
 def _refused(name: str, code: str, make: Callable[[], bytes] | bytes) -> Hostile:
