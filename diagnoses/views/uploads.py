@@ -61,7 +61,7 @@ def draft_photo(request: HttpRequest) -> HttpResponse:
         answer = _kept(request, slot)
     else:
         answer = _piece(request, slot, upload, file)
-    if answer.status_code < 300 and request.GET.get("of") == "new":
+    if answer.status_code == 200 and request.GET.get("of") == "new":
         conversation.begin(patient, key, slot.pack, about)
     return answer
 

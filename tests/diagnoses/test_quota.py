@@ -31,7 +31,10 @@ def two_a_day(settings: Settings) -> None:
 
 
 def ahead(cast: Cast, key: str = "", content: bytes = b"", **more: Any) -> Any:
-    form = {"submit_key": key or str(uuid.uuid4()), "main_photo": named(content or cases.jpeg())}
+    form: dict[str, Any] = {
+        "submit_key": key or str(uuid.uuid4()),
+        "main_photo": named(content or cases.jpeg()),
+    }
     return cast.client(cast.ana).post(reverse("draft_photo") + "?of=new", form | more)
 
 
@@ -44,7 +47,7 @@ def submit(cast: Cast, *seeds: int, **more: Any) -> Any:
 
 def rows() -> list[int]:
     kept = (Case, Draft, DraftPhoto, UploadPiece, UploadTally)
-    return [model.objects.count() for model in kept]  # type: ignore[attr-defined]  # of each model
+    return [model.objects.count() for model in kept]
 
 
 def is_refused(answer: Any) -> None:
@@ -117,7 +120,7 @@ def test_refused_pictures_count_for_it_is_the_opening_that_costs(cast: Cast) -> 
 @pytest.mark.usefixtures("two_a_day")
 def test_a_photo_in_pieces_counts_once_with_all_it_will_be(cast: Cast, settings: Settings) -> None:
     photo, key, half = cases.jpeg(), str(uuid.uuid4()), 20_000
-    about = {"upload": "cafebabe", "total": len(photo)}
+    about: dict[str, Any] = {"upload": "cafebabe", "total": len(photo)}
 
     def piece(start: int, end: int) -> Any:
         return ahead(cast, key, photo[start:end], start=start, **about)
@@ -204,17 +207,11 @@ def test_what_is_refused_begins_no_form(cast: Cast) -> None:
 # --- How much one request may bring --------------------------------------------------------------
 
 
-def heavy(address: str, length: int, cast: Cast, person: User | None = None) -> Any:
+def heavy(address: str, length: int | str, cast: Cast, person: User | None = None) -> Any:
     """A request that says it brings so much; the body itself is never read."""
-    client = cast.client(person)
-    return client.generic(
-        "POST",
-        address,
-        b"",
-        content_type="multipart/form-data; boundary=x",
-        CONTENT_LENGTH=str(length),
-        **{"wsgi.input": Unread()},
-    )
+    told: dict[str, Any] = {"CONTENT_LENGTH": str(length), "wsgi.input": Unread()}
+    kind = "multipart/form-data; boundary=x"
+    return cast.client(person).generic("POST", address, b"", content_type=kind, **told)
 
 
 class Unread(io.BytesIO):
@@ -226,10 +223,10 @@ class Unread(io.BytesIO):
 def test_a_request_larger_than_any_form_is_refused_unread(cast: Cast, length: str) -> None:
     addresses = (screen(str(uuid.uuid4()), "photo"), "/accounts/login/", reverse("draft_photo"))
     for address in addresses:
-        answer = heavy(address, length, cast, cast.ana)  # type: ignore[arg-type]  # as a header is
+        answer = heavy(address, length, cast, cast.ana)
         assert (answer.status_code, answer["X-Refused"]) == (413, "too_much")
         assert "it may be too large" in answer.content.decode()
-    answer = heavy(API, length, cast)  # type: ignore[arg-type]
+    answer = heavy(API, length, cast)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_much")
     assert answer["Content-Type"] == "application/problem+json"
 
