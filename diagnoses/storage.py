@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, NoReturn, Self, cast
 
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
@@ -28,7 +28,23 @@ from accounts.sealed import KEY_BYTES, SealError
 from diagnoses.sealing import HEAD, PIECE, BrokenFileError, Head, Opening, Sealing, clear_size
 
 logger = logging.getLogger(__name__)
+SEALING = ".sealing"  # how a file is called that takes another's place when it is whole
 IN_MEMORY = 32 << 20  # bytes; what is larger waits, sealed, in a temporary file
+
+
+class Opened(File):  # type: ignore[type-arg]  # generic for mypy only
+    """Opened again after it was closed, it is asked of its storage: there is no path to it."""
+
+    def __init__(self, file: Any, name: str, storage: Storage) -> None:
+        super().__init__(file, name)
+        self._storage = storage
+
+    def open(self, mode: str | None = None, *_args: Any, **_kwargs: Any) -> Self:
+        if self.closed:
+            self.file = self._storage.open(str(self.name), mode or "rb").file
+        else:
+            self.seek(0)
+        return self
 
 
 @deconstructible
@@ -70,11 +86,11 @@ class PrivateStorage(Storage):
             if FileKey.objects.filter(name=name).exists():
                 raise BrokenFileError("A readable file lies where a sealed one belongs.")
             source.seek(0)
-            return File(source, name)
+            return Opened(source, name, self)
         row = FileKey.objects.filter(pk=head.key_id).first()
         if row is None:
             raise BrokenFileError("Its key is not in the database.")
-        if row.name != name:
+        if row.name not in (name, name + SEALING):  # the second: sealed in its place this moment
             raise BrokenFileError("It was put in the place of another file.")
         try:
             secret = row.unwrap()
@@ -82,7 +98,7 @@ class PrivateStorage(Storage):
             raise BrokenFileError(f"Its key does not open. {error}") from error
         size = source.seek(0, os.SEEK_END) or source.tell()
         opening = Opening(source, secret, head, size, lambda error: _note(name, error))
-        return File(io.BufferedReader(opening, PIECE), name)
+        return Opened(io.BufferedReader(opening, PIECE), name, self)
 
     def exists(self, name: str) -> bool:
         return bool(self.place.exists(name))
@@ -137,7 +153,7 @@ class PrivateStorage(Storage):
         """A context with a file to write to from start to end; there once it ends well."""
         with self.place.writing(name) as target:
             row, sealing = _begin(name, target)
-            yield sealing
+            yield cast("IO[bytes]", sealing)
             sealing.finish()
             row.size = sealing.size
             row.save(force_insert=True)
@@ -150,12 +166,18 @@ class PrivateStorage(Storage):
             head = Head.read(source.read(HEAD))
         if head is None:
             raise BrokenFileError("Only a sealed file is renamed.")
-        row = FileKey.objects.get(pk=head.key_id, name=old)
-        FileKey.objects.filter(name=new).delete()
-        secret, row.name = row.unwrap(), new
-        row.wrap(secret)
-        row.save()
+        FileKey.objects.filter(name=new).exclude(pk=head.key_id).delete()
+        self.settle_name(old, new)
         self.place.rename(old, new)
+
+    def settle_name(self, old: str, new: str) -> None:
+        """The key of the file called ``old`` belongs to ``new`` from now on."""
+        from diagnoses.models import FileKey
+
+        for row in FileKey.objects.filter(name=old):
+            secret, row.name = row.unwrap(), new
+            row.wrap(secret)
+            row.save()
 
     def delete(self, name: str) -> None:
         """Its key first: from then on nobody opens it, in whatever copy."""

@@ -63,6 +63,7 @@ CHANGES: Final[Mapping[str, Words]] = {
     "export.cleaned": _("Said that a copy is clean"),
     "export.deleted": _("An export was deleted"),
     "retention.purged": _("What is no longer kept was deleted"),
+    "keys.rotated": _("Sealed everything with a new key"),
     "invitation.accepted": _("Accepted an invitation"),
     "invitation.resent": _("Sent an invitation again"),
     "invitation.revoked": _("Took back an invitation"),

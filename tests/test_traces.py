@@ -12,6 +12,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 import requests
 from celery import current_app
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.urls import reverse
@@ -125,6 +127,7 @@ def test_what_people_write_leaves_no_trace_where_it_does_not_belong(life: Life) 
         "a message": [f"{one['body']} {one['callback']}" for one in life.accepted()],
         "a mail": [f"{mail.subject} {mail.body}" for mail in mailbox.read(life.mail)],
     }
+    assert_nothing_lies_readable(life)
     for where, texts in everywhere.items():
         assert any(texts), f"{where} holds nothing at all"
         lines = [line for text in texts for line in text.splitlines()]
@@ -142,6 +145,32 @@ def test_what_people_write_leaves_no_trace_where_it_does_not_belong(life: Life) 
     for event in COME_TO:
         assert Message.objects.filter(event=event, sent_at__isnull=False).exists(), event
     assert any(one["sender"] == SMS_SENDER for one in life.accepted()), "no text message"
+
+
+def assert_nothing_lies_readable(life: Life) -> None:
+    """Of the disk: no picture. Of the database, as a dump of it would show it: no number."""
+    files = [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+    assert len(files) > 3
+    for path in files:
+        raw = path.read_bytes()
+        assert raw.startswith(b"LNTGSEAL"), path.name
+        assert b"\xff\xd8\xff" not in raw[:64], path.name
+        assert b"JFIF" not in raw, path.name
+    numbers = [word for word in life.planted.words.values() if word.startswith("7700900")]
+    assert len(numbers) > 5
+    rows = list(dumped())
+    assert len(rows) > 500
+    for number in numbers:
+        for form in (number, number.encode().hex()):
+            assert not [row[:200] for row in rows if form in row.replace(" ", "")]
+
+
+def dumped() -> Iterator[str]:
+    """Every row of every table, as text."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" t')  # noqa: S608 - our own names
+            yield from (row[0] for row in cursor.fetchall())
 
 
 def assert_one_holds_the_answer(life: Life, found: set[tuple[str, str]]) -> None:

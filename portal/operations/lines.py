@@ -309,6 +309,14 @@ def _room(signs: Signs, disk: storage.Disk | None) -> Iterator[Line]:
         said = _("%(n)s files, measured %(ago)s") % words
         yield Line(_("Pictures"), filesizeformat(measured.pictures), said)
         yield Line(_("Models"), filesizeformat(measured.models))
+    if refused := figures.refused_files():
+        yield Line(
+            _("Photos that cannot be shown"),
+            str(refused),
+            "",
+            BAD,
+            _("Their files were changed, moved or cut: the log names them. Restore from a backup."),
+        )
     if disk is None:
         yield Line(
             _("The pictures’ disk"),

@@ -15,8 +15,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models.functions import Now
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce, Now
 
+from diagnoses.models import FileKey
 from mlservice import registry, uploads
 from portal.models import Pulse
 
@@ -73,6 +75,9 @@ def measure() -> None:
     """Walk through both folders, and keep what they hold. Any io worker may, one at a time."""
     pictures = files = 0
     ours = uploads.home()
+    if settings.PHOTO_STORAGE == "s3":  # as far as we wrote it down; nobody walks a bucket
+        known = FileKey.objects.aggregate(bytes=Coalesce(Sum("size"), 0), n=Count("pk"))
+        pictures, files = known["bytes"], known["n"]
     for entry in _files(Path(settings.MEDIA_ROOT), leave_out=ours):
         with suppress(OSError):  # gone meanwhile
             pictures += entry.stat(follow_symlinks=False).st_size
