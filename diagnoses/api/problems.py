@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -49,6 +50,12 @@ def forbidden(code: str, sentence: str) -> Refused:
 
 def unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
+
+
+def wrong_together(errors: Mapping[str, Sequence[str]]) -> Refused:
+    """Each field may be what it is, but not together, or not of this case."""
+    first = next(iter(errors.values()))[0]
+    return unprocessable("refused", str(first), errors={k: list(v) for k, v in errors.items()})
 
 
 def refused(
@@ -105,7 +112,7 @@ def _as_api_exception(error: Exception) -> Exception:
 
 def _what_is_wrong(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
-        fields = _by_field(error.detail)
+        fields = by_field(error.detail)
         first = next((texts[0] for texts in fields.values() if texts), "")
         return {"code": "invalid", "detail": f"Something is missing or wrong: {first}"} | {
             "errors": fields
@@ -121,7 +128,7 @@ def _what_is_wrong(error: APIException) -> dict[str, Any]:
     return {"code": str(error.get_codes()), "detail": str(error.detail)}
 
 
-def _by_field(detail: Any) -> dict[str, list[str]]:
+def by_field(detail: Any) -> dict[str, list[str]]:
     """DRF's nested errors, flattened to one list of sentences for each field."""
     if not isinstance(detail, dict):
         return {"request": _sentences(detail)}
