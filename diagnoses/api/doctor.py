@@ -110,7 +110,7 @@ class OwnReadingView(APIView):
         said = _valid(OwnReadingSerializer(data=request.data))
         form = FirstReadingForm(_typed(said), pack=case.pack)
         if not form.is_valid():
-            raise wrong_together(form.errors)
+            raise wrong_together(dict(form.errors))
         before = case.first_readings.filter(doctor=doctor).exists()
         try:
             kept = workflow.read_first(case, doctor, **form.cleaned_data)
