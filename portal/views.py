@@ -15,11 +15,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from diagnoses.api.problems import NOTHING_HERE, plain_problem
 from mlservice.readers import pack_for_reader
 from portal import styleguide as pieces
 from portal.context import PRODUCT
 from portal.samples import the_same_mark
 
+API = "/api/"  # whose refusals are for programs
+BACK_SOON = "Something we need is away for a moment. Please try again in some seconds."
+BROKEN = "Something went wrong on our side. Nothing that was sent before is lost."
 PAPER, ACCENT = "#faf8f3", "#0a5a58"
 
 
@@ -77,6 +81,8 @@ def sample_photo(_request: HttpRequest, number: int) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    if request.path.startswith(API):
+        return plain_problem(HTTPStatus.BAD_REQUEST, "unreadable", "This could not be read.")
     return render(request, "400.html", status=HTTPStatus.BAD_REQUEST)
 
 
@@ -86,6 +92,8 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - says the same whatever was asked for
     """The same words for what does not exist and for what is somebody else's."""
+    if request.path.startswith(API):
+        return plain_problem(HTTPStatus.NOT_FOUND, "not_found", NOTHING_HERE)
     return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
 
 
@@ -93,11 +101,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     return render(request, "403_csrf.html", status=HTTPStatus.FORBIDDEN)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - must not touch user or database
-    """Rendered without request, user or database: whatever broke may be one of them."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Rendered without user or database: whatever broke may be one of them."""
+    program = request.path.startswith(API)
     if isinstance(sys.exception(), OperationalError | InterfaceError):
-        body = render_to_string("503.html")
-        unavailable = HttpResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        unavailable = (
+            plain_problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", BACK_SOON)
+            if program
+            else HttpResponse(render_to_string("503.html"), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        )
         unavailable["Retry-After"] = "5"
         return unavailable
+    if program:
+        return plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "broken", BROKEN)
     return HttpResponse(render_to_string("500.html"), status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -19,6 +19,7 @@ from accounts.agreements import Agreement, agreements, kinds, no_longer_asked
 from accounts.models import Consent, ContactNumber, Role, Scope
 from diagnoses import workflow
 from diagnoses.api.problems import forbidden, problems
+from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, user_of
 from diagnoses.views.mine import as_zip
 from notifications.models import Message
@@ -61,7 +62,7 @@ class AccountSerializer(serializers.Serializer[Any]):
     consents = AgreementSerializer(many=True)
 
 
-class ConsentSerializer(serializers.Serializer[dict[str, Any]]):
+class ConsentSerializer(StrictSerializer):
     agreed = serializers.BooleanField(help_text="Yes gives it, no takes it back.")
 
 

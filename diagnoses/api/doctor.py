@@ -9,11 +9,9 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,17 +23,15 @@ from diagnoses.api.doctor_words import (
     AnswerSerializer,
     ClaimSerializer,
     OwnReadingSerializer,
+    WorklistQuery,
     WorklistSerializer,
     worklist_row,
 )
-from diagnoses.api.problems import forbidden, problems, refused
+from diagnoses.api.problems import forbidden, problems, refused, wrong_together
 from diagnoses.api.serializers import FirstReadingSerializer, ReviewSerializer
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.doctor_forms import NO_LABEL, AmendForm, AnswerForm, FirstReadingForm
 from diagnoses.models import Case, Review
-from mlservice.packs import available_packs
-
-SHOWN = [show.value for show in waiting.Show]
 
 
 class WorklistView(APIView):
@@ -45,19 +41,14 @@ class WorklistView(APIView):
         operation_id="worklist",
         summary="What waits for a doctor, the most urgent first",
         description="For doctors: 25 cases a page; the next page starts behind the last case.",
-        parameters=[
-            OpenApiParameter("show", str, enum=SHOWN, default="all"),
-            OpenApiParameter("q", str, description="A patient's name, a reference, a site."),
-            OpenApiParameter("site", str, description="Of one body site."),
-            OpenApiParameter("area", str, enum=available_packs(), description="Of one pack."),
-            OpenApiParameter("after", UUID, description="The case the page starts behind."),
-        ],
+        parameters=[WorklistQuery],
         responses={200: WorklistSerializer} | problems(400),
     )
     def get(self, request: Request) -> Response:
         doctor = doctor_of(request)
+        asked = _valid(WorklistQuery(data=request.query_params.dict()))
         filters = waiting.Filters.read(request.query_params).looked_up()
-        page = waiting.page(doctor, filters, after=_uuid(request.query_params, "after"))
+        page = waiting.page(doctor, filters, after=asked["after"])
         following = None
         if page.after:
             query = filters.query(after=str(page.after))
@@ -119,7 +110,7 @@ class OwnReadingView(APIView):
         said = _valid(OwnReadingSerializer(data=request.data))
         form = FirstReadingForm(_typed(said), pack=case.pack)
         if not form.is_valid():
-            raise ValidationError({name: list(told) for name, told in form.errors.items()})
+            raise wrong_together(dict(form.errors))
         before = case.first_readings.filter(doctor=doctor).exists()
         try:
             kept = workflow.read_first(case, doctor, **form.cleaned_data)
@@ -218,7 +209,7 @@ def _answer(case: Case, doctor: User, said: dict[str, Any], after: int | None) -
         errors = {
             "sure" if name == sure_field else name: list(told) for name, told in form.errors.items()
         }
-        raise ValidationError(errors)
+        raise wrong_together(errors)
     return form.answer()
 
 
@@ -232,13 +223,3 @@ def _typed(said: dict[str, Any]) -> dict[str, Any]:
 def _valid(form: Any) -> dict[str, Any]:
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
-
-
-def _uuid(query: QueryDict, name: str) -> UUID | None:
-    raw = query.get(name)
-    if raw is None:
-        return None
-    try:
-        return UUID(raw)
-    except ValueError:
-        raise NotFound from None

@@ -8,10 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from diagnoses.api.serializers import DoctorSummarySerializer
-from diagnoses.api.vocabulary import diagnoses
+from diagnoses.api.strict import StrictSerializer
+from diagnoses.api.vocabulary import diagnoses, sites
 from diagnoses.doctor_forms import RECHECKS
 from diagnoses.models import FirstReading, Review
-from diagnoses.worklist import Row
+from diagnoses.worklist import Row, Show
+from mlservice.packs import available_packs
 
 
 class OpenWithSerializer(serializers.Serializer[Any]):
@@ -42,6 +44,25 @@ class WorklistRowSerializer(DoctorSummarySerializer):
         ]
 
 
+class WorklistQuery(serializers.Serializer[dict[str, Any]]):
+    """What part of the list is asked for."""
+
+    show = serializers.ChoiceField(choices=[show.value for show in Show], required=False)
+    q = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        help_text="A patient's name, a case's reference, a body site.",
+    )
+    site = serializers.ChoiceField(choices=sites(), required=False)
+    area = serializers.ChoiceField(
+        choices=available_packs(), required=False, help_text="Of one pack."
+    )
+    after = serializers.UUIDField(
+        required=False, default=None, help_text="The case the page starts behind: see `next`."
+    )
+
+
 class WorklistSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True)
     results = WorklistRowSerializer(many=True)
@@ -57,7 +78,7 @@ def worklist_row(row: Row, request: Request) -> dict[str, Any]:
     return dict(WorklistRowSerializer(case, context={"request": request}).data)
 
 
-class OwnReadingSerializer(serializers.Serializer[dict[str, Any]]):
+class OwnReadingSerializer(StrictSerializer):
     diagnosis = serializers.ChoiceField(
         choices=diagnoses(), help_text="A label of the case's pack; empty for none of them."
     )
@@ -65,7 +86,7 @@ class OwnReadingSerializer(serializers.Serializer[dict[str, Any]]):
     plan = serializers.ChoiceField(choices=Review.Plan.choices)
 
 
-class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
+class AnswerSerializer(StrictSerializer):
     """What is signed."""
 
     diagnosis = serializers.ChoiceField(

@@ -16,6 +16,16 @@ ALWAYS = (401, 403, 406, 429)
 WITH_A_BODY = (400, 415)
 
 
+def any_of(result: dict[str, Any], **_more: Any) -> dict[str, Any]:
+    """What a doctor of the clinic is told of a case holds all that one elsewhere is told, so an
+    answer may fit several of the forms that it can have."""
+    for name in ("Case", "CaseLine"):
+        schema = result["components"]["schemas"][name]
+        if forms := schema.pop("oneOf", None):
+            schema["anyOf"] = forms
+    return result
+
+
 class Document(AutoSchema):
     """With the scope that an operation needs, and the refusals that any may meet."""
 

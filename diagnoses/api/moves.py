@@ -18,20 +18,23 @@ from accounts.models import Scope
 from diagnoses import workflow
 from diagnoses.api.problems import (
     KEY,
+    by_field,
     forbidden,
     problems,
     refused,
     unprocessable,
+    wrong_together,
 )
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
+from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.submission import AnswersField, checked_answers, submit_key
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.models import Case
 from diagnoses.views.report import as_pdf
 
 
-class NewsSerializer(serializers.Serializer[dict[str, Any]]):
+class NewsSerializer(StrictSerializer):
     """What has changed since: in words, in answers, or both."""
 
     what = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
@@ -64,7 +67,10 @@ class NewsView(APIView):
         form = NewsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         what, answers = form.validated_data["what"], form.validated_data["answers"]
-        checked_answers(case.pack, answers)
+        try:
+            checked_answers(case.pack, answers)
+        except serializers.ValidationError as error:
+            raise wrong_together(by_field(error.detail)) from error
         if not what.strip() and not answers:
             raise unprocessable("refused", "Answer a question or say what has changed.")
         raw = request.headers.get("Idempotency-Key", "")

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpResponse, JsonResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import (
@@ -25,6 +26,7 @@ from rest_framework.response import Response
 
 from diagnoses.states import Moved, WorkflowError
 
+NOTHING_HERE = "There is nothing here that is yours to see."
 MEDIA_TYPE = "application/problem+json"
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -56,6 +58,13 @@ def unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, code, sentence, **extra)
 
 
+def wrong_together(errors: Mapping[str, Sequence[Any]]) -> Refused:
+    """Each field may be what it is, but not together, or not of this case."""
+    first = next(iter(errors.values()))[0]
+    told = {name: [str(one) for one in sentences] for name, sentences in errors.items()}
+    return unprocessable("refused", str(first), errors=told)
+
+
 def refused(
     refusal: WorkflowError, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY
 ) -> Refused:
@@ -83,6 +92,13 @@ class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
 def problems(*statuses: int) -> dict[Any, Any]:
     """For the document: these statuses are refusals."""
     return {(status, MEDIA_TYPE): ProblemSerializer for status in statuses}
+
+
+def plain_problem(status: HTTPStatus, code: str, sentence: str) -> HttpResponse:
+    """A refusal from where no view of the API was reached, or one broke."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    body |= {"code": code, "detail": sentence}
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -115,7 +131,7 @@ def _as_api_exception(error: Exception) -> Exception:
 
 def _what_is_wrong(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
-        fields = _by_field(error.detail)
+        fields = by_field(error.detail)
         first = next((texts[0] for texts in fields.values() if texts), "")
         return {"code": "invalid", "detail": f"Something is missing or wrong: {first}"} | {
             "errors": fields
@@ -123,7 +139,7 @@ def _what_is_wrong(error: APIException) -> dict[str, Any]:
     if isinstance(error, Refused):
         return {"code": error.get_codes(), "detail": str(error.detail)} | error.extra
     if isinstance(error, NotFound):
-        return {"code": "not_found", "detail": "There is nothing here that is yours to see."}
+        return {"code": "not_found", "detail": NOTHING_HERE}
     if isinstance(error, Throttled):
         return {"code": "too_many_requests", "detail": str(error.detail)}
     if isinstance(error, ParseError):
@@ -131,7 +147,7 @@ def _what_is_wrong(error: APIException) -> dict[str, Any]:
     return {"code": str(error.get_codes()), "detail": str(error.detail)}
 
 
-def _by_field(detail: Any) -> dict[str, list[str]]:
+def by_field(detail: Any) -> dict[str, list[str]]:
     """DRF's nested errors, flattened to one list of sentences for each field."""
     if not isinstance(detail, dict):
         return {"request": _sentences(detail)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import people, phone
@@ -27,6 +28,14 @@ WORDS = serializers.CharField(max_length=MOST_WORDS, allow_blank=True, trim_whit
 KEYS = uuid.UUID("5d9c1c1e-6a0e-4a53-9c6f-0a8a35e3f0b1")
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+        },
+    }
+)
 class AnswersField(serializers.JSONField):
     """JSON of any depth is a fault of the field, never one of ours."""
 

@@ -21,6 +21,7 @@ from diagnoses import talking, workflow
 from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
+from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.submission import clean_photo, count, known, submit_key
 from diagnoses.api.views import cases_of, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
@@ -54,7 +55,7 @@ class TalkSerializer(serializers.Serializer[Any]):
     messages = RemarkSerializer(many=True)
 
 
-class SayingSerializer(serializers.Serializer[dict[str, Any]]):
+class SayingSerializer(StrictSerializer):
     """A message; or, by a doctor, a request for a new photo."""
 
     text = serializers.CharField(

@@ -19,9 +19,10 @@ from accounts import second_factor, tokens
 from accounts.models import Scope, User
 from diagnoses.api.authentication import ByToken
 from diagnoses.api.problems import Refused, problems
+from diagnoses.api.strict import StrictSerializer
 
 
-class CredentialsSerializer(serializers.Serializer[dict[str, Any]]):
+class CredentialsSerializer(StrictSerializer):
     email = serializers.EmailField()
     password = serializers.CharField(trim_whitespace=False, max_length=200)
     name = serializers.CharField(

@@ -16,7 +16,7 @@ from drf_spectacular.utils import (
     PolymorphicProxySerializer,
     extend_schema,
 )
-from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import FormParser, MultiPartParser
@@ -59,6 +59,8 @@ LINE = PolymorphicProxySerializer(
     resource_type_field_name=None,
     many=True,
 )
+
+SIZES = ["full", "thumb"]
 
 
 def user_of(request: Request) -> User:
@@ -136,7 +138,7 @@ class CasesView(GenericAPIView[Case]):
         summary="Your cases, newest first",
         description="A patient's own cases; for a doctor, the clinic's, each with its urgency.",
         parameters=[OpenApiParameter("cursor", str, description="From next or previous.")],
-        responses={200: LINE} | problems(401),
+        responses={200: LINE} | problems(404),
     )
     def get(self, request: Request) -> Response:
         user = user_of(request)
@@ -249,18 +251,21 @@ class PhotoView(APIView):
     @extend_schema(
         operation_id="cases_photo",
         summary="One picture of a case",
-        parameters=[OpenApiParameter("size", str, enum=["full", "thumb"], default="full")],
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 404, 410),
+        parameters=[OpenApiParameter("size", str, enum=SIZES, default="full")],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(400, 404, 410),
     )
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
         user = user_of(request)
         picture = get_object_or_404(
             Photo.objects.filter(case__in=cases_to_look_at(user), case=pk), pk=photo
         )
+        size = request.query_params.get("size", "full")
+        if size not in SIZES:
+            raise ValidationError({"size": f"Choose one of these: {', '.join(SIZES)}."})
         about, seen = f"case:{picture.case_id}", str(picture.pk)
         audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
         try:
-            if request.query_params.get("size") == "thumb":
+            if size == "thumb":
                 return HttpResponse(thumbnail(picture), content_type="image/jpeg")
             with picture.file.open("rb") as file:
                 return HttpResponse(file.read(), content_type="image/jpeg")

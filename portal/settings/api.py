@@ -13,6 +13,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["diagnoses.api.scopes.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["diagnoses.api.rates.TokenRate"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "diagnoses.api.document.Document",
     "EXCEPTION_HANDLER": "diagnoses.api.problems.problem_response",
@@ -29,6 +30,17 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Submit a photo of a skin lesion, follow its case, read the signed answer.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # A photo is a file when it is sent, and an address when it is told.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "diagnoses.api.document.any_of",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ConsentKind": "accounts.models.Consent.Kind",
+        "RemarkKind": "diagnoses.models.Remark.Kind",
+        "QuestionKind": ["choice", "choices", "text"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
