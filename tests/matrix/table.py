@@ -2,7 +2,8 @@
 
 A row gives the first names of those for whom the address exists (see :mod:`tests.cast`, and Cora,
 who looks after a child; Eve, the admin of the other clinic; Zoe, suspended) and what the address
-names. Everybody else must be refused by every method.
+names. Everybody else must be refused by every method. Pia, who has given her password and no second
+factor, is let in where ``WHILE_PENDING`` says, and nowhere else, whatever a row says of doctors.
 """
 
 from __future__ import annotations
@@ -58,6 +59,13 @@ OPEN = {
     "account_reset_password_from_key": _row(EVERYBODY, "1", "no-such-key"),
     "mfa_login_webauthn": _row(EVERYBODY),
 }
+WHILE_PENDING = frozenset(
+    {
+        *("account_logout", "language", "manifest"),
+        *("health_live", "health_ready", "healthz", "readyz"),
+        *("mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate"),
+    }
+)
 # Each names a secret or is signed: without it nobody is let in, whoever they are.
 SECRET = {
     "link": _row(frozenset(), "no-such-token"),
