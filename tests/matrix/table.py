@@ -57,7 +57,6 @@ OPEN = {
     "learn_condition": _row(EVERYBODY, "mel"),
     "account_confirm_email": _row(EVERYBODY, "no-such-key"),
     "account_reset_password_from_key": _row(EVERYBODY, "1", "no-such-key"),
-    "mfa_login_webauthn": _row(EVERYBODY),
 }
 WHILE_PENDING = frozenset(
     {
@@ -88,13 +87,15 @@ ACCOUNT = {
         "usersessions_list",
     )
 } | {
+    "mfa_login_webauthn": _row(LOGGED_IN),  # asked by a script; a page is led on
+    "mfa_authenticate": _row(LOGGED_IN),  # who is in already is led on
+    # First asked whether it is still them: tests/accounts/test_second_factor.py goes further.
+    "mfa_remove_webauthn": _row(LOGGED_IN, 1),
+    "mfa_edit_webauthn": _row(LOGGED_IN, 1),
     # What somebody has set up: nobody here has.
-    "mfa_authenticate": _row(frozenset()),
     "mfa_deactivate_totp": _row(frozenset()),
     "mfa_view_recovery_codes": _row(frozenset()),
     "mfa_download_recovery_codes": _row(frozenset()),
-    "mfa_remove_webauthn": _row(frozenset(), 1),
-    "mfa_edit_webauthn": _row(frozenset(), 1),
     "account_session_end": _row(LOGGED_IN, 1),
     "account_download": _row(PATIENTS),
     "account_looked": _row(PATIENTS),
