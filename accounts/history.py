@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from allauth.mfa.models import Authenticator
 from django.db.models import TextChoices
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -58,10 +57,20 @@ ACTIONS: Mapping[str, str | Promise] = {
     "token.created": _lazy("An API token was made"),
     "token.ended": _lazy("An API token was ended"),
 }
+
+
+class Factor(TextChoices):
+    """As allauth calls them, in our words."""
+
+    TOTP = "totp", _lazy("App with codes")
+    WEBAUTHN = "webauthn", _lazy("Passkey")
+    RECOVERY_CODES = "recovery_codes", _lazy("Recovery codes")
+
+
 # Where one word of an entry's detail says what there is to say.
 CODES: Mapping[str, tuple[str, type[TextChoices]]] = {
-    "factor.added": ("type", Authenticator.Type),
-    "factor.removed": ("type", Authenticator.Type),
+    "factor.added": ("type", Factor),
+    "factor.removed": ("type", Factor),
     "factor.reset": ("reason", ResetReason),
     "person.suspended": ("reason", SuspensionReason),
 }

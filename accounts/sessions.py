@@ -31,8 +31,6 @@ from accounts.second_factor import must_have
 OPENED, USED = "opened_at", "used_at"
 # Of a session that is in use it is written so often, and not at each click.
 EVERY: Final = 60.0
-# Pages ask for these by themselves, also while nobody is there.
-BY_THEMSELVES: Final = frozenset({"case_state", "worklist_state"})
 
 
 def begin(request: HttpRequest) -> None:
@@ -78,8 +76,12 @@ class SessionLimits:
 
 
 def _by_hand(request: HttpRequest) -> bool:
-    match = request.resolver_match
-    return match is None or match.view_name not in BY_THEMSELVES
+    """Whether somebody is there: pages ask for news by themselves, too. Browsers say which it is.
+
+    A script that knows of somebody at work says it (``worklist/claim.js``).
+    """
+    by_script = request.headers.get("Sec-Fetch-Dest", "document") != "document"
+    return not by_script or request.headers.get("X-By-Hand") == "1"
 
 
 # --- Where somebody is logged in -----------------------------------------------------------------

@@ -110,6 +110,10 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
     child = care.look_after(cast.ana, "Leo Duarte", Relation.CHILD)
     mine += ["/account/people/", f"/account/people/{child.pk}/", "/cases/new/?start"]
     mine += [f"/account/numbers/{number.pk}/confirm/", f"/reminders/{visit.pk}/"]
+    second = "/accounts/2fa/"
+    mine += [second, f"{second}totp/activate/", f"{second}webauthn/add/", "/accounts/sessions/"]
+    of_staff = [f"{second}{what}/" for what in ("reauthenticate", "recovery-codes/generate")]
+    of_staff += [second, f"{second}webauthn/", f"{second}totp/deactivate/"]
     return {
         None: [*OPEN_PAGES, *by_message(cast)],
         cast.ana: [*own, *mine, *cases, *of_a_case, *screens, ended_link(cast.ana)],
@@ -117,6 +121,7 @@ def pages_of(cast: Cast) -> dict[User | None, list[str]]:
             *("/worklist/", f"/worklist/{red.pk}/", "/worklist/done/", "/account/"),
             *("/worklist/again/", f"/worklist/again/{asked.pk}/"),
             *("/worklist/?q=ana&site=back", "/worklist/?site=ear"),
+            *of_staff,
         ],
         cast.ada: [
             *("/messages/", "/messages/?show=all", "/messages/?q=nobody"),

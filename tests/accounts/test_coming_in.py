@@ -199,7 +199,8 @@ def test_createsuperuser_makes_an_admin_who_can_log_in(monkeypatch: pytest.Monke
     call_command("createsuperuser", email="Boss@Example.org", name="The Boss", interactive=False)
     boss = User.objects.get(email="boss@example.org")
     assert (boss.role, boss.is_staff, boss.name) == (Role.ADMIN, True, "The Boss")
-    assert log_in(boss.email).get(reverse("admin:index")).status_code == 200
+    first = log_in(boss.email).get(reverse("admin:index"))
+    assert first["Location"] == reverse("mfa_index"), "a second factor before anything else"
 
 
 def _without_what_was_typed(page: str, typed: str) -> str:

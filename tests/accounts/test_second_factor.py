@@ -166,6 +166,18 @@ def test_a_patient_takes_it_away_again(cast: Cast) -> None:
     assert AuditEntry.objects.filter(action="factor.removed", actor=cast.ana).count() == 1
 
 
+def test_a_passkey_of_somebody_else_does_not_exist(cast: Cast) -> None:
+    hers = Authenticator.objects.create(
+        user=cast.bo, type=Authenticator.Type.WEBAUTHN, data={"name": "Bo’s", "credential": {}}
+    )
+    browser, _answer = with_password(cast.ana)
+    for name in ("mfa_edit_webauthn", "mfa_remove_webauthn"):
+        for method in (browser.get, browser.post):
+            assert method(reverse(name, args=[hers.pk]), {"name": "mine"}).status_code == 404
+    hers.refresh_from_db()
+    assert hers.data["name"] == "Bo’s"
+
+
 # --- Logging in with one -------------------------------------------------------------------------
 def test_password_and_code(ruth: User) -> None:
     browser, answer = with_password(ruth)

@@ -2,7 +2,8 @@
 
 A row gives the first names of those for whom the address exists (see :mod:`tests.cast`, and Cora,
 who looks after a child; Eve, the admin of the other clinic; Zoe, suspended) and what the address
-names. Everybody else must be refused by every method.
+names. Everybody else must be refused by every method. Pia, who has given her password and no second
+factor, is let in where ``WHILE_PENDING`` says, and nowhere else, whatever a row says of doctors.
 """
 
 from __future__ import annotations
@@ -56,8 +57,14 @@ OPEN = {
     "learn_condition": _row(EVERYBODY, "mel"),
     "account_confirm_email": _row(EVERYBODY, "no-such-key"),
     "account_reset_password_from_key": _row(EVERYBODY, "1", "no-such-key"),
-    "mfa_login_webauthn": _row(EVERYBODY),
 }
+WHILE_PENDING = frozenset(
+    {
+        *("account_logout", "language", "manifest"),
+        *("health_live", "health_ready", "healthz", "readyz"),
+        *("mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate"),
+    }
+)
 # Each names a secret or is signed: without it nobody is let in, whoever they are.
 SECRET = {
     "link": _row(frozenset(), "no-such-token"),
@@ -82,13 +89,15 @@ ACCOUNT = {
     )
 } | {
     "account_token": _row(ANA, "token"),
+    "mfa_login_webauthn": _row(LOGGED_IN),  # asked by a script; a page is led on
+    "mfa_authenticate": _row(LOGGED_IN),  # who is in already is led on
+    # First asked whether it is still them: tests/accounts/test_second_factor.py goes further.
+    "mfa_remove_webauthn": _row(LOGGED_IN, 1),
+    "mfa_edit_webauthn": _row(LOGGED_IN, 1),
     # What somebody has set up: nobody here has.
-    "mfa_authenticate": _row(frozenset()),
     "mfa_deactivate_totp": _row(frozenset()),
     "mfa_view_recovery_codes": _row(frozenset()),
     "mfa_download_recovery_codes": _row(frozenset()),
-    "mfa_remove_webauthn": _row(frozenset(), 1),
-    "mfa_edit_webauthn": _row(frozenset(), 1),
     "account_session_end": _row(LOGGED_IN, 1),
     "account_download": _row(PATIENTS),
     "account_looked": _row(PATIENTS),

@@ -16,9 +16,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
+from accounts.models import User
 from tests.cast import Cast
-from tests.matrix.table import PARTS, SECRET, TABLE, UNVERIFIED, Row
-from tests.matrix.world import NOBODY, SUSPENDED, World, build
+from tests.matrix.table import PARTS, SECRET, TABLE, UNVERIFIED, WHILE_PENDING, Row
+from tests.matrix.world import NOBODY, PENDING, SUSPENDED, World, build
 
 pytestmark = pytest.mark.usefixtures("media")
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
@@ -50,10 +51,18 @@ def clients(world: World, row: Row) -> dict[str, Client | APIClient]:
     for name, who in world.people.items():
         if name == SUSPENDED and row.api:
             continue  # their tokens are deleted: they are nobody
-        client = make(who)
+        client = unproven(who) if name == PENDING else make(who)
         client.raise_request_exception = False  # a 500 is an answer, too
         found[name] = client
     return found
+
+
+def unproven(who: User | None) -> Client:
+    """With the password alone; where the API is asked, its own session asks it."""
+    client = Client()
+    assert who is not None
+    client.force_login(who)
+    return client
 
 
 def answers(client: Client | APIClient, address: str) -> dict[str, HttpResponse]:
@@ -70,6 +79,8 @@ def is_refusal(name: str, answer: Any, row: Row) -> bool:
 
     The API may tell a role that an address is not for it, but of no object that it may not see.
     """
+    if name == PENDING:
+        return is_led_to_the_second_factor(answer) or answer.status_code == NOT_ALLOWED
     if row in SECRET.values() and answer.status_code in (FORBIDDEN, GONE):
         return True
     if row.api and answer.status_code == FORBIDDEN:
@@ -80,6 +91,13 @@ def is_refusal(name: str, answer: Any, row: Row) -> bool:
     if name in UNVERIFIED and answer.status_code == FORBIDDEN:
         return True
     return answer.status_code in (NOT_THERE, NOT_ALLOWED)
+
+
+def is_led_to_the_second_factor(answer: Any) -> bool:
+    """By a page, or told so by the API."""
+    if answer.status_code == FORBIDDEN:
+        return not answer.content or answer.json()["code"] == "second_factor_needed"
+    return bool(answer.headers.get("Location") == reverse("mfa_index"))
 
 
 def test_every_address_has_its_row() -> None:
@@ -99,7 +117,8 @@ def mistakes(world: World, name: str, row: Row) -> Iterator[str]:
         let_in.discard("options")  # tells which methods there are, and nothing of what is there
         if any(500 <= answer.status_code != NOT_READY for answer in found.values()):
             yield f"{name} breaks for {who}: {told}"
-        if bool(let_in) != (who in row.to):
+        may = name in WHILE_PENDING if who == PENDING else who in row.to
+        if bool(let_in) != may:
             yield f"{name} {'opens' if let_in else 'is closed'} to {who}: {told}"
 
 

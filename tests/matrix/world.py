@@ -22,6 +22,7 @@ from tests.cast import PASSWORD, Cast
 from tests.diagnoses import sharing
 
 NOBODY = "nobody"  # who is not logged in
+PENDING = "pia"  # a doctor of the case's clinic who gave the password, and no second factor yet
 SUSPENDED = "zoe"  # whose browser was logged in until a moment ago
 
 
@@ -43,9 +44,12 @@ def build(cast: Cast) -> World:
         "eve": User.objects.create_user(
             "eve@example.org", PASSWORD, name="Eve Hart", **south, **admin
         ),
+        PENDING: User.objects.create_user("pia@example.org", PASSWORD, name="Pia Wren"),
         SUSPENDED: User.objects.create_user("zoe@example.org", PASSWORD, name="Zoe Lim", **north),
     }
     world = World(cast, {NOBODY: None, **cast.everyone(), **more})
+    people.make_doctor(more[PENDING], cast.north)
+    people.verify_doctor(more[PENDING], cast.root)
     _models(world)
     _cases(world)
     _people(world, more["cora"])

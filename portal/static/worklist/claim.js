@@ -4,12 +4,16 @@
 const EVERY = 60000;
 let claim = document.querySelector("[data-claim]");
 let staying = false;
+// Whether somebody is there: who writes for long is not logged out meanwhile.
+let byHand = false;
 
 const form = () => claim.querySelector("form");
 
 const beat = async () => {
   if (document.visibilityState === "hidden") return;
-  const answer = await fetch(form().action, { method: "POST", body: new FormData(form()) });
+  const headers = byHand ? { "X-By-Hand": "1" } : {};
+  byHand = false;
+  const answer = await fetch(form().action, { method: "POST", body: new FormData(form()), headers });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-claim]");
@@ -36,6 +40,9 @@ const leave = () => {
 if (claim) {
   setInterval(() => { beat().catch(() => {}); }, EVERY);
   document.addEventListener("visibilitychange", () => { beat().catch(() => {}); });
+  for (const sign of ["keydown", "pointerdown", "wheel"]) {
+    document.addEventListener(sign, () => { byHand = true; }, { passive: true });
+  }
   document.addEventListener("submit", (event) => {
     staying = !event.defaultPrevented && leads(event.target.action);
   });
