@@ -10,9 +10,10 @@ class AccountsConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
-        from accounts import checks, receivers, sealed  # noqa: F401 - the checks are known once imported
+        from accounts import checks, factor_keys, receivers, resealing, sealed  # noqa: F401 - the checks are known once imported
 
         receivers.connect()
+        resealing.also("second factors", factor_keys.reseal)
         if settings.DATA_KEYS:  # a process with half a key would lose what it seals
             sealed.data_keys()
 

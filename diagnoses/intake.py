@@ -68,10 +68,13 @@ class Refusal(Exception):
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.status = _STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
         self.wait = 60 if code == NOT_NOW else 0
         self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
+
+    @property
+    def status(self) -> HTTPStatus:
+        return _STATUS.get(self.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @dataclass(frozen=True, slots=True)

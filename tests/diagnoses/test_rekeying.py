@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from accounts import people, resealing
+from accounts import people, resealing, second_factor
 from accounts.models import AuditEntry, ContactNumber
 from diagnoses import rekeying
 from diagnoses.models import FileKey, Photo
@@ -28,6 +30,7 @@ from tests.cast import Cast
 pytestmark = pytest.mark.django_db
 OLD, NEW, OTHER = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2, 3))
 NUMBER = "+447700900155"
+SECRET = "JBSWY3DPEHPK3PXP"  # an example, of no one
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +87,25 @@ def test_after_a_rotation_the_old_key_opens_nothing_that_is_needed(
     assert OLD not in str(entry.detail)
     assert "0 sealed anew" in said(capsys, "rotate_keys")
     assert AuditEntry.objects.filter(action="keys.rotated").count() == 1, "nothing was done"
+
+
+def test_second_factors_open_with_the_new_key(
+    cast: Cast, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second_factor.give_app(cast.bo, SECRET)
+    Authenticator.objects.create(
+        user=cast.bo,
+        type=Authenticator.Type.RECOVERY_CODES,
+        data={"seed": get_adapter().encrypt("seed"), "used_mask": 0},
+    )
+    settings.DATA_KEYS = [NEW, OLD]
+    assert "second factors: 0 sealed anew" not in said(capsys, "rotate_keys")
+
+    settings.DATA_KEYS = [NEW]
+    assert second_factor.next_code(cast.bo, SECRET), "the app's secret does not open"
+    codes = Authenticator.objects.get(user=cast.bo, type=Authenticator.Type.RECOVERY_CODES)
+    assert get_adapter().decrypt(codes.data["seed"]) == "seed"
+    assert "second factors: 0 sealed anew" in said(capsys, "rotate_keys")
 
 
 def test_without_its_key_a_file_does_not_open(photo: Photo, settings: Settings) -> None:

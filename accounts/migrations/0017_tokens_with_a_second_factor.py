@@ -4,13 +4,10 @@ from django.db import migrations
 
 
 def end_tokens(apps, schema_editor):
-    apps.get_model("knox", "AuthToken").objects.exclude(user__role="patient").delete()
+    apps.get_model("accounts", "ApiToken").objects.exclude(user__role="patient").delete()
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("accounts", "0013_audit_chain"),
-        ("knox", "0009_extend_authtoken_field"),
-    ]
+    dependencies = [("accounts", "0016_api_tokens")]
 
     operations = [migrations.RunPython(end_tokens, migrations.RunPython.noop)]
