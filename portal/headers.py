@@ -13,11 +13,11 @@ OURS = ("fullscreen", "publickey-credentials-create", "publickey-credentials-get
 # Those that browsers know and no page of ours has a use for. A name that a browser does not know
 # is a warning in its console, so the list is not longer than that.
 NOBODYS = (
-    *("accelerometer", "bluetooth", "browsing-topics", "clipboard-read", "clipboard-write"),
+    *("accelerometer", "browsing-topics", "clipboard-read", "clipboard-write", "compute-pressure"),
     *("display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
-    *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment"),
-    *("picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb", "web-share"),
-    *("window-management", "xr-spatial-tracking"),
+    *("idle-detection", "identity-credentials-get", "local-fonts", "magnetometer", "microphone"),
+    *("midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access"),
+    *("usb", "window-management", "xr-spatial-tracking"),
 )
 
 

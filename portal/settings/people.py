@@ -15,7 +15,7 @@ PASSWORD_HASHERS = [
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", **options}
     for name, options in [
-        ("UserAttributeSimilarityValidator", {}),
+        ("UserAttributeSimilarityValidator", {"OPTIONS": {"user_attributes": ["name", "email"]}}),
         ("MinimumLengthValidator", {"OPTIONS": {"min_length": 10}}),
         ("CommonPasswordValidator", {}),
         ("NumericPasswordValidator", {}),
