@@ -62,19 +62,16 @@ _STATUS = {
 class Refusal(Exception):
     """The picture cannot be taken; ``sentence`` says why and what to do.
 
-    ``status`` is HTTP's for it, and ``wait`` after how many seconds it may be tried again; 0 where
-    the same picture will never be taken.
+    ``http`` is HTTP's status for it, and ``wait`` after how many seconds it may be tried again; 0
+    where the same picture will never be taken.
     """
 
     def __init__(self, code: str) -> None:
         self.code = code
+        self.http = _STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
         self.wait = 60 if code == NOT_NOW else 0
         self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
-
-    @property
-    def status(self) -> HTTPStatus:
-        return _STATUS.get(self.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @dataclass(frozen=True, slots=True)

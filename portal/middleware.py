@@ -77,8 +77,8 @@ class BodiesHaveALimit:
             return None
         refusal = Refusal("too_much")
         if request.path.startswith("/api/"):
-            body = problem(refusal.status, refusal.code, refusal.sentence)
-            return JsonResponse(body, status=refusal.status, content_type=MEDIA_TYPE)
-        answer = render(request, "400.html", status=refusal.status)
+            body = problem(refusal.http, refusal.code, refusal.sentence)
+            return JsonResponse(body, status=refusal.http, content_type=MEDIA_TYPE)
+        answer = render(request, "400.html", status=refusal.http)
         answer[REFUSED] = refusal.code
         return answer

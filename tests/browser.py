@@ -61,8 +61,8 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
     complaints: list[str] = []
 
     def complain(message: ConsoleMessage) -> None:
-        # A refusal (422, 409, 410) is an answer, and a test may break the network: all is reported.
-        words = ("422", "409", "410", "ERR_INTERNET_DISCONNECTED")
+        # A refusal (4xx of these) is an answer, and a test may break the network: all is reported.
+        words = ("422", "409", "410", "429", "ERR_INTERNET_DISCONNECTED")
         meant = any(word in message.text for word in words)
         if message.type == "error" and not meant:
             complaints.append(f"{message.page and message.page.url}: {message.text}")

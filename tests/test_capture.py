@@ -12,7 +12,7 @@ from diagnoses.models import DraftPhoto
 from mlservice.packs.skin.drawing import draw
 from portal.machine.stack import Stack
 from tests.browser import PHONE, Opened, log_in, picture
-from tests.cases import encoded, submitted
+from tests.cases import encoded, jpeg, submitted
 from tests.cast import PASSWORD, Cast, build_cast
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -73,3 +73,20 @@ def test_a_network_that_breaks_costs_one_piece(
     expect(page.get_by_text("We have your photo").first).to_be_visible()
     assert sent[1] == sent[2] == str(512 * 1024)  # the lost piece once more, and nothing before it
     assert len(sent) == len(set(sent)) + 1
+
+
+def test_who_sent_enough_today_reads_so_at_once_and_keeps_what_is_there(
+    live_stack: Stack, open_browser: Opened, tmp_path: Path
+) -> None:
+    """Not an endless "the network is gone": tomorrow is what to wait for."""
+    live_stack.start("web", UPLOADS_PER_DAY="1")
+    page = open_browser(PHONE)
+    at_the_photo(build_cast(), page, live_stack)
+    choose = page.locator("input[name=main_photo]")
+    choose.set_input_files(picture(tmp_path, jpeg(1)))
+    expect(page.get_by_text("We have your photo").first).to_be_visible()
+    choose.set_input_files(picture(tmp_path, jpeg(2), "IMG_0816.jpg"))
+    expect(page.get_by_text("Please go on tomorrow")).to_be_visible()
+    expect(page.get_by_text("We still have the photo from before.")).to_be_visible()
+    expect(page.locator("[data-progress]")).to_be_hidden()
+    assert DraftPhoto.objects.count() == 1

@@ -236,7 +236,7 @@ def _says(case: Case, submission: workflow.Submission) -> bool:
 
 
 def _refused(refusal: intake.Refusal) -> Refused:
-    refused = Refused(refusal.status, refusal.code, refusal.sentence)
+    refused = Refused(refusal.http, refusal.code, refusal.sentence)
     if refusal.wait:
         refused.wait = refusal.wait  # DRF says it in Retry-After
     return refused

@@ -105,7 +105,7 @@ def _kept(request: HttpRequest, slot: Slot) -> HttpResponse:
 def refused_as(response: HttpResponse, slots: Iterable[Slot]) -> HttpResponse:
     """The answer with HTTP's status for photos that were not taken, and the code in its head."""
     for refused in (slot.refused for slot in slots if slot.refused):
-        response.status_code = max(response.status_code, refused.status)
+        response.status_code = max(response.status_code, refused.http)
         response[REFUSED] = refused.code
         if refused.wait:
             response["Retry-After"] = str(refused.wait)

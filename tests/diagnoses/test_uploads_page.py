@@ -23,7 +23,7 @@ def rows() -> dict[str, list[str]]:
 def test_every_refusal_is_listed_with_its_status_and_its_sentence() -> None:
     told = {code: (int(row[0]), row[1]) for code, row in rows().items()}
     known = map(intake.Refusal, intake.SENTENCES)
-    assert told == {one.code: (int(one.status), one.sentence) for one in known}
+    assert told == {one.code: (int(one.http), one.sentence) for one in known}
 
 
 def test_each_is_decided_where_the_page_says() -> None:
