@@ -27,6 +27,7 @@ NAMES = {
     "soak": "P13 and P17: start, memory of the web process, memory over many pictures",
     "faults": "R1–R12: real processes, really killed",
     "audit": "random tamperings of the audit trail, by somebody who owns the database",
+    "encryption": "what it costs that pictures rest sealed, against plain files",
     "planted": "defects planted one at a time: which of them the tests notice",
     "messages": "R8: messages told once under every fault of Twilio's, of networks and of workers",
 }
