@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from benchmarks.measuring import Report, in_turn, ratio
 from benchmarks.rig import LARGE, SMALL, RawLoop, Rig, drawn
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> Report:
 
 
 def _compare(
-    report: Report, name: str, work: Work, photos: Sequence[object], plain: object, pairs: int
+    report: Report, name: str, work: Work, photos: Sequence[UUID], plain: Any, pairs: int
 ) -> None:
     from django.test.utils import override_settings
 
@@ -75,7 +76,7 @@ def _compare(
 
 
 @contextmanager
-def _plain_copies(rig: Rig, photos: Sequence[object]) -> Iterator[dict[str, object]]:
+def _plain_copies(rig: Rig, photos: Sequence[UUID]) -> Iterator[dict[str, Any]]:
     """``STORAGES`` with plain copies of the photos under the same names."""
     from django.conf import settings
 
