@@ -29,6 +29,7 @@ NAMES = {
     "audit": "random tamperings of the audit trail, by somebody who owns the database",
     "observatory": "headers and cookies, scored by the rules of Mozilla's HTTP Observatory",
     "hostile": "R13: hostile files sent in: what is refused, who dies, how much it takes",
+    "encryption": "what it costs that pictures rest sealed, against plain files",
     "planted": "defects planted one at a time: which of them the tests notice",
     "messages": "R8: messages told once under every fault of Twilio's, of networks and of workers",
 }

@@ -33,8 +33,8 @@ class Place(Protocol):
 class Disk(FileSystemStorage):
     """Local disk under ``MEDIA_ROOT``: beside its place first, flushed, then renamed."""
 
-    def __init__(self) -> None:
-        super().__init__(allow_overwrite=True)
+    def __init__(self, location: str | None = None) -> None:
+        super().__init__(location, allow_overwrite=True)
 
     def _save(self, name: str, content: File[bytes]) -> str:
         with self.writing(name) as file:

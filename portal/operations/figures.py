@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import CharField, Count, Exists, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now, TruncHour
 
-from diagnoses.models import Case, FileKey, Scoring
+from diagnoses.models import Case, Scoring
 from mlservice.models import BundleCheck, ModelVersion, Pause, WorkerReport
 from mlservice.reports import SILENT_AFTER
 from notifications.models import Channel, Message
@@ -111,11 +111,6 @@ def unscored() -> Waiting:
     """Cases that neither the computer nor a doctor has come to."""
     rows = Case.objects.filter(status=Case.Status.REGISTERED).order_by("submitted_at")
     return _waiting(rows, "submitted_at")
-
-
-def refused_files() -> int:
-    """Pictures that cannot be shown any more: somebody or something changed their file."""
-    return FileKey.objects.filter(refused_at__isnull=False).count()
 
 
 def checks() -> Waiting:

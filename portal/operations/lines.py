@@ -309,10 +309,10 @@ def _room(signs: Signs, disk: storage.Disk | None) -> Iterator[Line]:
         said = _("%(n)s files, measured %(ago)s") % words
         yield Line(_("Pictures"), filesizeformat(measured.pictures), said)
         yield Line(_("Models"), filesizeformat(measured.models))
-    if refused := figures.refused_files():
+    if measured is not None and measured.refused:
         yield Line(
             _("Photos that cannot be shown"),
-            str(refused),
+            str(measured.refused),
             "",
             BAD,
             _("Their files were changed, moved or cut: the log names them. Restore from a backup."),

@@ -181,11 +181,11 @@ def _storage(signs: figures.Signs) -> Iterator[Family]:
     if disk := storage.disk():
         yield gauge("lentigo_disk_bytes", "Size of the pictures' disk.", {}, disk.size)
         yield gauge("lentigo_disk_free_bytes", "What is free of it.", {}, disk.free)
-    told = "Files of pictures that were found changed, moved or cut."
-    yield gauge("lentigo_pictures_refused", told, {}, figures.refused_files())
     if room := storage.measured(signs.storage):
         yield gauge("lentigo_pictures_bytes", "What the pictures take.", {}, room.pictures)
         yield gauge("lentigo_pictures_files", "How many files that is.", {}, room.files)
+        told = "Files of pictures that were found changed, moved or cut."
+        yield gauge("lentigo_pictures_refused", told, {}, room.refused)
         yield gauge("lentigo_models_bytes", "What the bundles take.", {}, room.models)
 
 

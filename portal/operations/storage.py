@@ -51,6 +51,7 @@ class Measured:
     pictures: int
     files: int
     models: int
+    refused: int = 0  # found changed, moved or cut
 
 
 def disk() -> Disk | None:
@@ -68,7 +69,8 @@ def measured(pulse: Pulse | None) -> Measured | None:
     if pulse is None:
         return None
     said = pulse.said
-    return Measured(pulse.heard_at, said["pictures"], said["files"], said["models"])
+    numbers = (said["pictures"], said["files"], said["models"], said.get("refused", 0))
+    return Measured(pulse.heard_at, *numbers)
 
 
 def measure() -> None:
@@ -87,7 +89,8 @@ def measure() -> None:
         for entry in _files(folder):
             with suppress(OSError):
                 models += entry.stat(follow_symlinks=False).st_size
-    said = {"pictures": pictures, "files": files, "models": models}
+    refused = FileKey.objects.filter(refused_at__isnull=False).count()
+    said = {"pictures": pictures, "files": files, "models": models, "refused": refused}
     Pulse.objects.update_or_create(
         name=NAME, defaults={"kind": Pulse.Kind.STORAGE, "heard_at": Now(), "said": said}
     )

@@ -25,6 +25,9 @@ from diagnoses.sealing import HEAD, PIECE, TAG, BrokenFileError, clear_size
 from diagnoses.storage import private
 from diagnoses.thumbnails import thumbnail
 from mlservice.serving import Shelf
+from portal.models import Pulse
+from portal.operations import metrics, storage
+from portal.operations.exposition import written
 from tests import cases
 from tests.cast import Cast
 
@@ -253,9 +256,15 @@ def test_a_doctor_sees_words_in_the_place_of_a_broken_photo(cast: Cast, media: P
         assert (shown.status_code, shown["Content-Type"]) == (410, "image/svg+xml")
         assert "This photo cannot be shown." in shown.content.decode()
         assert shown["Cache-Control"] == "private, no-store"
-    from portal.operations import figures
-
-    assert figures.refused_files() == 1
+    storage.measure()
+    seen = storage.measured(Pulse.objects.get(kind=Pulse.Kind.STORAGE))
+    assert seen is not None
+    assert seen.refused == 1
+    told = written(metrics.families())
+    assert "lentigo_pictures_refused 1" in told
+    assert (
+        "Photos that cannot be shown" in cast.client(cast.root).get("/operations/").content.decode()
+    )
 
 
 def test_a_broken_photo_is_passed_to_the_doctors_unscored(cast: Cast, media: Path) -> None:
