@@ -1,20 +1,19 @@
 """Tokens have scopes. Those there are keep the rights they had: all of them.
 
-knox's own table stays behind, for no web process that still runs the version before must miss it;
-nothing reads it any more.
+knox's own table stays behind, unread: its own migrations go on changing it, and no web process that
+still runs the version before must miss it. It points to nobody any more, so that people can be deleted.
 """
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-BEFORE = "knox_authtoken"
 _COPY = """
 INSERT INTO accounts_apitoken
     (digest, token_key, user_id, created, expiry, public_id, name, scopes, used)
@@ -28,15 +27,24 @@ ALL = [
 ]
 
 
-def copy(_apps: Any, schema_editor: Any) -> None:
-    connection = schema_editor.connection
-    if BEFORE in connection.introspection.table_names():
-        with connection.cursor() as cursor:
-            cursor.execute(_COPY, [ALL])
+_POINTS_TO_NOBODY = """
+DO $$ DECLARE one name; BEGIN
+    FOR one IN SELECT conname FROM pg_constraint
+               WHERE conrelid = 'knox_authtoken'::regclass AND contype = 'f'
+    LOOP EXECUTE format('ALTER TABLE knox_authtoken DROP CONSTRAINT %I', one); END LOOP;
+END $$
+"""
 
 
 class Migration(migrations.Migration):
+<<<<<<< HEAD:accounts/migrations/0016_api_tokens.py
     dependencies: ClassVar = [("accounts", "0015_sealed")]
+=======
+    dependencies: ClassVar = [
+        ("accounts", "0013_audit_chain"),
+        ("knox", "0009_extend_authtoken_field"),
+    ]
+>>>>>>> lock-api:accounts/migrations/0014_api_tokens.py
 
     operations: ClassVar = [
         migrations.CreateModel(
@@ -90,5 +98,5 @@ class Migration(migrations.Migration):
             ],
             options={"ordering": ["-created"]},
         ),
-        migrations.RunPython(copy, migrations.RunPython.noop, elidable=True),
+        migrations.RunSQL([(_COPY, [ALL]), _POINTS_TO_NOBODY], migrations.RunSQL.noop),
     ]

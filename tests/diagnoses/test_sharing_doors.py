@@ -81,7 +81,8 @@ def address(name: str, route: str, case: Case, again: uuid.UUID) -> str:
 def statuses(
     cast: Cast, who: User, case: Case, again: uuid.UUID, *, post: bool = True
 ) -> dict[str, set[int]]:
-    """What every address that names something answers, to GET and to an empty POST."""
+    """What every address that names something answers, to GET and to an empty POST; the API's, to
+    PUT and DELETE, too."""
     browser, program = cast.client(who), cast.api(who)
     found = {}
     for name, route in named(urlpatterns):
@@ -90,6 +91,8 @@ def statuses(
             at = address(name, route, case, again)
             found[name] = {client.get(at).status_code}
             found[name] |= {client.post(at).status_code} if post else set()
+            if post and client is program:
+                found[name] |= {client.put(at).status_code, client.delete(at).status_code}
     return found
 
 

@@ -68,11 +68,11 @@ def test_an_active_model_whose_files_are_gone_is_said_and_mended_by_an_upgrade(
 
 def test_with_a_migration_to_apply_it_is_not_ready(client: Client) -> None:
     call_command("register_model", verbosity=0)
-    call_command("migrate", "knox", "zero", verbosity=0)
+    call_command("migrate", "portal", "zero", verbosity=0)
     try:
         answer = client.get("/readyz")
     finally:
-        call_command("migrate", "knox", verbosity=0)
+        call_command("migrate", "portal", verbosity=0)
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["migrations are waiting to be applied"]
 

@@ -1,0 +1,72 @@
+"""Every command of docs/api.md, sent as it stands there to a portal that listens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import ApiToken, Scope, User
+from diagnoses.models import Case, Review
+from tests.cases import a_model_version, jpeg
+from tests.cast import PASSWORD, build_cast
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text(), re.M | re.S)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("curl ")]
+
+
+def token(person: User) -> str:
+    secret: str = ApiToken.objects.create(person, scopes=list(Scope))[1]
+    return secret
+
+
+def test_each_command_does_what_the_guide_says(live_server: object, tmp_path: Path) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("there is no curl on this machine")
+    cast = build_cast()
+    a_model_version()
+    cache.clear()
+    (tmp_path / "arm.jpg").write_bytes(jpeg())
+    given = {
+        "PATH": os.environ["PATH"],
+        "PORTAL": str(live_server),
+        "TOKEN": token(cast.ana),
+        "DOCTOR": token(cast.ruth),
+    }
+    told: dict[str, int] = {}
+    for command in commands():
+        if case := Case.objects.first():
+            given["CASE"] = str(case.pk)
+        typed = command.replace('"password": "…"', f'"password": "{PASSWORD}"')
+        printed = subprocess.run(
+            ["bash", "-c", f"{typed} -w '\\n%{{http_code}}'"],
+            env=given,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        told[command] = int(printed.splitlines()[-1])
+        assert told[command] in {200, 201}, (command, printed)
+    assert len(told) > 10, "the rule looks at nothing"
+    assert Case.objects.get().events.filter(kind="told_more").exists()
+    assert Review.objects.get().advice.startswith("A harmless mole.")
+    assert (tmp_path / "everything.zip").read_bytes().startswith(b"PK")
+
+
+def test_the_guide_names_every_scope() -> None:
+    words = GUIDE.read_text()
+    for scope in Scope:
+        assert f"| `{scope}` |" in words
