@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -20,6 +21,8 @@ from accounts import languages, people
 from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -80,6 +83,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         language = user.language if isinstance(user, User) else ""
         with override(language) if languages.is_known(language) else nullcontext():
             return super().render_mail(template_prefix, email, context, headers)
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """What it tells of is done: a mail server that does not answer undoes nothing."""
+        try:
+            super().send_notification_mail(*args, **kwargs)
+        except OSError as error:
+            # Its words may hold the address.
+            logger.error("a notification was not sent: %s", type(error).__name__)  # noqa: TRY400
 
     def set_password(self, user: User, password: str) -> None:
         """Changed or reset: whoever held the old one is out, API tokens included."""
