@@ -88,6 +88,11 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
 
 def log_in(page: Page, base: str, email: str, password: str) -> None:
     page.goto(f"{base}/accounts/login/")
+    fill_in_login(page, email, password)
+
+
+def fill_in_login(page: Page, email: str, password: str) -> None:
+    """The login page that is open, and the code after it, of who needs one."""
     page.get_by_label("E-mail").fill(email)
     page.locator("input[name=password]").fill(password)
     secret = factor.app_of(email)
