@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from accounts import languages, people
+from accounts import languages, people, sessions
 from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
@@ -46,7 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Not of who has just logged in: they typed their password a moment ago."""
         request = context.request
         records = get_authentication_records(request, request.user)
-        newest = max((record["at"] for record in records), default=0)
+        shown = [entry["at"] for entry in records]
+        newest = max(shown, default=request.session.get(sessions.OPENED, 0))
         if time.time() - newest < app_settings.REAUTHENTICATION_TIMEOUT:
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))

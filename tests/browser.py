@@ -104,6 +104,16 @@ def fill_in_login(page: Page, email: str, password: str) -> None:
         page.wait_for_url(lambda url: "/accounts/2fa/" not in url)
 
 
+def set_up_an_app(page: Page) -> list[str]:
+    """From the page on which staff choose a second factor to their recovery codes."""
+    page.get_by_role("link", name="Set up an app").click()
+    secret = page.locator("#secret").inner_text()
+    page.get_by_label("Code").fill(factor.code_with(secret))
+    page.get_by_role("button", name="Set it up").click()
+    page.wait_for_url("**/recovery-codes/")
+    return page.locator(".codes code").all_inner_texts()
+
+
 def fits(page: Page) -> bool:
     """Nothing sticks out to the side."""
     page.wait_for_load_state()
