@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -16,10 +17,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from accounts import languages, people
+from accounts import languages, people, sessions
 from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -43,7 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Not of who has just logged in: they typed their password a moment ago."""
         request = context.request
         records = get_authentication_records(request, request.user)
-        newest = max((record["at"] for record in records), default=0)
+        shown = [entry["at"] for entry in records]
+        newest = max(shown, default=request.session.get(sessions.OPENED, 0))
         if time.time() - newest < app_settings.REAUTHENTICATION_TIMEOUT:
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))
@@ -80,6 +84,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         language = user.language if isinstance(user, User) else ""
         with override(language) if languages.is_known(language) else nullcontext():
             return super().render_mail(template_prefix, email, context, headers)
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """What it tells of is done: a mail server that does not answer undoes nothing."""
+        try:
+            super().send_notification_mail(*args, **kwargs)
+        except OSError as error:
+            # Its words may hold the address.
+            logger.error("a notification was not sent: %s", type(error).__name__)  # noqa: TRY400
 
     def set_password(self, user: User, password: str) -> None:
         """Changed or reset: whoever held the old one is out, API tokens included."""

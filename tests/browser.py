@@ -88,6 +88,11 @@ def open_browser(chromium: Browser) -> Iterator[Opened]:
 
 def log_in(page: Page, base: str, email: str, password: str) -> None:
     page.goto(f"{base}/accounts/login/")
+    fill_in_login(page, email, password)
+
+
+def fill_in_login(page: Page, email: str, password: str) -> None:
+    """The login page that is open, and the code after it, of who needs one."""
     page.get_by_label("E-mail").fill(email)
     page.locator("input[name=password]").fill(password)
     secret = factor.app_of(email)
@@ -97,6 +102,16 @@ def log_in(page: Page, base: str, email: str, password: str) -> None:
         page.get_by_label("Code").fill(factor.code_of(email))
         page.locator("main form[action='/accounts/2fa/authenticate/'] button").first.click()
         page.wait_for_url(lambda url: "/accounts/2fa/" not in url)
+
+
+def set_up_an_app(page: Page) -> list[str]:
+    """From the page on which staff choose a second factor to their recovery codes."""
+    page.get_by_role("link", name="Set up an app").click()
+    secret = page.locator("#secret").inner_text()
+    page.get_by_label("Code").fill(factor.code_with(secret))
+    page.get_by_role("button", name="Set it up").click()
+    page.wait_for_url("**/recovery-codes/")
+    return page.locator(".codes code").all_inner_texts()
 
 
 def fits(page: Page) -> bool:

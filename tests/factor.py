@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
 from accounts import second_factor
 from accounts.models import User
@@ -25,3 +26,8 @@ def code_of(email: str) -> str:
     app.data["counter"] = 0
     app.save(update_fields=["data"])
     return second_factor.next_code(user, SECRET)
+
+
+def code_with(secret: str) -> str:
+    """What an app with this secret shows now."""
+    return str(format_hotp_value(hotp_value(secret, second_factor.this_half_minute())))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from playwright.sync_api import Page
 
 from accounts import second_factor
 from accounts.models import AuditEntry
 from portal.machine.stack import Stack
-from tests.browser import PHONE, Opened, fits
+from tests.browser import PHONE, Opened, set_up_an_app
 from tests.cast import PASSWORD, build_cast
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,22 +19,6 @@ A_KEY = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-
-
-def set_up_an_app(page: Page) -> None:
-    page.get_by_role("link", name="Set up an app").click()
-    assert page.locator(".qr svg").is_visible()
-    assert fits(page)
-    secret = page.locator("#secret").inner_text()
-    page.get_by_label("Code").fill(format_hotp_value(hotp_value(secret, int(time.time() // 30))))
-    page.get_by_role("button", name="Set it up").click()
-    page.wait_for_url("**/recovery-codes/")
-    assert fits(page)
-    codes = page.locator(".codes code").all_inner_texts()
-    with page.expect_download() as saved:
-        page.get_by_text("Save them as a file").click()
-    assert saved.value.path().read_text().split() == codes
-    assert len(set(codes)) == 10
 
 
 def test_an_app_then_a_passkey(live_stack: Stack, open_browser: Opened) -> None:
@@ -55,7 +35,11 @@ def test_an_app_then_a_passkey(live_stack: Stack, open_browser: Opened) -> None:
     page.locator("form[action='/accounts/login/'] button").click()
     page.wait_for_url("**/accounts/2fa/")
     assert "a password alone is not enough" in page.locator("main").inner_text()
-    set_up_an_app(page)
+    codes = set_up_an_app(page)
+    with page.expect_download() as saved:
+        page.get_by_text("Save them as a file").click()
+    assert saved.value.path().read_text().split() == codes
+    assert len(set(codes)) == 10
     page.get_by_role("link", name="I have them; go on").click()
     page.wait_for_url("**/worklist/")
 

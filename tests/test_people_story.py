@@ -13,7 +13,7 @@ from accounts.models import AuditEntry, User
 from diagnoses import workflow
 from notifications import delivery
 from portal.machine.stack import Stack
-from tests.browser import DESKTOP, PHONE, Opened, fits, log_in
+from tests.browser import DESKTOP, PHONE, Opened, fits, log_in, set_up_an_app
 from tests.cases import RED, scored, submission
 from tests.cast import PASSWORD, build_cast
 
@@ -66,6 +66,9 @@ def test_from_the_invitation_to_the_end_of_the_last_session(
     expect(vera.get_by_role("heading", name="North asks you to join as a doctor")).to_be_visible()
     vera.locator("input[name=password]").fill(PASSWORD)
     press(vera, "Join the clinic")
+    expect(vera.get_by_role("heading", name="The second step")).to_be_visible()
+    set_up_an_app(vera)
+    vera.get_by_role("link", name="I have them; go on").click()
     expect(vera.get_by_role("heading", name="We are checking who you are")).to_be_visible()
     vera_row = User.objects.get(email="vera@example.org")
 
@@ -102,7 +105,7 @@ def test_from_the_invitation_to_the_end_of_the_last_session(
     assert "/worklist/" not in vera.url
     trail = AuditEntry.objects.filter(about=f"user:{vera_row.pk}").order_by("pk")
     assert [one for one in trail.values_list("action", flat=True) if "viewed" not in one] == [
-        *("doctor.joined", "doctor.verified", "person.suspended"),
+        *("doctor.joined", "factor.added", "doctor.verified", "person.suspended"),
     ]
 
 

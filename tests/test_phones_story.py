@@ -18,7 +18,7 @@ from accounts.models import User
 from diagnoses.models import Case
 from notifications.models import Channel, Event, Message
 from portal.machine.stack import Stack
-from tests.browser import DESKTOP, PHONE, Opened, fits, log_in, picture
+from tests.browser import DESKTOP, PHONE, Opened, fill_in_login, fits, log_in, picture
 from tests.cases import jpeg
 from tests.cast import ANAS_NUMBER, PASSWORD, RUTHS_NUMBER, SAMS_NUMBER, build_cast
 from tests.notifications.conftest import SMS_SENDER, tell
@@ -76,10 +76,7 @@ def follow(page: Page, bubble: Locator, who: User) -> None:
     """Open the link of a message where nobody is logged in."""
     page.goto(str(bubble.get_by_role("link").get_attribute("href")))
     expect(page.get_by_label("E-mail")).to_be_visible()
-    page.get_by_label("E-mail").fill(who.email)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("main button[type=submit]").click()
-    page.wait_for_url(lambda url: "/accounts/login" not in url)
+    fill_in_login(page, who.email, PASSWORD)
 
 
 def test_both_phones_ring_and_their_links_lead_to_the_case_past_the_login(

@@ -11,7 +11,7 @@ from diagnoses import workflow
 from diagnoses.models import Case, Outcome, Review, SecondReading
 from mlservice.packs import load_pack
 from portal.machine.stack import Stack
-from tests.browser import DESKTOP, PHONE, Opened, fits, log_in
+from tests.browser import DESKTOP, PHONE, Opened, fill_in_login, fits, log_in
 from tests.cases import RED, scored, submitted
 from tests.cast import PASSWORD, Cast, build_cast
 
@@ -95,9 +95,7 @@ def test_leaving_and_coming_back_loses_nothing_typed(
     advice.fill("Please come in on Monday.")
     Session.objects.all().delete()
     page.get_by_role("button", name="Sign", exact=True).click()
-    page.get_by_label("E-mail").fill(cast.ruth.email)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("main button[type=submit]").click()
+    fill_in_login(page, cast.ruth.email, PASSWORD)
     page.wait_for_url(f"**/worklist/{case.pk}/**")
     expect(advice).to_have_value("Please come in on Monday.")
     page.locator("[name=text]").fill("Never sent.")

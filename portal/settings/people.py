@@ -55,6 +55,8 @@ SESSION_LIMIT_STAFF = timedelta(hours=env.int("SESSION_LIMIT_STAFF_HOURS", defau
 SESSION_LIMIT_PATIENT = timedelta(days=env.int("SESSION_LIMIT_PATIENT_DAYS", default=30))
 USERSESSIONS_ADAPTER = "accounts.sessions.SessionsAdapter"
 SESSION_COOKIE_AGE = int(max(SESSION_LIMIT_STAFF, SESSION_LIMIT_PATIENT).total_seconds())
+# Of a new password or factor the owner is told by e-mail: it may not have been them.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"

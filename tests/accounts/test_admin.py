@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts import people
 from accounts.admin_base import ReadOnlyAdmin
 from accounts.models import AuditEntry, Clinic, Consent, SuspensionReason, User
+from tests import factor
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
 
 INDEX = reverse("admin:index")
@@ -29,6 +30,7 @@ def test_for_everyone_else_it_does_not_exist(cast: Cast, who: str, url: str) -> 
 
 
 def test_there_is_one_login(cast: Cast) -> None:
+    factor.app_of(cast.root.email)
     visitor = cast.client()
     response = visitor.get(PEOPLE, follow=True)
     assert response.redirect_chain[-1][0] == f"{reverse('account_login')}?next={PEOPLE}"
@@ -39,6 +41,9 @@ def test_there_is_one_login(cast: Cast) -> None:
         {"login": cast.root.email, "password": PASSWORD, "next": PEOPLE},
         follow=True,
     )
+    assert arrived.redirect_chain[-1][0] == reverse("mfa_authenticate")
+    code = {"code": factor.code_of(cast.root.email)}
+    arrived = visitor.post(reverse("mfa_authenticate"), code, follow=True)
     assert arrived.redirect_chain[-1][0] == PEOPLE
     assert "Ana Silva" in arrived.content.decode()
 

@@ -11,10 +11,11 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import care, languages, managing, people
+from accounts import care, languages, managing, people, second_factor
 from accounts.deeds import BY_NAME
 from accounts.directory import Filters, page
 from accounts.models import AuditEntry, Consent, Relation, Role, User
+from tests import factor
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
 
 LIST = "/manage/people/"
@@ -239,6 +240,7 @@ DEEDS: dict[str, tuple[str, dict[str, str], str, str]] = {
     "make-doctor": ("ada", {}, "until somebody verifies them", "person.role_changed"),
     "move": ("ruth", {"clinic": "south"}, "They stay verified", "person.moved"),
     "end-sessions": ("ana", {}, "logged out on every device", "person.logged_out"),
+    "reset-factor": ("xu", {"reason": "lost"}, "Their app, passkeys", "factor.reset"),
 }
 
 
@@ -249,6 +251,7 @@ def test_the_table_has_every_deed() -> None:
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_deed_is_offered_asked_with_what_it_means_and_done(cast: Cast, deed: str) -> None:
     managing.suspend(cast.sam, cast.root, "asked")
+    second_factor.give_app(cast.xu, factor.SECRET)
     name, sent, means, action = DEEDS[deed]
     who, root = cast.everyone()[name], cast.client(cast.root)
     data = {key: str(cast.south.pk) if value == "south" else value for key, value in sent.items()}
