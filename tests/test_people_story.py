@@ -33,6 +33,20 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def joins(invited: Page, address: str) -> None:
+    """By the invitation's link to the page where a doctor waits to be verified."""
+    invited.goto(address)
+    expect(
+        invited.get_by_role("heading", name="North asks you to join as a doctor")
+    ).to_be_visible()
+    invited.locator("input[name=password]").fill(PASSWORD)
+    press(invited, "Join the clinic")
+    expect(invited.get_by_role("heading", name="The second step")).to_be_visible()
+    set_up_an_app(invited)
+    invited.get_by_role("link", name="I have them; go on").click()
+    expect(invited.get_by_role("heading", name="We are checking who you are")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("viewport", "scripts"), [(DESKTOP, True), ({**PHONE, "width": 320}, False)],
     ids=["desktop", "phone, without scripts"],
@@ -62,14 +76,7 @@ def test_from_the_invitation_to_the_end_of_the_last_session(
 
     # She joins, and sees nothing.
     vera = open_browser(DESKTOP)
-    vera.goto(live_stack.url + link_in(mailoutbox))
-    expect(vera.get_by_role("heading", name="North asks you to join as a doctor")).to_be_visible()
-    vera.locator("input[name=password]").fill(PASSWORD)
-    press(vera, "Join the clinic")
-    expect(vera.get_by_role("heading", name="The second step")).to_be_visible()
-    set_up_an_app(vera)
-    vera.get_by_role("link", name="I have them; go on").click()
-    expect(vera.get_by_role("heading", name="We are checking who you are")).to_be_visible()
+    joins(vera, live_stack.url + link_in(mailoutbox))
     vera_row = User.objects.get(email="vera@example.org")
 
     # Verified.
