@@ -66,7 +66,6 @@ def test_from_the_invitation_to_the_end_of_the_last_session(
     expect(vera.get_by_role("heading", name="North asks you to join as a doctor")).to_be_visible()
     vera.locator("input[name=password]").fill(PASSWORD)
     press(vera, "Join the clinic")
-    expect(vera.get_by_role("heading", name="The second step")).to_be_visible()
     set_up_an_app(vera)
     vera.get_by_role("link", name="I have them; go on").click()
     expect(vera.get_by_role("heading", name="We are checking who you are")).to_be_visible()
