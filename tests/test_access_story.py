@@ -53,7 +53,7 @@ def test_an_app_then_a_passkey(live_stack: Stack, open_browser: Opened) -> None:
     page.goto(f"{base}/accounts/logout/")
     page.locator("main form button").click()
     page.goto(f"{base}/accounts/login/")
-    page.get_by_role("button", name="Log in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url("**/worklist/")
     added = AuditEntry.objects.filter(actor=ruth, action="factor.added").order_by("pk")
     assert [line.detail["type"] for line in added] == ["totp", "webauthn"]

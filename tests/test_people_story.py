@@ -41,7 +41,6 @@ def joins(invited: Page, address: str) -> None:
     ).to_be_visible()
     invited.locator("input[name=password]").fill(PASSWORD)
     press(invited, "Join the clinic")
-    expect(invited.get_by_role("heading", name="The second step")).to_be_visible()
     set_up_an_app(invited)
     invited.get_by_role("link", name="I have them; go on").click()
     expect(invited.get_by_role("heading", name="We are checking who you are")).to_be_visible()
