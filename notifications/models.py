@@ -311,7 +311,7 @@ class Inbound(models.Model):
         OTHER = "other", "Anything else"
 
     provider_id = models.CharField(max_length=64, unique=True)
-    e164 = SealedField("phone number", findable=True, pattern=E164)
+    e164 = SealedField("phone number", findable=True)  # or a short code, or whatever wrote to us
     word = models.CharField(max_length=5, choices=Word.choices)
     received_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='stoppedphone',
             name='e164',
-            field=accounts.fields.SealedField(findable=True, pattern='\\+[1-9][0-9]{6,14}', unique=True, verbose_name='phone number'),
+            field=accounts.fields.SealedField(findable=True, unique=True, verbose_name='phone number'),
         ),
         sealed('contactnumber', 'e164'),
         sealed('stoppedphone', 'e164'),

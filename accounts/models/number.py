@@ -83,7 +83,7 @@ class ContactNumber(models.Model):
 class StoppedPhone(models.Model):
     """A phone that said STOP, whoever it belongs to and whatever is removed: START lifts it."""
 
-    e164 = SealedField("phone number", findable=True, pattern=E164, unique=True)
+    e164 = SealedField("phone number", findable=True, unique=True)  # or a short code
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

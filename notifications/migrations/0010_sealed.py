@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='inbound',
             name='e164',
-            field=accounts.fields.SealedField(findable=True, pattern='\\+[1-9][0-9]{6,14}', verbose_name='phone number'),
+            field=accounts.fields.SealedField(findable=True, verbose_name='phone number'),
         ),
         migrations.AlterField(
             model_name='invitation',
