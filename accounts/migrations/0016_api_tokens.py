@@ -37,14 +37,10 @@ END $$
 
 
 class Migration(migrations.Migration):
-<<<<<<< HEAD:accounts/migrations/0016_api_tokens.py
-    dependencies: ClassVar = [("accounts", "0015_sealed")]
-=======
     dependencies: ClassVar = [
-        ("accounts", "0013_audit_chain"),
+        ("accounts", "0015_sealed"),
         ("knox", "0009_extend_authtoken_field"),
     ]
->>>>>>> lock-api:accounts/migrations/0014_api_tokens.py
 
     operations: ClassVar = [
         migrations.CreateModel(
