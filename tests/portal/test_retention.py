@@ -9,16 +9,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
-from knox.models import AuthToken
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts.models import AuditEntry
+from accounts.models import ApiToken, AuditEntry, Scope
 from diagnoses import everything, retention, workflow
 from diagnoses.models import Case, CaseEvent, Hold, Nudge, Photo, Precedent, Review
 from diagnoses.report import printed, report_of
@@ -277,11 +277,13 @@ def test_sessions_and_tokens_that_are_over_go_and_others_stay(cast: Cast) -> Non
     stays = Session.objects.get()
     over = timezone.now() - timedelta(days=1)
     Session.objects.create(session_key="x" * 32, session_data="", expire_date=over)
-    AuthToken.objects.create(cast.ana)
-    AuthToken.objects.create(cast.bo)
-    AuthToken.objects.filter(user=cast.bo).update(expiry=over)
+    UserSession.objects.create(user=cast.bo, session_key="x" * 32, ip="192.0.2.1")
+    ApiToken.objects.create(cast.ana, scopes=[Scope.CASES_READ])
+    ApiToken.objects.create(cast.bo, scopes=[Scope.CASES_READ])
+    ApiToken.objects.filter(user=cast.bo).update(expiry=over)
     said = purge("--really")
     assert "1  deleted: sessions that are over" in said
     assert "1  deleted: tokens that are over" in said
     assert list(Session.objects.all()) == [stays]
-    assert [token.user for token in AuthToken.objects.all()] == [cast.ana]
+    assert not UserSession.objects.filter(user=cast.bo).exists(), "it keeps an address"
+    assert [token.user for token in ApiToken.objects.all()] == [cast.ana]
