@@ -317,6 +317,7 @@ def test_when_its_time_is_over_somebody_else_can_be_asked(
 ) -> None:
     share = state(cast, case)
     sharing.lapsed(share)
+    assert not Case.objects.to_look_at(share.doctor).filter(pk=case.pk)
     shown = text_of(cast.client(cast.ruth).get(reverse("reading", args=[case.pk])))
     assert "Ask a colleague" in shown
     assert "Take back" not in shown
