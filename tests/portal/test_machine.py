@@ -23,6 +23,7 @@ from portal.machine.child import Child, StartError
 from portal.machine.servers import free_port, wait_until
 from portal.machine.supervisor import Supervisor
 from tests.cases import jpeg
+from tests.factor import code_with
 from tests.plugin import OUTSIDE
 from tests.stack import eventually, get
 
@@ -104,10 +105,11 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
     assert demo.PATIENT.email in first.said
     # Those asked for, the mark with a past, then and now, the one to be reminded of, the child's
     # mark and two X-rays.
-    assert _cases_of_the_doctor(address) == 11
+    token = _token_of_the_doctor(address)
+    assert _cases_of_the_doctor(address, token) == 11
     said = _submit(folder, tmp_path)
     assert re.search(r"accepted \d+ ms  predicted \d+ ms  messages sent \d+ ms", said), said
-    assert _cases_of_the_doctor(address) == 12
+    assert _cases_of_the_doctor(address, token) == 12
 
     second = run(port)
     assert second.process.wait(30) == 1
@@ -126,11 +128,11 @@ def test_a_demo_starts_is_used_stops_and_starts_again_with_its_data(
         address = again.wait_until_running()
     assert f"Port {port} is taken" in again.said
     assert address != f"http://localhost:{port}"
-    assert _cases_of_the_doctor(address) == 12
+    assert _cases_of_the_doctor(address, token) == 12
 
     _kill_child(again, "postgres")
     eventually(lambda: _is_ready(address), 60, "coming back after the database was killed")
-    assert _cases_of_the_doctor(address) == 12
+    assert _cases_of_the_doctor(address, token) == 12
 
     again.process.kill()
     again.process.wait(10)
@@ -168,16 +170,20 @@ def _is_ready(address: str) -> bool:
     return False
 
 
-def _cases_of_the_doctor(address: str) -> int:
-    """Through the API, as a doctor's own program would ask."""
-    login = {"email": demo.DOCTOR.email, "password": demo.PASSWORD}
+def _token_of_the_doctor(address: str) -> str:
+    """As a doctor's own program would get one, with the code that the demo's page shows."""
+    code = code_with(demo.SECRET)
+    login = {"email": demo.DOCTOR.email, "password": demo.PASSWORD, "code": code}
     token = requests.post(f"{address}/api/v1/auth/token/", json=login, timeout=10)
     assert token.status_code == 200, token.text
-    answer = requests.get(
-        f"{address}/api/v1/cases",
-        headers={"Authorization": f"Token {token.json()['token']}"},
-        timeout=10,
-    )
+    given: str = token.json()["token"]
+    return given
+
+
+def _cases_of_the_doctor(address: str, token: str) -> int:
+    """Through the API."""
+    head = {"Authorization": f"Token {token}"}
+    answer = requests.get(f"{address}/api/v1/cases", headers=head, timeout=10)
     assert answer.status_code == 200, answer.text
     return len(answer.json()["results"])
 
