@@ -92,6 +92,9 @@ def test_nobody_stays_for_ever(
 ) -> None:
     browser = logged_in(person(cast, name))
     began = clock.now
+    session = browser.session
+    session[sessions.OPENED] = began
+    session.save()
     while clock.now + click.total_seconds() < began + whole.total_seconds():
         clock.pass_(click)
         assert is_in(browser)

@@ -20,7 +20,7 @@ def test_a_token_of_the_version_before_keeps_its_rights(cast: Cast) -> None:
             "SELECT digest, token_key, user_id, created, expiry FROM accounts_apitoken"
         )
         token.delete()
-        migration = importlib.import_module("accounts.migrations.0014_api_tokens")
+        migration = importlib.import_module("accounts.migrations.0016_api_tokens")
         cursor.execute(migration._COPY, [migration.ALL])
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {secret}")
