@@ -60,7 +60,7 @@ OPEN = {
 }
 WHILE_PENDING = frozenset(
     {
-        *("account_logout", "language", "manifest"),
+        *("account_logout", "language", "manifest", "security_txt"),
         *("health_live", "health_ready", "healthz", "readyz"),
         *("mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate"),
     }

@@ -24,7 +24,7 @@ from notifications.invitations import InvitationError
 from notifications.invited import State, page
 from notifications.models import Channel, Invitation, Message
 from portal.standin.server import StandIn
-from tests.cast import PASSWORD, Cast, build_cast
+from tests.cast import PASSWORD, Cast, build_cast, enter
 from tests.notifications.conftest import deliver_all
 
 LIST, NEW = "/manage/invitations/", "/manage/invitations/new/"
@@ -137,6 +137,9 @@ def test_an_admin_is_invited_by_e_mail_and_is_one_at_once(
     assert status == 302
     noor = User.objects.get(email="noor@example.org")
     assert (noor.is_admin, noor.is_staff, noor.clinic) == (True, True, cast.north)
+    led = client.get("/manage/people/")
+    assert led.headers["Location"] == reverse("mfa_index"), "first the second step"
+    enter(client, noor)
     assert client.get("/manage/people/").status_code == 200
     assert AuditEntry.objects.filter(action="admin.invited").exists()
     assert AuditEntry.objects.get(action="admin.joined").actor == noor
