@@ -11,17 +11,24 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from diagnoses.models import Photo
+from diagnoses.sealing import BrokenFileError
 
 SIDE = 480  # pixels: a card's width on a dense screen
 MEDIUM = 1280  # to look at, on a screen or on paper, where nobody measures
 
 
 def thumbnail(photo: Photo) -> bytes:
-    """A JPEG of at most 480 pixels a side, made once and kept beside the picture."""
+    """A JPEG of at most 480 pixels a side, made once and kept beside the picture.
+
+    One that does not open is made anew: its key may have gone with a transaction that was undone.
+    """
     name = str(PurePosixPath(str(photo.file.name)).with_suffix(".thumb.jpg"))
     if default_storage.exists(name):
-        with default_storage.open(name) as kept:
-            return bytes(kept.read())
+        try:
+            with default_storage.open(name) as kept:
+                return bytes(kept.read())
+        except BrokenFileError:
+            default_storage.delete(name)
     with photo.file.open("rb") as picture:
         content = shrink(picture)
     written = default_storage.save(name, ContentFile(content))
