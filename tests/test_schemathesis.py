@@ -87,7 +87,8 @@ def called(case: Any, world: World, who: str) -> None:
     person = world.people[who]
     assert person is not None
     things = world.things
-    there = {"id": things["case"], "photo": things["photo"], "review": things["review"]}
+    there = {"id": things["case"], "person": things["dee"], "reminder": things["visit"]}
+    there |= {name: things[name] for name in ("photo", "review", "number", "lesion")}
     with transaction.atomic():
         token = ApiToken.objects.create(person, scopes=list(Scope))[1]
         for name, given in (case.path_parameters or {}).items():

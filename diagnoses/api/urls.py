@@ -10,8 +10,23 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from diagnoses.api.account import AccountView, ConsentView, ExportView, NoticesView
 from diagnoses.api.doctor import ClaimView, OwnReadingView, ReviewsView, ReviewView, WorklistView
+from diagnoses.api.lesions import LesionNameView, LesionsView, LesionView
 from diagnoses.api.moves import NewsView, ReportView, WithdrawView
-from diagnoses.api.people import PeopleView
+from diagnoses.api.nudges import (
+    ReminderKindsView,
+    ReminderKindView,
+    RemindersView,
+    ReminderView,
+    VisitView,
+)
+from diagnoses.api.numbers import (
+    NumberCodeView,
+    NumberConfirmView,
+    NumberMessagesView,
+    NumbersView,
+    NumberView,
+)
+from diagnoses.api.people import PeopleView, PersonConsentView, PersonExportView, PersonView
 from diagnoses.api.talk import NewPhotoView, TalkView
 from diagnoses.api.tokens import TokenView
 from diagnoses.api.views import CasesView, CaseView, HeatmapView, NowhereView, PhotoView
@@ -55,7 +70,35 @@ urlpatterns = [
     path("account/consents/<str:kind>", ConsentView.as_view(), name="api-consent"),
     path("account/messages", NoticesView.as_view(), name="api-notices"),
     path("account/export/", ExportView.as_view(), name="api-export"),
+    path("account/numbers", NumbersView.as_view(), name="api-numbers"),
+    path("account/numbers/<id:number>", NumberView.as_view(), name="api-number"),
+    path(
+        "account/numbers/<id:number>/messages",
+        NumberMessagesView.as_view(),
+        name="api-number-messages",
+    ),
+    path("account/numbers/<id:number>/code/", NumberCodeView.as_view(), name="api-number-code"),
+    path(
+        "account/numbers/<id:number>/confirmation",
+        NumberConfirmView.as_view(),
+        name="api-number-confirm",
+    ),
+    path("account/reminders", ReminderKindsView.as_view(), name="api-reminder-kinds"),
+    path("account/reminders/<str:kind>", ReminderKindView.as_view(), name="api-reminder-kind"),
+    path("reminders", RemindersView.as_view(), name="api-reminders"),
+    path("reminders/<uuid:reminder>", ReminderView.as_view(), name="api-reminder"),
+    path("reminders/<uuid:reminder>/answer", VisitView.as_view(), name="api-visit"),
+    path("lesions", LesionsView.as_view(), name="api-lesions"),
+    path("lesions/<uuid:lesion>", LesionView.as_view(), name="api-lesion"),
+    path("lesions/<uuid:lesion>/name", LesionNameView.as_view(), name="api-lesion-name"),
     path("people", PeopleView.as_view(), name="api-people"),
+    path("people/<id:person>", PersonView.as_view(), name="api-person"),
+    path(
+        "people/<id:person>/consents/<str:kind>",
+        PersonConsentView.as_view(),
+        name="api-person-consent",
+    ),
+    path("people/<id:person>/export/", PersonExportView.as_view(), name="api-person-export"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
     re_path("", NowhereView.as_view(), name="api-nowhere"),
