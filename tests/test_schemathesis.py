@@ -88,7 +88,8 @@ def called(case: Any, world: World, who: str) -> None:
     assert person is not None
     things = world.things
     there = {"id": things["case"], "person": things["dee"], "reminder": things["visit"]}
-    there |= {name: things[name] for name in ("photo", "review", "number", "lesion")}
+    names = ("photo", "review", "number", "lesion", "share", "letter")
+    there |= {name: things[name] for name in names} | {"opinion": things["asked"]}
     with transaction.atomic():
         token = ApiToken.objects.create(person, scopes=list(Scope))[1]
         for name, given in (case.path_parameters or {}).items():

@@ -9,6 +9,13 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from diagnoses.api.account import AccountView, ConsentView, ExportView, NoticesView
+from diagnoses.api.afterwards import LettersView, LetterView, OutcomesView
+from diagnoses.api.colleagues import (
+    AskedView,
+    ColleaguesView,
+    OpinionsView,
+    OpinionView,
+)
 from diagnoses.api.doctor import ClaimView, OwnReadingView, ReviewsView, ReviewView, WorklistView
 from diagnoses.api.lesions import LesionNameView, LesionsView, LesionView
 from diagnoses.api.moves import NewsView, ReportView, WithdrawView
@@ -27,6 +34,7 @@ from diagnoses.api.numbers import (
     NumberView,
 )
 from diagnoses.api.people import PeopleView, PersonConsentView, PersonExportView, PersonView
+from diagnoses.api.shares import SharesView, ShareView
 from diagnoses.api.talk import NewPhotoView, TalkView
 from diagnoses.api.tokens import TokenView
 from diagnoses.api.views import CasesView, CaseView, HeatmapView, NowhereView, PhotoView
@@ -64,6 +72,15 @@ urlpatterns = [
     path("cases/<uuid:pk>/reading/", OwnReadingView.as_view(), name="api-reading"),
     path("cases/<uuid:pk>/reviews/", ReviewsView.as_view(), name="api-reviews"),
     path("cases/<uuid:pk>/reviews/<id:review>", ReviewView.as_view(), name="api-review"),
+    path("cases/<uuid:pk>/opinions/", OpinionsView.as_view(), name="api-opinions"),
+    path("cases/<uuid:pk>/shares", SharesView.as_view(), name="api-shares"),
+    path("cases/<uuid:pk>/shares/<uuid:share>", ShareView.as_view(), name="api-share"),
+    path("cases/<uuid:pk>/outcomes/", OutcomesView.as_view(), name="api-outcomes"),
+    path("cases/<uuid:pk>/letters/", LettersView.as_view(), name="api-letters"),
+    path("letters/<uuid:letter>", LetterView.as_view(), name="api-letter"),
+    path("colleagues", ColleaguesView.as_view(), name="api-colleagues"),
+    path("opinions", AskedView.as_view(), name="api-asked"),
+    path("opinions/<uuid:opinion>", OpinionView.as_view(), name="api-opinion"),
     path("worklist", WorklistView.as_view(), name="api-worklist"),
     path("packs", PacksView.as_view(), name="api-packs"),
     path("account", AccountView.as_view(), name="api-account"),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Consent, ContactNumber, Scope, User
@@ -234,6 +236,26 @@ def test_the_marks_come_in_pages_that_miss_none(
     assert (len(found), set(found)) == (5, cases)
     assert code(ana.get(f"{API}/lesions?after=x")) == (400, "invalid")
     assert ana.get(f"{API}/lesions?after={uuid.uuid4()}").json()["results"] == []
+
+
+def test_marks_and_their_histories_cost_the_same_for_one_case_and_for_many(cast: Cast) -> None:
+    case, ana = scored(submitted(cast.ana)), cast.api(cast.ana)
+    mark = f"{API}/lesions/{case.lesion_id}"
+
+    def costs() -> list[int]:
+        found = []
+        for address in (f"{API}/lesions", mark):
+            with CaptureQueriesContext(connection) as captured:
+                assert ana.get(address).status_code == 200
+            found.append(len(captured))
+        return found
+
+    one = costs()
+    for _ in range(3):
+        scored(submitted(cast.ana))
+        Case.objects.filter(pk=scored(submitted(cast.ana)).pk).update(lesion=case.lesion_id)
+    assert (len(ana.get(f"{API}/lesions").json()["results"]), costs()) == (4, one)
+    assert ana.get(mark).json()["photographed"] == 4
 
 
 def test_a_mark_gets_a_name_of_its_patients(cast: Cast) -> None:
