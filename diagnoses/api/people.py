@@ -7,7 +7,12 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,10 +49,10 @@ class ConsentsOfSerializer(LookedAfterSerializer):
     class Meta(LookedAfterSerializer.Meta):
         fields = [*LookedAfterSerializer.Meta.fields, "consents"]
 
-    def get_consents(self, person: User) -> list[AgreementSerializer]:
+    @extend_schema_field(AgreementSerializer(many=True))
+    def get_consents(self, person: User) -> Any:
         found: Any = agreements(person)
-        told: Any = AgreementSerializer(found, many=True).data
-        return list(told)
+        return AgreementSerializer(found, many=True).data
 
 
 class DescribeSerializer(StrictSerializer):
