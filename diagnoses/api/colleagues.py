@@ -258,7 +258,10 @@ class OpinionView(APIView):
         responses={200: AskedCaseSerializer} | problems(404),
     )
     def get(self, request: Request, opinion: UUID) -> Response:
-        doctor, asked = _asked_of(request, opinion)
+        doctor, asked = _open_to(request, opinion)
+        waits = SecondReading.objects.to_read_by(doctor).filter(pk=asked.pk).exists()
+        if not waits and asked.read_by_id != doctor.pk:
+            raise NotFound  # it is another's, or not needed any more
         about = f"case:{asked.case_id}"
         audit.record("case.viewed", actor=doctor, about=about, where="api")
         return Response(AskedCaseSerializer(asked, context={"request": request}).data)
@@ -266,12 +269,15 @@ class OpinionView(APIView):
     @extend_schema(
         operation_id="opinions_reading",
         summary="Say what you see",
-        description="Kept as it is: asked again, it is told as it was recorded.",
+        description=(
+            "Kept as it is: asked again, it is told as it was recorded. Where somebody was first, "
+            "or the case is answered, it is 409 `moved`."
+        ),
         request=ReadAgainSerializer,
         responses={200: OwnOpinionSerializer} | problems(404, 409, 422),
     )
     def put(self, request: Request, opinion: UUID) -> Response:
-        doctor, asked = _asked_of(request, opinion)
+        doctor, asked = _open_to(request, opinion)
         said = ReadAgainSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = SecondReadingForm(as_typed(said.validated_data), pack=asked.case.pack)
@@ -298,14 +304,10 @@ def _ask(
     return workflow.ask_colleague(case, doctor, colleague, question).pk, None
 
 
-def _asked_of(request: Request, key: UUID) -> tuple[User, SecondReading]:
-    """What waits for this doctor, or was read by them; of another's question there is nothing."""
+def _open_to(request: Request, key: UUID) -> tuple[User, SecondReading]:
+    """One about a case of the doctor's clinic, or the one that another clinic shares with them."""
     user = user_of(request)
     mine = SecondReading.objects.open_to(user).select_related(
         "asked_by", "case__clinic", "case__patient__carer"
     )
-    asked = get_object_or_404(mine, pk=key)
-    waits = SecondReading.objects.to_read_by(user).filter(pk=key).exists()
-    if not waits and asked.read_by_id != user.pk:
-        raise NotFound
-    return user, asked
+    return user, get_object_or_404(mine, pk=key)

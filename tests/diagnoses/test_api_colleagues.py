@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import people
 from accounts.models import AuditEntry, Scope
 from diagnoses import workflow
 from diagnoses.models import Case, CaseShare, FirstReading, Letter, Outcome, SecondReading
@@ -84,13 +85,34 @@ def test_a_colleague_is_asked_reads_blind_and_is_heard(cast: Cast, case: Case) -
 
 
 def test_whoever_is_second_is_told_who_was_first(cast: Cast, case: Case) -> None:
+    people.verify_doctor(cast.uma, cast.root)
+    cast.uma.refresh_from_db()
     asked = workflow.ask_colleague(case, cast.ruth, None, "Anybody?")
     sam, address = cast.api(cast.sam), f"{API}/opinions/{asked.pk}"
     assert code(sam.put(address, OWN | {"confidence": "very"})) == (400, "invalid")
     assert code(sam.put(address, OWN | {"diagnosis": "no-such"})) == (400, "invalid")
-    assert not SecondReading.objects.get().is_read
+    assert cast.api(cast.uma).put(address, OWN).status_code == 200
+    late = sam.put(address, OWN)
+    assert code(late) == (409, "moved")
+    assert "Uma Roy" in late.json()["detail"]
+    assert SecondReading.objects.get().read_by == cast.uma
+    assert code(sam.get(address)) == (404, "not_found")
+
+
+def test_a_reading_that_comes_after_the_answer_is_not_needed(cast: Cast, case: Case) -> None:
+    asked = workflow.ask_colleague(case, cast.ruth, cast.sam, "Would you?")
     sharing.signed(cast, case)
-    assert code(sam.put(address, OWN)) == (404, "not_found"), "it is not needed any more"
+    sam, address = cast.api(cast.sam), f"{API}/opinions/{asked.pk}"
+    assert code(sam.put(address, OWN)) == (409, "moved")
+    assert code(sam.get(address)) == (404, "not_found")
+    assert not SecondReading.objects.get().is_read
+
+
+def test_nobody_answers_for_a_colleague(cast: Cast, case: Case) -> None:
+    asked = workflow.ask_colleague(case, cast.ruth, cast.sam, "Would you?")
+    answer = cast.api(cast.ruth).put(f"{API}/opinions/{asked.pk}", OWN)
+    assert code(answer) == (422, "refused")
+    assert not SecondReading.objects.get().is_read
 
 
 @pytest.mark.parametrize(

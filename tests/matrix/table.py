@@ -245,7 +245,7 @@ API = {
     "api-letter": _api(READERS, "letter"),
     "api-colleagues": _api(DOCTORS),
     "api-asked": _api(DOCTORS),
-    "api-opinion": _api(frozenset({"ruth"}), "asked"),  # of whom it is asked
+    "api-opinion": _api(READERS, "asked"),  # who asked is told that they cannot answer it
     "api-person": _api(CORA, "dee"),
     "api-person-consent": _api(CORA, "dee", "research"),
     "api-person-export": _api(CORA, "dee"),
