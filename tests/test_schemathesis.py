@@ -87,7 +87,9 @@ def called(case: Any, world: World, who: str) -> None:
     person = world.people[who]
     assert person is not None
     things = world.things
-    there = {"id": things["case"], "photo": things["photo"], "review": things["review"]}
+    there = {"id": things["case"], "person": things["dee"], "reminder": things["visit"]}
+    names = ("photo", "review", "number", "lesion", "share", "letter")
+    there |= {name: things[name] for name in names} | {"opinion": things["asked"]}
     with transaction.atomic():
         token = ApiToken.objects.create(person, scopes=list(Scope))[1]
         for name, given in (case.path_parameters or {}).items():

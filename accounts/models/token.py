@@ -18,7 +18,10 @@ class Scope(models.TextChoices):
     CASES_WRITE = "cases:write", _("Send and withdraw cases, send photos, write about them")
     REVIEWS_WRITE = "reviews:write", _("Read cases as a doctor, sign and amend")
     ACCOUNT_READ = "account:read", _("Read the account and its messages")
-    ACCOUNT_WRITE = "account:write", _("Change what was agreed to")
+    ACCOUNT_WRITE = (
+        "account:write",
+        _("Change phone numbers, reminders, what was agreed to, and whom one looks after"),
+    )
     ACCOUNT_EXPORT = "account:export", _("Download everything")
     FHIR_READ = "fhir:read", _("Read cases as FHIR")
 

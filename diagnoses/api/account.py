@@ -16,26 +16,14 @@ from rest_framework.views import APIView
 
 from accounts import people
 from accounts.agreements import Agreement, agreements, kinds, no_longer_asked
-from accounts.models import Consent, ContactNumber, Role, Scope
+from accounts.models import Consent, Role, Scope, User
 from diagnoses import workflow
+from diagnoses.api.numbers import NumberSerializer
 from diagnoses.api.problems import forbidden, problems
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, user_of
 from diagnoses.views.mine import as_zip
 from notifications.models import Message
-
-
-class NumberSerializer(serializers.ModelSerializer[ContactNumber]):
-    number = serializers.CharField(source="e164")
-    confirmed = serializers.SerializerMethodField(help_text="It is known to be theirs.")
-    messages = serializers.BooleanField(source="reachable", help_text="Messages may go there.")
-
-    class Meta:
-        model = ContactNumber
-        fields = ["number", "confirmed", "messages"]
-
-    def get_confirmed(self, number: ContactNumber) -> bool:
-        return number.verified_at is not None
 
 
 class AgreementSerializer(serializers.Serializer[Agreement]):
@@ -86,7 +74,6 @@ class AccountView(APIView):
     @extend_schema(
         operation_id="account_read",
         summary="Your account",
-        description="Phone numbers are added and confirmed on the website.",
         responses={200: AccountSerializer},
     )
     def get(self, request: Request) -> Response:
@@ -117,19 +104,7 @@ class ConsentView(APIView):
         responses={200: AgreementSerializer} | problems(404),
     )
     def put(self, request: Request, kind: str) -> Response:
-        user = user_of(request)
-        if kind not in kinds(user):
-            raise NotFound
-        form = ConsentSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        chosen = Consent.Kind(kind)
-        if form.validated_data["agreed"]:
-            people.give_consent(user, chosen)
-        else:
-            workflow.withdraw_consent(user, chosen)
-        # One that the clinic asks no more is not asked again once it is taken back.
-        now = [one for one in agreements(user) if one.kind == chosen] or [no_longer_asked(chosen)]
-        return Response(AgreementSerializer(now[0]).data)
+        return decided(user_of(request), kind, request.data)
 
 
 class NoticesView(GenericAPIView[Message]):
@@ -165,3 +140,19 @@ class ExportView(APIView):
         if not user.is_patient:
             raise forbidden("patients_only", "Only patients have such a copy.")
         return as_zip(user)
+
+
+def decided(user: User, kind: str, data: Any) -> Response:
+    """Give or take back one consent of ``user``'s, as ``data`` says."""
+    if kind not in kinds(user):
+        raise NotFound
+    form = ConsentSerializer(data=data)
+    form.is_valid(raise_exception=True)
+    chosen = Consent.Kind(kind)
+    if form.validated_data["agreed"]:
+        people.give_consent(user, chosen)
+    else:
+        workflow.withdraw_consent(user, chosen)
+    # One that the clinic asks no more is not asked again once it is taken back.
+    now = [one for one in agreements(user) if one.kind == chosen] or [no_longer_asked(chosen)]
+    return Response(AgreementSerializer(now[0]).data)

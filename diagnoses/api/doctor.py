@@ -108,7 +108,7 @@ class OwnReadingView(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
         said = _valid(OwnReadingSerializer(data=request.data))
-        form = FirstReadingForm(_typed(said), pack=case.pack)
+        form = FirstReadingForm(as_typed(said), pack=case.pack)
         if not form.is_valid():
             raise wrong_together(dict(form.errors))
         before = case.first_readings.filter(doctor=doctor).exists()
@@ -197,7 +197,7 @@ def _answer(case: Case, doctor: User, said: dict[str, Any], after: int | None) -
     view_open = presenting.computer_view(case, doctor) is not None
     sure = {f"sure_{said['diagnosis']}": "on"} if said.pop("sure") else {}
     agrees = {True: "yes", False: "no", None: ""}[said["agrees"]]
-    typed = _typed(said | {"agrees": agrees}) | sure
+    typed = as_typed(said | {"agrees": agrees}) | sure
     shape: dict[str, Any] = {"pack": case.pack, "view_open": view_open}
     form = (
         AnswerForm(typed, **shape)
@@ -213,7 +213,7 @@ def _answer(case: Case, doctor: User, said: dict[str, Any], after: int | None) -
     return form.answer()
 
 
-def _typed(said: dict[str, Any]) -> dict[str, Any]:
+def as_typed(said: dict[str, Any]) -> dict[str, Any]:
     """As a form has it: no label is one of its choices, and what is not said is empty."""
     return {name: "" if value is None else value for name, value in said.items()} | {
         "diagnosis": said["diagnosis"] or NO_LABEL

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import KEY, Refused, problems
+from diagnoses.api.problems import KEY, Refused, forbidden, problems
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -68,6 +68,22 @@ def user_of(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
+
+
+def patient_of(request: Request) -> User:
+    """A patient who asks; everybody else is told that it is not for them."""
+    user = user_of(request)
+    if not user.is_patient:
+        raise forbidden("patients_only", "Only patients do that.")
+    return user
+
+
+def patient_here(request: Request) -> User:
+    """The same at an address that names something of theirs: nobody else learns that it exists."""
+    user = user_of(request)
+    if not user.is_patient:
+        raise NotFound
+    return user
 
 
 def cases_of(user: User) -> CaseQuerySet:

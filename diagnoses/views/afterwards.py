@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
 from accounts.access import person, reading_doctor_required
+from accounts.models import User
 from diagnoses import workflow
 from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.models import Case, Letter
@@ -79,12 +81,17 @@ def letter_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The letter as a PDF."""
     doctor = person(request)
     mine = Letter.objects.filter(case__in=Case.objects.readable_by_doctor(doctor))
+    return as_paper(mine, pk, doctor)
+
+
+def as_paper(letters: QuerySet[Letter], pk: UUID, doctor: User, **where: str) -> HttpResponse:
+    """One of ``letters`` as a PDF, written to the trail; 404 where it is none of them."""
     found = get_object_or_404(
-        mine.select_related("case__patient__carer", "case__clinic", "review", "doctor"), pk=pk
+        letters.select_related("case__patient__carer", "case__clinic", "review", "doctor"), pk=pk
     )
     paper = printed(letter_on_paper(found))
     about = f"case:{found.case_id}"
-    audit.record("case.letter_printed", actor=doctor, about=about, letter=str(found.pk))
+    audit.record("case.letter_printed", actor=doctor, about=about, letter=str(found.pk), **where)
     name = f"lentigo-referral-{found.case.reference}.pdf"
     response = HttpResponse(paper, content_type="application/pdf")
     response["Cache-Control"] = "private, no-store"

@@ -160,21 +160,26 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
     """
     if not own_is_in:
         return {"shares": shares.of_case(case, waits=case.is_open), "own_is_in": False}
-    elsewhere = {one.asked_id: one for one in SHARES.of(case)}
-    shown = [
-        one for one in SECOND_READINGS.of(case) if one.is_read or _waits(one, elsewhere.get(one.pk))
-    ]
+    elsewhere = {one.asked_id for one in SHARES.of(case)}
+    shown = opinions_of(case)
     return {
         "shares": shares.of_case(case, waits=case.is_open),
         "own_is_in": True,
         # What waits for somebody elsewhere stands among the shares.
-        "opinions": [_opinion(one) for one in shown if one.is_read or one.pk not in elsewhere],
+        "opinions": [one for one in shown if one.asked.is_read or one.asked.pk not in elsewhere],
         "may_ask": case.is_open
-        and not any(one.asked_by_id == doctor.pk and not one.is_read for one in shown),
+        and not any(one.asked.asked_by_id == doctor.pk and not one.asked.is_read for one in shown),
         "outcomes": [Truth(one, _title(case, one.diagnosis)) for one in OUTCOMES.of(case)[::-1]],
         "outcome_form": OutcomeForm(pack=case.pack) if case.is_signed else None,
         "letters": LETTERS.of(case) if case.is_signed else [],
     }
+
+
+def opinions_of(case: Case) -> list[Opinion]:
+    """What colleagues have read, and what is asked and not lapsed; the oldest first."""
+    shares = {one.asked_id: one for one in SHARES.of(case)}
+    asked = SECOND_READINGS.of(case)
+    return [_opinion(one) for one in asked if one.is_read or _waits(one, shares.get(one.pk))]
 
 
 def _waits(one: SecondReading, share: CaseShare | None) -> bool:

@@ -227,6 +227,28 @@ API = {
     "api-consent": _api(LOGGED_IN, "messages"),
     "api-notices": _api(LOGGED_IN),
     "api-export": _api(PATIENTS),
+    "api-numbers": _api(LOGGED_IN),
+    **{f"api-number{part}": _api(ANA, "number") for part in ("", "-messages", "-code", "-confirm")},
+    "api-reminder-kinds": _api(LOGGED_IN),
+    "api-reminder-kind": _api(PATIENTS, "recheck"),
+    "api-reminders": _api(PATIENTS),
+    "api-reminder": _api(ANA, "nudge"),
+    "api-visit": _api(ANA, "visit"),
+    "api-lesions": _api(PATIENTS),
+    "api-lesion": _api(ANA, "lesion"),
+    "api-lesion-name": _api(ANA, "lesion"),
+    "api-opinions": _api(READERS, "case"),
+    "api-shares": _api(ANA | READERS, "case"),
+    "api-share": _api(ANA | READERS, "case", "share"),
+    "api-outcomes": _api(READERS, "signed"),
+    "api-letters": _api(READERS, "signed"),
+    "api-letter": _api(READERS, "letter"),
+    "api-colleagues": _api(DOCTORS),
+    "api-asked": _api(DOCTORS),
+    "api-opinion": _api(READERS, "asked"),  # who asked is told that they cannot answer it
+    "api-person": _api(CORA, "dee"),
+    "api-person-consent": _api(CORA, "dee", "research"),
+    "api-person-export": _api(CORA, "dee"),
 }
 # Lists are open to whoever is logged in, and hold what is theirs.
 FHIR = {

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import care, people, tokens
 from accounts.models import Consent, Relation, Role, Scope, SuspensionReason, User
+from accounts.reminder_stop import Reminder
 from diagnoses import drafts, workflow
 from diagnoses.models import Alarm, Case, Draft, DraftPhoto, Nudge, TrainingExport
 from diagnoses.workflow import Answer
@@ -104,6 +105,10 @@ def _cases(world: World) -> None:
     alarm = Alarm.objects.create(
         version_id=world.things["version"], kind=Alarm.Kind.MISSED, case=signed
     )
+    nudge = Nudge.objects.get()
+    visit = Nudge.objects.get()
+    visit.pk, visit.kind = uuid.uuid4(), Reminder.SEE_DOCTOR
+    visit.save(force_insert=True)
     Nudge.objects.update(state=Nudge.State.TOLD, told_at=Now())
     world.things |= {
         "alarm": alarm.pk,
@@ -119,7 +124,8 @@ def _cases(world: World) -> None:
         "letter": letter.pk,
         "draft": draft.submit_key,
         "draft_photo": DraftPhoto.objects.get().pk,
-        "nudge": Nudge.objects.get().pk,
+        "nudge": nudge.pk,
+        "visit": visit.pk,
     }
 
 
