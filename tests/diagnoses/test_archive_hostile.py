@@ -38,9 +38,12 @@ def with_entry(files: Files, entry: zipfile.ZipInfo, content: bytes = b"x") -> b
 
 
 def a_link(files: Files) -> bytes:
+    """Listed, and said of the case: but for its kind it is a photo like the other."""
     entry = zipfile.ZipInfo("photos/02-dermoscopic.jpg")
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return with_entry(files, entry, b"/etc/passwd")
+    photos = [{"file": name, "kind": "dermoscopic"} for name in (PHOTO, entry.filename)]
+    whole = changed(files | {entry.filename: b"/etc/passwd"}, photos=photos)
+    return with_entry(less(whole, entry.filename), entry, b"/etc/passwd")
 
 
 def twice(files: Files) -> bytes:
