@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEntry, Consent, User
 from accounts.wording import as_read, version
 from diagnoses import presenting, telling
+from diagnoses.archive import came
 from diagnoses.models import (
     Case,
     CaseEvent,
@@ -98,7 +99,7 @@ def _cases(patient: User) -> list[Case]:
     return list(
         Case.objects.filter(patient=patient)
         .order_by("submitted_at", "pk")
-        .select_related("clinic", "doctor", "invitation__accepted_by")
+        .select_related("clinic", "doctor", "invitation__accepted_by", "came__by")
         .prefetch_related(
             "photos",
             "events",
@@ -179,6 +180,7 @@ def _case(case: Case, folder: str) -> dict[str, Any]:
         "second_opinions_elsewhere": [_share(share) for share in case.shares.all()],
         "talk": [_remark(case, remark) for remark in case.remarks.all()],
         "history": [_event(event) for event in case.events.all() if telling.line_of(event)],
+        "came_from": came.told_to_patient(case),
     }
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from accounts.models import User
 from diagnoses.intake import CleanPhoto
@@ -56,6 +57,21 @@ class NewPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """From where a case comes that somebody brings from another portal (``CaseImport``).
+
+    ``by`` is the doctor who brings it; ``None`` from the command line.
+    """
+
+    by: User | None
+    portal: str
+    source_case: uuid.UUID
+    written_at: datetime
+    digest: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One filled-in form, from the page or the API. One photo and a site suffice."""
 
@@ -71,6 +87,7 @@ class Submission:
     computer_check: bool = True
     side: str = ""  # of Side, or not said
     spot: Spot | None = None  # tapped on one of the pack's figures
+    brought: Brought | None = None  # not sent by the patient
 
 
 @dataclass(frozen=True, slots=True)

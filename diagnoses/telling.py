@@ -25,6 +25,7 @@ PLANS = {
 # What is only the house's own business (a first reading, a signature taken back) is not told.
 _HISTORY = {
     "submitted": _("You sent this case."),
+    "imported": _("Your doctor brought this case here from another portal."),
     "checked": _("The computer checked your photo."),
     "unscored": _("Your case went to the doctors without a view of the computer."),
     "requeued": _("Your case was given to the computer again."),

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from diagnoses.views import (
     afterwards,
     again,
+    archive,
     claims,
     data,
     doctor,
@@ -52,6 +53,7 @@ LESIONS: list[URLPattern | URLResolver] = [
 ]
 REPORT: list[URLPattern | URLResolver] = [
     path("cases/<uuid:pk>/report.pdf", report.case_report, name="case_report"),
+    path("cases/<uuid:pk>/archive.zip", archive.case_archive, name="case_archive"),
 ]
 PICTURES: list[URLPattern | URLResolver] = [
     path("photos/<uuid:pk>/", photos.photo, name="photo"),

@@ -12,6 +12,7 @@ from django.utils import translation
 from accounts.languages import is_known
 from diagnoses.api.problems import MEDIA_TYPE, problem
 from diagnoses.api.submission import MOST_PHOTOS
+from diagnoses.archive.reading import LARGEST
 from diagnoses.intake import MAX_BYTES, Refusal
 from diagnoses.views.uploads import REFUSED
 from mlservice.uploads import MOST_PACKED
@@ -27,6 +28,7 @@ BODIES = {
     "case_step": MOST_PHOTOS * MAX_BYTES + BODY,
     "api-cases": MOST_PHOTOS * MAX_BYTES + BODY,
     "api-new-photo": _ONE,
+    "api-import": LARGEST + BODY,
     "model_register": MOST_PACKED + BODY,
 }
 

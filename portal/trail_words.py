@@ -40,6 +40,7 @@ CHANGES: Final[Mapping[str, Words]] = {
     "case.letter_written": _("Wrote a letter"),
     "case.opinion_asked": _("Asked a colleague"),
     "case.outcome_recorded": _("Recorded what it turned out to be"),
+    "case.imported": _("Brought a case here from another portal"),
     "case.held": _("A case is on hold: nothing of it is deleted"),
     "case.photos_purged": _("Photos of a case were deleted: their time is over"),
     "case.question_closed": _("Closed a question"),

@@ -42,7 +42,7 @@ CONFIG: dict[str, Any] = {
             "include-method": "POST",
             "checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, "400"]}},
         }
-        for path in ("/api/v1/cases", "/api/v1/cases/{id}/photos/")
+        for path in ("/api/v1/cases", "/api/v1/cases/{id}/photos/", "/api/v1/cases/import/")
     ],
 }
 QUICK = hypothesis_settings(

@@ -200,14 +200,14 @@ def count(by: User, photos: Sequence[Any]) -> None:
     try:
         quota.spend(by, [photo.size for photo in photos])
     except intake.Refusal as refusal:
-        raise _refused(refusal) from refusal
+        raise refused_photo(refusal) from refusal
 
 
 def clean_photo(pack: Pack, upload: Any, kind: str, *, send_anyway: bool) -> workflow.NewPhoto:
     try:
         photo = intake.clean(upload, pack.glance_at(kind))
     except intake.Refusal as refusal:
-        raise _refused(refusal) from refusal
+        raise refused_photo(refusal) from refusal
     poor = [pack.quality[code] for code in photo.quality.reasons]
     if poor and not send_anyway:
         verdict = pack.outcomes["photo_fails"].fill(
@@ -235,7 +235,7 @@ def _says(case: Case, submission: workflow.Submission) -> bool:
     )
 
 
-def _refused(refusal: intake.Refusal) -> Refused:
+def refused_photo(refusal: intake.Refusal) -> Refused:
     refused = Refused(refusal.http, refusal.code, refusal.sentence)
     if refusal.wait:
         refused.wait = refusal.wait  # DRF says it in Retry-After

@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from diagnoses.api.account import AccountView, ConsentView, ExportView, NoticesView
 from diagnoses.api.afterwards import LettersView, LetterView, OutcomesView
+from diagnoses.api.archive import ArchiveView, ImportView
 from diagnoses.api.colleagues import (
     AskedView,
     ColleaguesView,
@@ -60,6 +61,7 @@ docs = csp_update({"img-src": ["data:"]})(
 urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="api-token"),
     path("cases", CasesView.as_view(), name="api-cases"),
+    path("cases/import/", ImportView.as_view(), name="api-import"),
     path("cases/<uuid:pk>", CaseView.as_view(), name="api-case"),
     path("cases/<uuid:pk>/photos/<uuid:photo>", PhotoView.as_view(), name="api-photo"),
     path("cases/<uuid:pk>/photos/<uuid:photo>/heatmap", HeatmapView.as_view(), name="api-heatmap"),
@@ -68,6 +70,7 @@ urlpatterns = [
     path("cases/<uuid:pk>/news/", NewsView.as_view(), name="api-news"),
     path("cases/<uuid:pk>/withdraw/", WithdrawView.as_view(), name="api-withdraw"),
     path("cases/<uuid:pk>/report", ReportView.as_view(), name="api-report"),
+    path("cases/<uuid:pk>/archive", ArchiveView.as_view(), name="api-archive"),
     path("cases/<uuid:pk>/claim", ClaimView.as_view(), name="api-claim"),
     path("cases/<uuid:pk>/reading/", OwnReadingView.as_view(), name="api-reading"),
     path("cases/<uuid:pk>/reviews/", ReviewsView.as_view(), name="api-reviews"),

@@ -238,9 +238,11 @@ def one_of(kind: Kind, user: User, base: str, key: str) -> tuple[Resource, str] 
 def whole(case: UUID, user: User, base: str) -> list[Resource] | None:
     """Everything of one case, each resource once; ``None`` where it is not theirs."""
     all_told = told(cases_for(user).filter(pk=case), user, base)
-    if not all_told:
-        return None
-    one = all_told[0]
+    return whole_of(all_told[0]) if all_told else None
+
+
+def whole_of(one: Told) -> list[Resource]:
+    """The same, of a case that was read already."""
     return [
         resources.patient(one.case.patient),
         *([resources.body_structure(one.case.lesion)] if one.case.lesion else []),

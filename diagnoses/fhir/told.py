@@ -21,7 +21,7 @@ from diagnoses.models import Case, CaseQuerySet, Photo, Prediction, Remark, Revi
 # Moves that tell nothing before their time. A signature counts from the moment it stands.
 TELLING_MOVES = frozenset(
     {
-        *("submitted", "to_doctors", "checked", "unscored", "requeued", "told_more"),
+        *("submitted", "imported", "to_doctors", "checked", "unscored", "requeued", "told_more"),
         *("retake_asked", "retaken", "withdrawn"),
     }
 )

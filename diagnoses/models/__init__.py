@@ -2,6 +2,7 @@
 
 from diagnoses.models.again import Letter, Outcome, SecondReading, SecondReadingQuerySet
 from diagnoses.models.alarm import Alarm, AlarmQuerySet
+from diagnoses.models.came import CaseImport
 from diagnoses.models.case import (
     DUE_FIRST,
     DUE_SOON,
@@ -49,6 +50,7 @@ __all__ = [
     "AlarmQuerySet",
     "Case",
     "CaseEvent",
+    "CaseImport",
     "CaseQuerySet",
     "CaseShare",
     "CaseShareQuerySet",

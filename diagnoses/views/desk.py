@@ -29,6 +29,7 @@ UP_NEXT = 12
 OTHERS_SHOWN = 20
 EVENTS = {
     "submitted": _("Sent by the patient"),
+    "imported": _("Brought here from another portal"),
     "checked": _("The computer has looked"),
     "unscored": _("The computer gave no view"),
     "to_doctors": _("Passed to the doctors"),

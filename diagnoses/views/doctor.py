@@ -18,6 +18,7 @@ from accounts import audit
 from accounts.access import person, reading_doctor_required
 from accounts.languages import language_of
 from diagnoses import claims, gathered, presenting, talking, workflow
+from diagnoses.archive import came
 from diagnoses.doctor_forms import (
     AmendForm,
     AnswerForm,
@@ -35,7 +36,7 @@ from diagnoses.worklist import Filters
 from mlservice.packs import AnswerTemplate, load_pack
 
 READ_BEFORE = _("Your own reading of this case was recorded before, and stays as it was.")
-CASE_WITH_ALL = ("patient__carer", "doctor", "lesion", "signed_by", "clinic")
+CASE_WITH_ALL = ("patient__carer", "doctor", "lesion", "signed_by", "clinic", "came__by")
 # All that stands on the page, but for what the computer said: that is asked once it may be seen.
 PARTS = (
     *(gathered.PHOTOS, gathered.EVENTS, gathered.CLAIMS),
@@ -220,6 +221,7 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     content = desk(case, person(request), filters) | forms
     own_is_in = not case.is_open or not content["must_read_first"]
     content |= beside(case, person(request), own_is_in=own_is_in)
+    content["came"] = came.shown(case, own_is_in=own_is_in)
     content |= evidence(case, person(request), content["view"], request.GET, filters.query())
     content["photos"] = with_overlay(content["photos"], content.get("heatmap"))
     content["chosen_template"] = request.GET.get("template", "")

@@ -4,7 +4,7 @@ Each move is a compare-and-set: ``filter(pk=…, status=old).update(status=new)`
 means somebody else was first. The same transaction writes the event and the messages.
 """
 
-from diagnoses.states import Answer, Moved, NewPhoto, NotYet, Submission, WorkflowError
+from diagnoses.states import Answer, Brought, Moved, NewPhoto, NotYet, Submission, WorkflowError
 from diagnoses.workflow.afterwards import record_outcome, write_letter
 from diagnoses.workflow.again import ask_colleague, differs, read_again
 from diagnoses.workflow.computer import (
@@ -35,6 +35,7 @@ from diagnoses.workflow.unread import open_answer, told_by_doctor
 
 __all__ = [
     "Answer",
+    "Brought",
     "Moved",
     "NewPhoto",
     "NotYet",

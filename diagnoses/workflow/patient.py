@@ -17,6 +17,7 @@ from accounts.models import Clinic, Consent, User
 from diagnoses import failpoints, learning
 from diagnoses.models import (
     Case,
+    CaseImport,
     CaseShare,
     ExportedPhoto,
     Lesion,
@@ -25,7 +26,7 @@ from diagnoses.models import (
     Scoring,
     photo_path,
 )
-from diagnoses.states import NewPhoto, Status, Submission, WorkflowError
+from diagnoses.states import Brought, NewPhoto, Status, Submission, WorkflowError
 from diagnoses.triage import Answers, by_answers
 from diagnoses.workflow.computer import SCORE_DUE, why_none
 from diagnoses.workflow.late import waits_no_more
@@ -176,11 +177,29 @@ def _register(
         answer_due_at=timezone.now() + answer_within(clinic, urgency.tier),
     )
     Photo.objects.bulk_create(photos)
-    note(case, "submitted", patient, photos=len(photos), urgency=urgency.tier)
-    audit.record("case.submitted", actor=patient, about=about_case(case))
+    if submission.brought is None:
+        note(case, "submitted", patient, photos=len(photos), urgency=urgency.tier)
+        audit.record("case.submitted", actor=patient, about=about_case(case))
+    else:
+        _came_along(case, submission.brought, photos=len(photos), urgency=urgency.tier)
     photo_came(case)
     _queue(case, photos, urgent=urgency.tier is Tier.RED)
     return case
+
+
+def _came_along(case: Case, brought: Brought, **detail: object) -> None:
+    """What the other portal had on it is kept beside it. It signs nothing and scores nothing."""
+    note(case, "imported", brought.by, **detail)
+    audit.record("case.imported", actor=brought.by, about=about_case(case))
+    CaseImport.objects.create(
+        case=case,
+        portal=brought.portal,
+        source_case=brought.source_case,
+        written_at=brought.written_at,
+        digest=brought.digest,
+        by=brought.by,
+        record=brought.record,
+    )
 
 
 def _named_and_here(clinic: Clinic, submission: Submission) -> User | None:

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 
 from accounts.models import ApiToken, Scope, User
-from diagnoses.models import Case, Review
+from diagnoses.models import CaseImport, Review
 from tests.cases import a_model_version, jpeg
 from tests.cast import PASSWORD, build_cast
 
@@ -47,9 +47,10 @@ def test_each_command_does_what_the_guide_says(live_server: object, tmp_path: Pa
     }
     told: dict[str, int] = {}
     for command in commands():
-        if case := Case.objects.first():
+        if case := cast.ana.cases.first():
             given["CASE"] = str(case.pk)
         typed = command.replace('"password": "…"', f'"password": "{PASSWORD}"')
+        typed = typed.replace("$OTHER", str(cast.bo.public_id))
         printed = subprocess.run(
             ["bash", "-c", f"{typed} -w '\\n%{{http_code}}'"],
             env=given,
@@ -61,8 +62,9 @@ def test_each_command_does_what_the_guide_says(live_server: object, tmp_path: Pa
         told[command] = int(printed.splitlines()[-1])
         assert told[command] in {200, 201}, (command, printed)
     assert len(told) > 10, "the rule looks at nothing"
-    assert Case.objects.get().events.filter(kind="told_more").exists()
+    assert cast.ana.cases.get().events.filter(kind="told_more").exists()
     assert Review.objects.get().advice.startswith("A harmless mole.")
+    assert CaseImport.objects.get().case == cast.bo.cases.get()
     assert (tmp_path / "everything.zip").read_bytes().startswith(b"PK")
 
 

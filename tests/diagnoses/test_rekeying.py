@@ -152,6 +152,7 @@ def test_every_sealed_column_is_gone_through() -> None:
         "accounts.ContactNumber.e164",
         "accounts.StoppedPhone.e164",
         "diagnoses.Case.contact_e164",
+        "diagnoses.CaseImport.record",
         "diagnoses.Draft.data",
         "diagnoses.UploadPiece.content",
         "notifications.Inbound.e164",

@@ -24,7 +24,15 @@ BEFORE = {"again", "photo", "api-case", "api-photo", "api-opinion"}
 AFTER = {"reading_heatmap", "api-heatmap"}
 CLOSED = {
     *("case", "case_state", "case_tell", "case_talk", "case_photo", "case_withdraw", "case_share"),
-    *("case_report", "lesion", "lesion_name", "letter_paper", "reminder"),
+    *(
+        "case_report",
+        "case_archive",
+        "api-archive",
+        "lesion",
+        "lesion_name",
+        "letter_paper",
+        "reminder",
+    ),
     *("reading", "reading_ask", "reading_share", "reading_outcome", "reading_letter"),
     *("reading_open", "reading_first", "reading_sign", "reading_undo", "reading_amend"),
     *("reading_talk", "reading_retake", "reading_no_answer", "reading_told"),

@@ -134,6 +134,7 @@ PATIENT = {
     "lesion_name": _row(ANA, "lesion"),
     "reminder": _row(ANA, "nudge"),
     "case_report": _row(ANA | READERS, "signed"),
+    "case_archive": _row(ANA | READERS, "case"),
     "photo": _row(ANA | READERS, "photo"),
 }
 DOCTOR = {
@@ -217,6 +218,8 @@ API = {
     "api-news": _api(ANA, "case"),
     "api-withdraw": _api(ANA, "case"),
     "api-report": _api(ANA | READERS, "signed"),
+    "api-archive": _api(ANA | READERS, "case"),
+    "api-import": _api(DOCTORS),
     "api-claim": _api(READERS, "case"),
     "api-reading": _api(READERS, "case"),
     "api-reviews": _api(READERS, "case"),

@@ -40,10 +40,12 @@ def test_a_row_that_postgresql_refuses_is_not_quoted(cast: Cast) -> None:
         ContactNumber.objects.create(user=cast.ana, e164=ANAS_NUMBER)
     with pytest.raises(DatabaseError) as name, transaction.atomic():
         User.objects.filter(pk=cast.ana.pk).update(name=called, email=None)
-    for error, told in ((number.value, ANAS_NUMBER), (name.value, "Zorblatt")):
-        assert told in str(error), "PostgreSQL tells more than the test thinks"
+    assert ANAS_NUMBER not in str(number.value), "it rests sealed"
+    assert "Zorblatt" in str(name.value), "PostgreSQL tells less than the test thinks"
+    for error in (number.value, name.value):
         lines = logged(error)
-        assert told not in lines
+        assert ANAS_NUMBER not in lines
+        assert "Zorblatt" not in lines
         assert "of Quux" not in lines
         assert "DETAIL: left out" in lines
         assert "IntegrityError" in lines
