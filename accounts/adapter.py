@@ -23,6 +23,7 @@ from accounts.audit import record
 from accounts.models import User
 
 logger = logging.getLogger(__name__)
+MFA = "allauth.mfa"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -43,7 +44,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return email.strip().lower()
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Not of who has just logged in: they typed their password a moment ago."""
+        """Not to set up a second step, of who has just logged in: they typed their password a
+        moment ago. Whatever takes data along asks all the same."""
+        if app != MFA:
+            return bool(super().is_reauthentication_required(app=app, **kwargs))
         request = context.request
         records = get_authentication_records(request, request.user)
         shown = [entry["at"] for entry in records]
