@@ -33,7 +33,9 @@ from diagnoses.views.mine import as_zip
 
 class LookedAfterSerializer(serializers.ModelSerializer[User]):
     relation = serializers.ChoiceField(
-        choices=["", *Relation.values], help_text="Who they are to you; empty: yourself."
+        choices=Relation.choices,
+        allow_blank=True,
+        help_text="Who they are to you; empty: yourself.",
     )
 
     class Meta:

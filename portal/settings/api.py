@@ -39,6 +39,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ConsentKind": "accounts.models.Consent.Kind",
         "RemarkKind": "diagnoses.models.Remark.Kind",
+        "Relation": "accounts.models.Relation",
+        "WhyAsked": "diagnoses.models.SecondReading.Why",
+        "WhyEnded": "diagnoses.models.CaseShare.Why",
         "QuestionKind": ["choice", "choices", "text"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",
