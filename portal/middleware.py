@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 
 from accounts.languages import is_known
-from diagnoses.api.problems import MEDIA_TYPE, problem
+from diagnoses.api.problems import plain_problem
 from diagnoses.api.submission import MOST_PHOTOS
 from diagnoses.archive.reading import LARGEST
 from diagnoses.intake import MAX_BYTES, Refusal
@@ -79,8 +79,7 @@ class BodiesHaveALimit:
             return None
         refusal = Refusal("too_much")
         if request.path.startswith("/api/"):
-            body = problem(refusal.http, refusal.code, refusal.sentence)
-            return JsonResponse(body, status=refusal.http, content_type=MEDIA_TYPE)
+            return plain_problem(refusal.http, refusal.code, refusal.sentence)
         answer = render(request, "400.html", status=refusal.http)
         answer[REFUSED] = refusal.code
         return answer

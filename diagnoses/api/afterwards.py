@@ -19,7 +19,7 @@ from diagnoses import presenting, workflow
 from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import problems, refused, wrong_together
+from diagnoses.api.problems import must_fit, problems
 from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
@@ -117,12 +117,8 @@ class OutcomesView(AboutSigned):
         said = NewOutcomeSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = OutcomeForm(as_typed(said.validated_data), pack=case.pack)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
-        try:
-            kept = workflow.record_outcome(case, doctor, **form.cleaned_data)
-        except workflow.WorkflowError as refusal:
-            raise refused(refusal) from refusal
+        must_fit(form)
+        kept = workflow.record_outcome(case, doctor, **form.cleaned_data)
         return Response(OutcomeSerializer(kept).data)
 
 
@@ -152,12 +148,8 @@ class LettersView(AboutSigned):
         said = NewLetterSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = LetterForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
-        try:
-            kept = workflow.write_letter(case, doctor, **form.cleaned_data)
-        except workflow.WorkflowError as refusal:
-            raise refused(refusal) from refusal
+        must_fit(form)
+        kept = workflow.write_letter(case, doctor, **form.cleaned_data)
         return Response(LetterSerializer(kept, context={"request": request}).data)
 
 

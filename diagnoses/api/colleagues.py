@@ -23,7 +23,7 @@ from diagnoses.again_forms import AskColleagueForm, SecondReadingForm
 from diagnoses.api.doctor import as_typed, doctor_of, doctors_case
 from diagnoses.api.doctor_words import OwnReadingSerializer
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import problems, refused, wrong_together
+from diagnoses.api.problems import must_fit, problems, wrong_together
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
 from diagnoses.api.strict import StrictSerializer
@@ -218,12 +218,8 @@ class OpinionsView(APIView):
         said = AskSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = AskColleagueForm(said.validated_data, case=case, doctor=doctor)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
-        try:
-            asked, share = _ask(case, doctor, **form.cleaned_data)
-        except workflow.WorkflowError as refusal:
-            raise refused(refusal) from refusal
+        must_fit(form)
+        asked, share = _ask(case, doctor, **form.cleaned_data)
         return Response(AskedForSerializer({"id": asked, "share": share}).data)
 
 
@@ -281,12 +277,8 @@ class OpinionView(APIView):
         said = ReadAgainSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = SecondReadingForm(as_typed(said.validated_data), pack=asked.case.pack)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
-        try:
-            kept = workflow.read_again(asked, doctor, **form.cleaned_data)
-        except workflow.WorkflowError as refusal:
-            raise refused(refusal) from refusal
+        must_fit(form)
+        kept = workflow.read_again(asked, doctor, **form.cleaned_data)
         return Response(OwnOpinionSerializer(kept).data)
 
 

@@ -27,7 +27,7 @@ from diagnoses.api.doctor_words import (
     WorklistSerializer,
     worklist_row,
 )
-from diagnoses.api.problems import forbidden, problems, refused, wrong_together
+from diagnoses.api.problems import forbidden, must_fit, problems, refused, wrong_together
 from diagnoses.api.serializers import FirstReadingSerializer, ReviewSerializer
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.doctor_forms import NO_LABEL, AmendForm, AnswerForm, FirstReadingForm
@@ -109,13 +109,9 @@ class OwnReadingView(APIView):
         doctor, case = doctors_case(request, pk)
         said = _valid(OwnReadingSerializer(data=request.data))
         form = FirstReadingForm(as_typed(said), pack=case.pack)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         before = case.first_readings.filter(doctor=doctor).exists()
-        try:
-            kept = workflow.read_first(case, doctor, **form.cleaned_data)
-        except workflow.WorkflowError as refusal:
-            raise refused(refusal) from refusal
+        kept = workflow.read_first(case, doctor, **form.cleaned_data)
         return Response(FirstReadingSerializer(kept).data, status=200 if before else 201)
 
 

@@ -16,7 +16,7 @@ from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import lesions, workflow
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import problems, wrong_together
+from diagnoses.api.problems import must_fit, problems
 from diagnoses.api.serializers import (
     PatientAnswerSerializer,
     PatientSummarySerializer,
@@ -176,8 +176,7 @@ class LesionNameView(APIView):
         said = MarkNameSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = NameForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         workflow.name_mark(found, found.patient, form.cleaned_data["name"])
         found.refresh_from_db(fields=["name"])
         return Response(LesionSerializer(found).data)

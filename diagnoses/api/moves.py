@@ -21,7 +21,6 @@ from diagnoses.api.problems import (
     by_field,
     forbidden,
     problems,
-    refused,
     unprocessable,
     wrong_together,
 )
@@ -77,10 +76,7 @@ class NewsView(APIView):
         key = submit_key(user_of(request), f"{case.pk}:{raw}").hex if raw else ""
         before = case.events.filter(kind="told_more", detail__key=key).first() if key else None
         if before is None:
-            try:
-                workflow.raise_urgency(case, case.patient, what, answers, key=key)
-            except workflow.WorkflowError as refusal:
-                raise refused(refusal) from refusal
+            workflow.raise_urgency(case, case.patient, what, answers, key=key)
         elif (before.detail["what"], before.detail["answers"]) != (what, answers):
             raise unprocessable(
                 "idempotency_key_reused", "This Idempotency-Key was used for other news."
@@ -104,10 +100,7 @@ class WithdrawView(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         case = case_of_patient(request, pk)
         if case.status != Case.Status.CANCELLED:
-            try:
-                workflow.withdraw(case, case.patient)
-            except workflow.WorkflowError as refusal:
-                raise refused(refusal) from refusal
+            workflow.withdraw(case, case.patient)
         return as_patient(request, case)
 
 

@@ -21,7 +21,7 @@ from accounts.reminder_stop import Reminder
 from accounts.reminders import Choice
 from diagnoses import workflow
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import problems, refused, wrong_together
+from diagnoses.api.problems import must_fit, problems, refused
 from diagnoses.api.serializers import PersonSerializer
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, patient_here, patient_of, user_of
@@ -169,8 +169,7 @@ class VisitView(APIView):
         said = VisitSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = VisitForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         reply, words = form.cleaned_data["reply"], form.cleaned_data["words"]
         try:
             workflow.tell_of_visit(nudge, nudge.patient, reply, words)

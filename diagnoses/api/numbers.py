@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from accounts import people
 from accounts.forms import NumberForm, keep_number
 from accounts.models import ContactNumber, Scope, User
-from diagnoses.api.problems import problems, unprocessable, wrong_together
+from diagnoses.api.problems import must_fit, problems, unprocessable
 from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
@@ -99,8 +99,7 @@ class NumbersView(APIView):
         said = NewNumberSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = NumberForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         before = user.numbers.filter(e164=form.cleaned_data["number"]).exists()
         number = form.save(user)
         return _told(number, HTTPStatus.OK if before else HTTPStatus.CREATED)
@@ -178,8 +177,7 @@ class NumberConfirmView(APIView):
         said = TypedCodeSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = CodeForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         if mine.verified_at is None:
             typed = verification.confirm(user, mine, form.cleaned_data["code"])
             mine.refresh_from_db()  # the same request once more may have confirmed it

@@ -24,7 +24,7 @@ from accounts.care_views import DescribeForm, LookAfterForm
 from accounts.models import Consent, Relation, Scope, User
 from accounts.people import PeopleError
 from diagnoses.api.account import AgreementSerializer, ConsentSerializer, decided
-from diagnoses.api.problems import problems, unprocessable, wrong_together
+from diagnoses.api.problems import must_fit, problems, unprocessable
 from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import patient_here, patient_of
@@ -104,8 +104,7 @@ class PeopleView(APIView):
         said = LookAfterSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = LookAfterForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         name, relation = form.cleaned_data["name"], Relation(form.cleaned_data["relation"])
         before = user.cared_for.filter(name__iexact=name).exists()
         try:
@@ -137,8 +136,7 @@ class PersonView(APIView):
         said = DescribeSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         form = DescribeForm(said.validated_data)
-        if not form.is_valid():
-            raise wrong_together(dict(form.errors))
+        must_fit(form)
         care.describe(found, form.cleaned_data["name"], Relation(form.cleaned_data["relation"]))
         return Response(ConsentsOfSerializer(found).data)
 

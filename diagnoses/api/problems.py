@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
 from django.http import Http404, HttpResponse, JsonResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -60,9 +61,14 @@ def unprocessable(code: str, sentence: str, **extra: Any) -> Refused:
 
 def wrong_together(errors: Mapping[str, Sequence[Any]]) -> Refused:
     """Each field may be what it is, but not together, or not of this case."""
-    first = next(iter(errors.values()))[0]
     told = {name: [str(one) for one in sentences] for name, sentences in errors.items()}
-    return unprocessable("refused", str(first), errors=told)
+    return unprocessable("refused", next(iter(told.values()))[0], errors=told)
+
+
+def must_fit(form: BaseForm) -> None:
+    """Raises :func:`wrong_together` with what the form says."""
+    if not form.is_valid():
+        raise wrong_together(dict(form.errors))
 
 
 def refused(
@@ -96,9 +102,7 @@ def problems(*statuses: int) -> dict[Any, Any]:
 
 def plain_problem(status: HTTPStatus, code: str, sentence: str) -> HttpResponse:
     """A refusal from where no view of the API was reached, or one broke."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value}
-    body |= {"code": code, "detail": sentence}
-    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
+    return JsonResponse(problem(status, code, sentence), status=status, content_type=MEDIA_TYPE)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -122,6 +126,8 @@ def problem(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
 
 
 def _as_api_exception(error: Exception) -> Exception:
+    if isinstance(error, WorkflowError):  # no view need say so
+        return refused(error)
     if isinstance(error, Http404):
         return NotFound()
     if isinstance(error, PermissionDenied):

@@ -173,16 +173,11 @@ class NewPhotoView(APIView):
 
 
 def _said(case: Case, user: User, data: dict[str, Any], key: UUID) -> Remark:
-    try:
-        if data["kind"] == Remark.Kind.MESSAGE:
-            return workflow.ask(case, user, data["text"], key)
-        if not user.is_reading_doctor:
-            raise Refused(
-                HTTPStatus.FORBIDDEN, "doctors_only", _("Only doctors ask for a new photo.")
-            )
-        return workflow.request_retake(case, user, data["reasons"], data["text"], key)
-    except workflow.WorkflowError as refusal:
-        raise refused(refusal) from refusal
+    if data["kind"] == Remark.Kind.MESSAGE:
+        return workflow.ask(case, user, data["text"], key)
+    if not user.is_reading_doctor:
+        raise Refused(HTTPStatus.FORBIDDEN, "doctors_only", _("Only doctors ask for a new photo."))
+    return workflow.request_retake(case, user, data["reasons"], data["text"], key)
 
 
 def _joined(case: Case, patient: User, data: dict[str, Any], key: UUID) -> Retake:

@@ -21,5 +21,6 @@ TWILIO_CONTENT_SIDS = env.json("TWILIO_CONTENT_SIDS", default={})  # approved te
 MESSAGE_WAITS = env.float("MESSAGE_WAITS", default=1.0)
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 5  # seconds; allauth sends while somebody waits, and a thread of the web with them
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lentigo <no-reply@localhost>")
 PHONE_REGION = env.str("PHONE_REGION", default="GB")

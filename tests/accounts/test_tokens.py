@@ -103,6 +103,11 @@ def test_a_token_asked_for_with_a_password_has_the_scopes_asked_for(cast: Cast) 
     assert list(unknown.json()["errors"]) == ["scopes"]
 
 
+def test_a_token_in_no_known_letters_is_nobodys() -> None:
+    client = APIClient(HTTP_AUTHORIZATION="Token \xff")
+    assert client.get(CASES).status_code == 401
+
+
 # --- The page ------------------------------------------------------------------------------------
 def test_who_makes_a_token_types_the_password_first(cast: Cast) -> None:
     led = cast.client(cast.ana).get(PAGE)
