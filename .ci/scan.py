@@ -53,7 +53,7 @@ def bandit(code: Iterable[str] = CODE) -> bool:
 def files() -> list[str]:
     """What git has, and what it would have after ``git add``."""
     command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # noqa: S603
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - our own arguments
     return [name for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file() and name]
 
 

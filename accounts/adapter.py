@@ -23,7 +23,8 @@ from accounts.audit import record
 from accounts.models import User
 
 logger = logging.getLogger(__name__)
-MFA = "allauth.mfa"
+# What a moment ago's log-in is enough for: changing the second step and the address.
+LENIENT = ("allauth.mfa", "allauth.account")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -44,9 +45,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return email.strip().lower()
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Not to set up a second step, of who has just logged in: they typed their password a
-        moment ago. Whatever takes data along asks all the same."""
-        if app != MFA:
+        """Not to change the second step or the address, of who has just logged in: they typed
+        their password a moment ago. Whatever takes data along asks all the same."""
+        if app not in LENIENT:
             return bool(super().is_reauthentication_required(app=app, **kwargs))
         request = context.request
         records = get_authentication_records(request, request.user)

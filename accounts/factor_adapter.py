@@ -67,14 +67,14 @@ class _Codes:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["code"].label = _("Code")  # type: ignore[attr-defined]  # a form's
-        self.fields["code"].widget = TextInput(  # type: ignore[attr-defined]
+        self.fields["code"].widget = TextInput(  # type: ignore[attr-defined]  # a form's
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
         )
 
     def clean_code(self) -> str:
         from allauth.core import context
 
-        code: str = self.cleaned_data["code"]  # type: ignore[attr-defined]
+        code: str = self.cleaned_data["code"]  # type: ignore[attr-defined]  # a form's
         try:
             found = check_code(self.user, code, context.request)
         except TooManyCodesError as error:

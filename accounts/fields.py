@@ -25,7 +25,7 @@ KEY_NAME = 8  # bytes before a sealed binary content
 OVERHEAD = KEY_NAME + 28
 
 
-class Sealed(models.Field):  # type: ignore[type-arg]
+class Sealed(models.Field):  # type: ignore[type-arg]  # generic for mypy only
     """What all of them share: their place in the tables is what their content is bound to."""
 
     @property
@@ -42,7 +42,7 @@ class Sealed(models.Field):  # type: ignore[type-arg]
         raise NotImplementedError
 
 
-class SealedField(Sealed, models.TextField):  # type: ignore[type-arg]
+class SealedField(Sealed, models.TextField):  # type: ignore[type-arg]  # generic for mypy only
     """Text. ``findable`` columns are asked by ``exact`` and ``in``; ``pattern`` is what a value
     must look like, since no constraint of the database can see it."""
 
@@ -108,7 +108,7 @@ class SealedJSONField(SealedField):
         return json.loads(opened) if opened else None
 
 
-class SealedBinaryField(Sealed, models.BinaryField):  # type: ignore[type-arg]
+class SealedBinaryField(Sealed, models.BinaryField):  # type: ignore[type-arg]  # generic for mypy only
     """Bytes, ``OVERHEAD`` longer in the table than they are."""
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:

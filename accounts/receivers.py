@@ -8,12 +8,13 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa import signals
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
 from django.http import HttpRequest
 
 from accounts import sessions
 from accounts.audit import record
 from accounts.models import User
-from accounts.rows import about
+from accounts.rows import about, lock
 from accounts.second_factor import FACTORS, this_half_minute
 
 
@@ -30,6 +31,7 @@ def _began(sender: object, request: HttpRequest | None, **_: Any) -> None:  # no
         sessions.begin(request)
 
 
+@transaction.atomic
 def _added(
     sender: object,  # noqa: ARG001 - a signal's
     request: HttpRequest,
@@ -37,9 +39,13 @@ def _added(
     authenticator: Authenticator,
     **_: Any,
 ) -> None:
-    """Who set it up has shown it; every other session is one that has not."""
+    """Who set it up has shown it; every other session is one that has not.
+
+    In one piece, and one factor after the other: of two first ones at once the second ends nothing.
+    """
     if authenticator.type not in FACTORS:
         return
+    lock(user)
     if authenticator.type == Authenticator.Type.TOTP:
         # The code that was typed is used up.
         authenticator.data["counter"] = this_half_minute()

@@ -70,11 +70,6 @@ def read_keys(given: Sequence[str]) -> tuple[DataKey, ...]:
     return tuple(found)
 
 
-def new_key() -> str:
-    """A key to put into ``DATA_KEYS``."""
-    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
-
-
 @lru_cache(maxsize=8)
 def _keys(given: tuple[str, ...], secret_key: str) -> tuple[DataKey, ...]:
     if given:

@@ -6,6 +6,7 @@ middleware (:mod:`accounts.gate`) asks before any page of ours is reached.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -30,8 +31,9 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import User
-from accounts.rows import PeopleError, about, end_sessions, hold
+from accounts.rows import PeopleError, about, end_sessions, hold, lock
 
+logger = logging.getLogger(__name__)
 Type = Authenticator.Type
 # What somebody has to show; recovery codes alone are no factor, they stand in for one.
 FACTORS: Final = (Type.TOTP, Type.WEBAUTHN)
@@ -67,7 +69,7 @@ def has_factor(user: User) -> bool:
 
 
 def names(user: User) -> list[str]:
-    """What they have, for whoever manages them: "App", "2 passkeys", "7 recovery codes"."""
+    """What they have, for whoever manages them: "App with codes", "Passkeys: 2"."""
     rows = list(Authenticator.objects.filter(user=user))
     keys = sum(row.type == Type.WEBAUTHN for row in rows)
     found = [_("App with codes")] if any(row.type == Type.TOTP for row in rows) else []
@@ -158,20 +160,34 @@ def give_app(user: User, secret: str) -> None:
 # --- Lost ----------------------------------------------------------------------------------------
 @transaction.atomic
 def reset(user: User, by: User, reason: str) -> None:
-    """Who lost it sets up a new one when they log in next. Everything that is open ends."""
+    """:func:`forget` by an admin; never one's own."""
     admin, person = hold(by, user)
     if admin == person:
         raise PeopleError(_("You cannot reset your own second step. Another admin can."))
+    forget(user, by, reason)
+
+
+@transaction.atomic
+def forget(user: User, by: User | None, reason: str) -> bool:
+    """Who lost it sets up a new one when they log in next. Everything that is open ends.
+
+    ``by`` is nobody on the command line. Whether there was one.
+    """
+    lock(user)
     gone, _each = Authenticator.objects.filter(user=user).delete()
     if gone:
         end_sessions(user)
         record("factor.reset", actor=by, about=about(user), reason=reason)
         transaction.on_commit(lambda: _tell_of_reset(user), robust=True)
+    return bool(gone)
 
 
 def _tell_of_reset(user: User) -> None:
-    about_it = {"user": user}
-    get_account_adapter().render_mail("mfa/email/factor_reset", user.email, about_it).send()
+    mail = get_account_adapter().render_mail("mfa/email/factor_reset", user.email, {"user": user})
+    try:
+        mail.send()
+    except OSError as error:  # its words may hold the address
+        logger.error("a reset was not told: %s", type(error).__name__)  # noqa: TRY400 - as said
 
 
 def proof(user: User) -> Mapping[str, Any]:

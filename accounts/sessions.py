@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -45,6 +45,17 @@ def is_over(user: User, opened: float, used: float, now: float) -> bool:
     idle: timedelta = settings.SESSION_IDLE_STAFF if staff else settings.SESSION_IDLE_PATIENT
     whole: timedelta = settings.SESSION_LIMIT_STAFF if staff else settings.SESSION_LIMIT_PATIENT
     return now - used > idle.total_seconds() or now - opened > whole.total_seconds()
+
+
+def in_force(rows: Iterable[UserSession]) -> list[UserSession]:
+    """Without those that their limits end at the next click: allauth's list keeps them."""
+    now = time.time()
+    return [
+        row
+        for row in rows
+        if row.is_current()
+        or not is_over(row.user, row.created_at.timestamp(), row.last_seen_at.timestamp(), now)
+    ]
 
 
 class SessionLimits:

@@ -214,7 +214,7 @@ def _cut() -> Iterator[Hostile]:
         for percent in (1, 5, 20, 40, 60, 80, 95):
             yield Hostile(
                 f"{file_format.lower()}-{percent}-percent-of-it",
-                lambda file_format=file_format, percent=percent: (  # type: ignore[misc]
+                lambda file_format=file_format, percent=percent: (  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
                     honest(file_format)[: len(honest(file_format)) * percent // 100]
                 ),
                 ("damaged", "not_a_picture"),

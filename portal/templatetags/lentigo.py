@@ -42,6 +42,9 @@ def device(user_agent: str) -> str:
     return sessions.device(user_agent)
 
 
+register.filter("in_force", sessions.in_force)
+
+
 @register.filter
 def short_when(moment: datetime | None) -> str:
     return speech.short_when(moment) if moment else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -150,3 +151,13 @@ def test_a_stopped_phone_is_told_how_to_start_again(cast: Cast) -> None:
     page = cast.client(cast.ana).get(PAGE).content.decode()
     assert "Send START from it" in page
     assert "Send messages here" not in page
+
+
+def test_who_finds_a_browser_open_adds_no_address_of_their_own(cast: Cast) -> None:
+    """With one they could have a new password sent to themselves."""
+    browser = cast.client(cast.ana)
+    added = browser.post(
+        reverse("account_email"), {"action_add": "", "email": "mallory@example.org"}
+    )
+    assert added["Location"].startswith(reverse("account_reauthenticate"))
+    assert not EmailAddress.objects.filter(email="mallory@example.org").exists()

@@ -10,6 +10,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -281,6 +282,21 @@ def test_an_admin_resets_it_and_they_are_told(
     assert letter.to == [ruth.email]
     assert "reset" in letter.subject
     assert with_password(ruth)[0].get(reverse("worklist"))["Location"] == INDEX
+
+
+def test_the_command_line_lets_an_only_admin_in_again(
+    cast: Cast, ruth: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    browser = logged_in(ruth)
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("reset_factor", ruth.email.upper())
+    assert not second_factor.has_factor(ruth)
+    assert browser.get(reverse("worklist")).status_code == 302
+    assert AuditEntry.objects.get(action="factor.reset").actor is None
+    assert [letter.to for letter in mail.outbox] == [[ruth.email]]
+    for nobody in (ruth.email, "nobody@example.org"):
+        with pytest.raises(CommandError):
+            call_command("reset_factor", nobody)
 
 
 def test_nobody_resets_their_own_nor_of_another_clinic(cast: Cast) -> None:

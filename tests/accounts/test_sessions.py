@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import people, sessions
 from accounts.models import AuditEntry, SuspensionReason, User
@@ -155,6 +157,16 @@ def test_somebody_sees_where_they_are_and_ends_one(cast: Cast) -> None:
     assert (is_in(laptop), is_in(phone), is_in(other)) == (True, False, True)
     line = AuditEntry.objects.get(action="session.ended")
     assert (line.actor, line.detail) == (cast.ana, {"sessions": 1})
+
+
+def test_what_its_limits_have_ended_is_not_listed(cast: Cast) -> None:
+    laptop, _phone = at(cast.ana, FIREFOX), at(cast.ana, IPHONE)
+    long_ago = timezone.now() - settings.SESSION_IDLE_PATIENT - A_BIT
+    UserSession.objects.filter(user_agent=IPHONE).update(last_seen_at=long_ago)
+    page = laptop.get(LIST).content.decode()
+    assert "Firefox on Windows" in page
+    assert "Safari on iPhone" not in page
+    assert "Log out on all others" not in page
 
 
 def test_nobody_ends_a_session_of_somebody_else(cast: Cast) -> None:
