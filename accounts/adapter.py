@@ -32,7 +32,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": _("The e-mail address or the password is not right."),
-        "email_taken": _("You may have an account already. Log in, or ask for a new password."),
         "enter_current_password": _("This is not your password now."),
         "incorrect_password": _("This is not your password."),
         "rate_limited": _("That was a lot of tries. Wait a few minutes, then try again."),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.utils import get_next_redirect_url
+from allauth.core import context
 from django import forms
-from django.db import transaction
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from accounts import people
+from accounts import people, signing_up
 from accounts.models import Clinic, Consent, ContactNumber, User
 from accounts.phone import to_e164
 from accounts.wording import WORDING
@@ -41,7 +44,7 @@ class NumberForm(forms.Form):
 
     def save(self, user: User) -> ContactNumber:
         """Keep the number, and the consent if it was given."""
-        return keep_number(
+        return people.keep_number(
             user, self.cleaned_data["number"], messages=self.cleaned_data["messages"]
         )
 
@@ -70,6 +73,7 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no t
     field_order = ("name", "email", "password1", "clinic", "number", "messages", "care")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["initial"] = signing_up.typed(context.request) | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
         clinics = Clinic.objects.all()
         if clinics.count() > 1:
@@ -83,22 +87,13 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]  # allauth ships no t
             self.add_error("number", _("Give the number we should send messages to."))
         return data
 
-    @transaction.atomic
-    def save(self, request: HttpRequest) -> User:
-        """The account and what was agreed to, or neither."""
-        user: User = super().save(request)
-        user.name = self.cleaned_data["name"]
-        user.clinic = self.cleaned_data.get("clinic") or people.default_clinic()
-        user.save(update_fields=["name", "clinic"])
-        people.give_consent(user, Consent.Kind.CARE)
-        if self.cleaned_data["number"]:
-            keep_number(user, self.cleaned_data["number"], messages=self.cleaned_data["messages"])
-        return user
+    def validate_unique_email(self, value: str) -> str:
+        """Whether it is taken is told by the letter, and not by the page."""
+        return value
 
-
-@transaction.atomic
-def keep_number(user: User, e164: str, *, messages: bool) -> ContactNumber:
-    """A number somebody gave in a form, with what they ticked beside it."""
-    if messages:
-        people.give_consent(user, Consent.Kind.MESSAGES)
-    return people.add_number(user, e164, opt_in=messages)
+    def try_save(self, request: HttpRequest) -> tuple[None, HttpResponse]:
+        """No account yet: a letter with a code, and the page where it is typed."""
+        onward = get_next_redirect_url(request)
+        if not signing_up.begin(request, self.cleaned_data, onward):
+            messages.error(request, signing_up.NOT_SENT)
+        return None, redirect("account_signup_code")

@@ -46,6 +46,7 @@ __all__ = [
     "give_consent",
     "has_consent",
     "keep_account",
+    "keep_number",
     "log_out_everywhere",
     "make_doctor",
     "numbers_to_tell",
@@ -143,6 +144,14 @@ def add_number(user: User, e164: str, *, opt_in: bool) -> ContactNumber:
         number.save(update_fields=["opted_in_at", "opt_in_version", "opted_out_at"])
         record("number.opted_in", actor=user, about=about(user), number=number.pk)
     return number
+
+
+@transaction.atomic
+def keep_number(user: User, e164: str, *, messages: bool) -> ContactNumber:
+    """A number somebody gave in a form, with what they ticked beside it."""
+    if messages:
+        give_consent(user, Consent.Kind.MESSAGES)
+    return add_number(user, e164, opt_in=messages)
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts import sessions
+from accounts import sessions, signing_up
 from accounts.audit import record
 from accounts.models import User
 from accounts.rows import about, lock
@@ -29,6 +29,7 @@ def connect() -> None:
 def _began(sender: object, request: HttpRequest | None, **_: Any) -> None:  # noqa: ARG001 - a signal's
     if request is not None:
         sessions.begin(request)
+        signing_up.forget(request)
 
 
 @transaction.atomic

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import care_views, clinic_views, people_views, token_views, views
+from accounts import (
+    care_views,
+    clinic_views,
+    people_views,
+    signup_views,
+    token_views,
+    views,
+)
 
 urlpatterns = [
     path("language/", views.language, name="language"),
+    path("accounts/signup/code/", signup_views.signup_code, name="account_signup_code"),
     path("account/", views.account, name="account"),
     path("account/numbers/", views.number_add, name="account_number_add"),
     path("account/numbers/<int:pk>/", views.number_change, name="account_number"),

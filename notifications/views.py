@@ -17,9 +17,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import reminders
+from accounts import people, reminders
 from accounts.access import login_required, person
-from accounts.forms import keep_number
 from accounts.models import ContactNumber, Role, User
 from accounts.people import PeopleError
 from accounts.phone import spoken
@@ -86,7 +85,7 @@ def _with_new_account(request: HttpRequest, found: Invitation, form: JoinForm) -
             data["email"], data["password"], name=data["name"], language=get_language() or ""
         )
         if data["number"]:
-            keep_number(user, data["number"], messages=data["messages"])
+            people.keep_number(user, data["number"], messages=data["messages"])
         response = _accepted(request, found, user)
         if response.status_code == GONE:
             transaction.set_rollback(True)

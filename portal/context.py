@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts import second_factor
+from accounts import second_factor, signing_up
 from accounts.models import User
 from portal import demo
 
@@ -19,9 +19,14 @@ def portal(request: HttpRequest) -> dict[str, object]:
 
 
 def demo_code(request: HttpRequest) -> str:
-    """What the app of one of the demo's staff would show, where it is asked for: "123 456"."""
+    """The code that is asked for, as the demo has neither phones nor letter-boxes: what the app of
+    one of its staff would show ("123 456"), or what the letter holds of who signs up."""
     match = request.resolver_match
-    if match is None or match.url_name not in {"mfa_authenticate", "mfa_reauthenticate"}:
+    name = match.url_name if match else None
+    if name == "account_signup_code":
+        waiting = signing_up.waiting_for(request)
+        return waiting.code if waiting and not signing_up.is_taken(waiting.email) else ""
+    if name not in {"mfa_authenticate", "mfa_reauthenticate"}:
         return ""
     stage = vars(request).get("_login_stage")  # of who has given the password and no more
     user = stage.login.user if stage else request.user

@@ -16,9 +16,11 @@ from playwright.sync_api import Page, expect
 from diagnoses.models import Case
 from notifications.models import Event, Message
 from portal.machine.stack import Stack
+from portal.standin import mailbox
 from tests.browser import DESKTOP, PHONE, Opened, fits, log_in, picture
 from tests.cases import jpeg
 from tests.cast import PASSWORD, Cast, build_cast
+from tests.signing import code_in
 from tests.stack import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -41,6 +43,10 @@ def sign_up(page: Page, portal: Stack) -> None:
     page.get_by_label("Your clinic", exact=True).select_option(label="North")
     page.locator("input[name=care]").check()
     page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/signup/code/")
+    [letter] = mailbox.read(portal.folder.parent / "mail")
+    page.get_by_label("Code").fill(code_in(letter.body).lower())
+    page.get_by_role("button", name="Make my account").click()
     page.wait_for_url("**/lesions/")
 
 

@@ -43,6 +43,7 @@ from tests.cast import PASSWORD, Cast, build_cast, confirmed_number
 from tests.diagnoses import pages
 from tests.notifications.conftest import SMS_SENDER
 from tests.plugin import LOGS
+from tests.signing import code_in
 from tests.stack import eventually
 from tests.traces import Overheard, Planted, Visitor, photo_that_tells
 
@@ -250,6 +251,9 @@ def sign_up(life: Life) -> Visitor:
             "care": "on",
         },
     )
+    assert answer.status_code == 302
+    [letter] = mailbox.read(life.mail)
+    answer = patient.post("/accounts/signup/code/", {"code": code_in(letter.body)})
     assert answer.status_code == 302
     confirm(life, patient, planted.number("patient's number"))
     said = {"name": planted.word("child's name"), "relation": "child", "may_decide": "on"}

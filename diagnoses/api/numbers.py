@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import people
-from accounts.forms import NumberForm, keep_number
+from accounts.forms import NumberForm
 from accounts.models import ContactNumber, Scope, User
 from diagnoses.api.problems import must_fit, problems, unprocessable
 from diagnoses.api.rates import posting
@@ -135,7 +135,7 @@ class NumberMessagesView(APIView):
     )
     def put(self, request: Request, number: int) -> Response:
         user, mine = _of(request, number)
-        return _told(keep_number(user, mine.e164, messages=True), HTTPStatus.OK)
+        return _told(people.keep_number(user, mine.e164, messages=True), HTTPStatus.OK)
 
 
 class NumberCodeView(APIView):

@@ -33,8 +33,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
-# Signing up is the one place that tells whether an address has an account: docs/access.md.
-ACCOUNT_RATE_LIMITS = {"signup": "5/m/ip"}
+ACCOUNT_RATE_LIMITS = {"signup": "5/m/ip", "signup_code": "30/m/ip"}
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 # How long the law has your clinics keep records. Pages say it; no picture is purged before.
 RECORD_RETENTION_YEARS = env.int("RECORD_RETENTION_YEARS", default=10)

@@ -6,6 +6,7 @@ and how many letters leave.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import people, second_factor
-from accounts.models import SuspensionReason, User
+from accounts.models import Clinic, SuspensionReason, User
 from portal.settings import people as settings_of_people
-from tests import factor
+from tests import factor, signing
 from tests.cast import Cast
 
 WRONG = "not the right one at all"
+MALLORYS = "a password of mallory's own"
+# Each question from another place: from one they would soon be too many.
+_FROM = itertools.cycle(range(1, 255))
 Ask = Callable[[Client, str], Any]
 
 
@@ -73,7 +77,7 @@ def addresses(cast: Cast) -> dict[str, str]:
 def ask(how: Ask, email: str, hashed: list[str]) -> Told:
     hashed.clear()
     mail.outbox.clear()
-    answer = how(Client(REMOTE_ADDR="192.0.2.9"), email)
+    answer = how(Client(REMOTE_ADDR=f"192.0.2.{next(_FROM)}"), email)
     words = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
     where = answer.headers.get("Location", "")
     return Told(answer.status_code, where, words.replace(email, "…"), len(hashed), len(mail.outbox))
@@ -92,10 +96,34 @@ def token(client: Client, email: str) -> Any:
     return client.post(reverse("api-token"), given, "application/json")
 
 
+def sign_up(client: Client, email: str) -> Any:
+    given = {"name": "Mallory", "email": email, "password1": MALLORYS, "care": "on"}
+    client.post(signing.FORM, given | {"clinic": Clinic.objects.earliest("pk").pk})
+    return client.get(signing.CODE_PAGE)
+
+
+def guess_the_code(client: Client, email: str) -> Any:
+    sign_up(client, email)
+    return client.post(signing.CODE_PAGE, {"code": "ABCD-EFGH"})
+
+
+def sign_up_and_log_in(client: Client, email: str) -> Any:
+    """With the password just chosen: it must open nothing anywhere."""
+    sign_up(client, email)
+    return client.post(reverse("account_login"), {"login": email, "password": MALLORYS})
+
+
 @pytest.mark.parametrize(
     ("how", "work"),
-    [(log_in, (1, 0)), (token, (1, 0)), (reset, (0, 1))],
-    ids=["page", "API", "reset"],
+    [
+        (log_in, (1, 0)),
+        (token, (1, 0)),
+        (reset, (0, 1)),
+        (sign_up, (1, 1)),
+        (guess_the_code, (1, 1)),
+        (sign_up_and_log_in, (2, 1)),
+    ],
+    ids=["page", "API", "reset", "sign-up", "guessed code", "log-in after a sign-up"],
 )
 def test_every_address_is_answered_alike(
     addresses: dict[str, str], hashed: list[str], how: Ask, work: tuple[int, int]

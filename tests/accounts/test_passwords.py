@@ -10,14 +10,14 @@ from django.urls import reverse
 
 from accounts.models import User
 from tests.cast import Cast
+from tests.signing import sign_up
 
 pytestmark = pytest.mark.django_db
-SIGN_UP = reverse("account_signup")
 
 
 def signed_up_with(password: str) -> User | None:
     given = {"name": "Eva Novak", "email": "eva@example.org", "password1": password, "care": "on"}
-    Client().post(SIGN_UP, given)
+    sign_up(Client(), given)
     return User.objects.filter(email="eva@example.org").first()
 
 

@@ -47,7 +47,8 @@ OPEN = {
     for name in (
         *("home", "health_live", "health_ready", "healthz", "readyz", "manifest", "language"),
         *("learn", "learn_lesson"),
-        *("account_login", "account_signup", "account_logout", "account_inactive"),
+        *("account_login", "account_logout", "account_inactive"),
+        *("account_signup", "account_signup_code"),
         *("account_reset_password", "account_reset_password_done"),
         *("account_reset_password_from_key_done", "account_email_verification_sent"),
         *("api-schema", "api-docs"),

@@ -28,6 +28,7 @@ from tests import cases
 from tests.cast import Cast
 from tests.diagnoses.pages import NEW, every_step, named, say, screen, text_of
 from tests.packs.test_pack_languages import texts_of
+from tests.signing import sign_up
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,8 +113,8 @@ def test_what_is_wrong_with_a_form_is_said_in_spanish(
 
 def test_the_whole_way_of_a_patient(cast: Cast, visitor: Client, media: Path) -> None:
     cases.a_model_version()
-    visitor.post(
-        reverse("account_signup"),
+    sign_up(
+        visitor,
         {
             "name": "Lucía Ríos",
             "email": "lucia@example.org",
