@@ -25,7 +25,11 @@ class SignupCodeForm(forms.Form):
         max_length=20,
         error_messages={"required": _lazy("Type the code of our e-mail.")},
         widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "autocapitalize": "characters"}
+            attrs={
+                "autocomplete": "one-time-code",
+                "autocapitalize": "characters",
+                "autofocus": True,
+            }
         ),
     )
 

@@ -469,6 +469,11 @@ def test_what_people_type_is_never_markup() -> None:
     assert "<script" not in page
 
 
+def test_a_button_says_what_it_is_doing() -> None:
+    [button] = Page(render('{% button "Send" busy="Sending “it”…" %}')).all("button")
+    assert button["data-busy"] == "Sending “it”…"
+
+
 def test_a_photo_field_takes_a_photo_without_any_script() -> None:
     page = Page(render("{% field form.photo %}", form=Sample()))
     picker = page.all("input")[0]
