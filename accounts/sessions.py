@@ -18,7 +18,9 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -147,3 +149,20 @@ def device(user_agent: str) -> str:
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or system or _("Another device")
+
+
+# --- Those that are over -------------------------------------------------------------------------
+def over() -> QuerySet[Session]:
+    """Nobody can come back to them."""
+    return Session.objects.filter(expire_date__lt=timezone.now())
+
+
+def sweep() -> int:
+    """Delete them, what somebody typed who never finished signing up among it.
+
+    Of the list of where people are logged in, too: it keeps addresses of networks.
+    """
+    count = over().delete()[0]
+    there = Session.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=there).delete()
+    return count

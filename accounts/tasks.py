@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from accounts import chain
+from accounts import chain, sessions
 
 
 @shared_task(name="accounts.seal_trail")
@@ -17,3 +17,9 @@ def seal_trail() -> None:
 def keep_seal() -> None:
     """Write the chain's newest place where the database's owner cannot change it."""
     chain.keep_seal()
+
+
+@shared_task(name="accounts.sweep_sessions")
+def sweep_sessions() -> None:
+    """Delete the sessions that nobody can come back to."""
+    sessions.sweep()

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, sessions
 from accounts.models import ApiToken
 from diagnoses import retention as pictures
 from notifications import retention as numbers
@@ -66,21 +64,12 @@ def kinds() -> list[Kind]:
         found.append(_pictures(now - timedelta(days=days)))
     if days := settings.RETENTION_NUMBER_DAYS:
         found += _numbers(now - timedelta(days=days))
-    sessions = Session.objects.filter(expire_date__lt=now)
     tokens = ApiToken.objects.filter(expiry__lt=now)
     return [
         *found,
-        Kind("sessions that are over", sessions, "expire_date", lambda: _end(sessions)),
+        Kind("sessions that are over", sessions.over(), "expire_date", sessions.sweep),
         Kind("tokens that are over", tokens, "expiry", lambda: tokens.delete()[0]),
     ]
-
-
-def _end(sessions: QuerySet[Session]) -> int:
-    """Of the list of where people are logged in, too: it keeps addresses of networks."""
-    count = sessions.delete()[0]
-    there = Session.objects.values("session_key")
-    UserSession.objects.exclude(session_key__in=there).delete()
-    return count
 
 
 def _pictures(moment: datetime) -> Kind:

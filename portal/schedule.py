@@ -35,5 +35,6 @@ EVERY: Final[dict[str, dict[str, Any]]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "forget sessions that are over": {"task": "accounts.sweep_sessions", "schedule": 3600.0},
     "keep a seal of the audit trail": {"task": "accounts.keep_seal", "schedule": 3600.0},
 }

@@ -38,6 +38,7 @@ SWEEPS: dict[str, Words] = {
     "diagnoses.sweep_escalations": _lazy("What waits too long"),
     "accounts.seal_trail": _lazy("Audit trail linked"),
     "accounts.keep_seal": _lazy("Audit trail sealed"),
+    "accounts.sweep_sessions": _lazy("Sessions that are over"),
     "portal.measure_storage": _lazy("Storage"),
     "notifications.deliver_due": _lazy("Messages"),
 }

@@ -12,8 +12,9 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts import signing_up
+from accounts import signing_up, tasks
 from accounts.models import User
 from tests.accounts.test_signup import answers
 from tests.cast import PASSWORD, Cast
@@ -170,6 +171,14 @@ def test_what_waits_is_sealed_and_goes_with_its_session() -> None:
     for word in ("Eva", "eva@example.org", "600123456", code, PASSWORD):
         assert word not in kept
     assert browser.session.get_expiry_age() == signing_up.LASTS
+
+
+def test_who_never_finishes_leaves_nothing() -> None:
+    browser, _code = begun()
+    key = browser.session.session_key
+    Session.objects.filter(session_key=key).update(expire_date=timezone.now())
+    tasks.sweep_sessions()
+    assert not Session.objects.filter(session_key=key).exists()
 
 
 @pytest.mark.parametrize("by", ["code", "log-in"])
