@@ -170,20 +170,24 @@ class PrivateStorage(Storage):
         self.settle_name(old, new)
         self.place.rename(old, new)
 
-    def settle_name(self, old: str, new: str) -> None:
-        """The key of the file called ``old`` belongs to ``new`` from now on."""
+    def settle_name(self, old: str, new: str) -> int:
+        """The key of the file called ``old`` belongs to ``new`` from now on; 0 if it is gone."""
         from diagnoses.models import FileKey
 
+        settled = 0
         for row in FileKey.objects.filter(name=old):
             secret, row.name = row.unwrap(), new
             row.wrap(secret)
-            row.save()
+            again = FileKey.objects.filter(pk=row.pk)  # of a file deleted now none is made anew
+            settled += again.update(name=new, data_key=row.data_key, wrapped=row.wrapped)
+        return settled
 
     def delete(self, name: str) -> None:
         """Its key first: from then on nobody opens it, in whatever copy."""
         from diagnoses.models import FileKey
 
-        FileKey.objects.filter(name=name).delete()
+        # The second: of what was sealed in its place this moment.
+        FileKey.objects.filter(name__in=[name, name + SEALING]).delete()
         self.place.delete(name)
 
 
