@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 from django.db import connection, transaction
 
 from accounts import sealed
 from accounts.resealing import Batch
 from diagnoses.models import FileKey
+from diagnoses.places import WRITING
 from diagnoses.sealing import HEAD, BrokenFileError, Head
 from diagnoses.storage import SEALING, private
 
@@ -62,7 +64,7 @@ def readable_files() -> Iterator[tuple[str, bool]]:
     """The name of every file, and whether it lies there readable."""
     for folder in FOLDERS:
         for name in _below(folder):
-            if name.endswith(SEALING):
+            if name.endswith(SEALING) or PurePosixPath(name).name.startswith(WRITING):
                 continue
             try:
                 yield name, not private.is_sealed(name)

@@ -205,6 +205,13 @@ def test_they_are_read_as_they_are_until_they_are_sealed(
     assert "0 of 3 files were readable" in said(capsys, "encrypt_files")
 
 
+def test_what_is_just_being_written_is_left_alone(media: Path) -> None:
+    half = media / "photos" / "a" / ".writing-x1"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"LNTG")  # not so much as a head
+    assert list(rekeying.readable_files()) == []
+
+
 class Killed(BaseException):
     """The process ends here."""
 
