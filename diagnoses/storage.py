@@ -32,6 +32,14 @@ SEALING = ".sealing"  # how a file is called that takes another's place when it 
 IN_MEMORY = 32 << 20  # bytes; what is larger waits, sealed, in a temporary file
 
 
+class _ReadableError(BrokenFileError):
+    """A readable file where a sealed one belongs."""
+
+
+class _NoKeyError(BrokenFileError):
+    """``DATA_KEYS`` does not open its key: of that the file is not broken."""
+
+
 class Opened(File):  # type: ignore[type-arg]  # generic for mypy only
     """Opened again after it was closed, it is asked of its storage: there is no path to it."""
 
@@ -69,13 +77,21 @@ class PrivateStorage(Storage):
         by us; so does reading, where only a later piece was changed."""
         if mode != "rb":
             raise ValueError("A sealed file is only read; save() or writing() makes one.")
+        try:
+            try:
+                return self._tried(name)
+            except _ReadableError:  # unless it was sealed in its place after we had opened it
+                return self._tried(name)
+        except BrokenFileError as error:
+            _note(name, error)
+            raise
+
+    def _tried(self, name: str) -> File[bytes]:
         source = self.place.open(name, "rb")
         try:
             return self._opened(name, source)
-        except BaseException as error:
+        except BaseException:
             source.close()
-            if isinstance(error, BrokenFileError):
-                _note(name, error)
             raise
 
     def _opened(self, name: str, source: IO[bytes]) -> File[bytes]:
@@ -84,7 +100,7 @@ class PrivateStorage(Storage):
         head = Head.read(source.read(HEAD))
         if head is None:
             if FileKey.objects.filter(name=name).exists():
-                raise BrokenFileError("A readable file lies where a sealed one belongs.")
+                raise _ReadableError("A readable file lies where a sealed one belongs.")
             source.seek(0)
             return Opened(source, name, self)
         row = FileKey.objects.filter(pk=head.key_id).first()
@@ -95,9 +111,16 @@ class PrivateStorage(Storage):
         try:
             secret = row.unwrap()
         except SealError as error:
-            raise BrokenFileError(f"Its key does not open. {error}") from error
+            raise _NoKeyError(f"Its key does not open. {error}") from error
         size = source.seek(0, os.SEEK_END) or source.tell()
-        opening = Opening(source, secret, head, size, lambda error: _note(name, error))
+        opening = Opening(
+            source,
+            secret,
+            head,
+            size,
+            refused=lambda error: _note(name, error),
+            whole=(lambda: _clear(name)) if row.refused_at else lambda: None,
+        )
         return Opened(io.BufferedReader(opening, PIECE), name, self)
 
     def exists(self, name: str) -> bool:
@@ -111,7 +134,7 @@ class PrivateStorage(Storage):
         return clear_size(size) if is_sealed else size
 
     def refused(self, names: Collection[str]) -> set[str]:
-        """Those of ``names`` that were found broken before."""
+        """Those of ``names`` that were found broken before, and not found whole since."""
         from diagnoses.models import FileKey
 
         broken = FileKey.objects.filter(name__in=names, refused_at__isnull=False)
@@ -215,5 +238,15 @@ def _note(name: str, error: BrokenFileError) -> None:
     from diagnoses.models import FileKey
 
     logger.error("The file %s cannot be opened: %s", name, error)
+    if isinstance(error, _NoKeyError):
+        return
     with suppress(DatabaseError):
         FileKey.objects.filter(name=name, refused_at=None).update(refused_at=Now())
+
+
+def _clear(name: str) -> None:
+    """What was noted of a file is over: it was put right, and has been read from end to end."""
+    from diagnoses.models import FileKey
+
+    with suppress(DatabaseError):
+        FileKey.objects.filter(name=name).update(refused_at=None)

@@ -3,6 +3,7 @@ changed, moved or cut is opened."""
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import zipfile
@@ -20,7 +21,9 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 from pytest_django import Settings
 
+from diagnoses import rekeying
 from diagnoses.models import FileKey
+from diagnoses.places import Disk
 from diagnoses.sealing import HEAD, PIECE, TAG, BrokenFileError, clear_size
 from diagnoses.storage import private
 from diagnoses.thumbnails import thumbnail
@@ -231,6 +234,50 @@ def test_what_was_changed_does_not_open(media: Path, how: str) -> None:
         read(NAME)
     if how != "the key's name":  # as good as a file nobody ever wrote
         assert FileKey.objects.get().refused_at is not None
+
+
+@pytest.mark.parametrize("size", [100, 2 * PIECE + 100])
+def test_what_is_put_right_counts_as_broken_no_more(media: Path, size: int) -> None:
+    content = os.urandom(size)
+    default_storage.save(NAME, ContentFile(content))
+    raw = lying(NAME)
+    put(NAME, raw[:HEAD] + bytes([raw[HEAD] ^ 1]) + raw[HEAD + 1 :])
+    with pytest.raises(BrokenFileError):
+        read(NAME)
+    assert private.refused([NAME]) == {NAME}
+    if size > PIECE:
+        with default_storage.open(NAME) as file:
+            file.seek(size - 10)
+            assert file.read() == content[-10:]
+        assert private.refused([NAME]) == {NAME}, "only its end is whole"
+    put(NAME, raw)  # from a backup
+    assert read(NAME) == content
+    assert private.refused([NAME]) == set()
+
+
+def test_without_its_key_a_file_is_not_noted_as_broken(media: Path, settings: Settings) -> None:
+    default_storage.save(NAME, ContentFile(b"words"))
+    settings.DATA_KEYS = [base64.b64encode(bytes(32)).decode()]
+    with pytest.raises(BrokenFileError, match="Its key does not open"):
+        read(NAME)
+    assert private.refused([NAME]) == set()
+
+
+def test_what_is_sealed_after_it_was_opened_is_read_once_more(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(NAME, b"words")
+    first = Disk.open
+
+    def sealed_meanwhile(self: Disk, name: str, mode: str = "rb") -> Any:
+        file = first(self, name, mode)
+        monkeypatch.setattr(Disk, "open", first)
+        assert rekeying.seal_file(name)
+        return file
+
+    monkeypatch.setattr(Disk, "open", sealed_meanwhile)
+    assert read(NAME) == b"words"
+    assert private.refused([NAME]) == set()
 
 
 def test_a_file_put_in_anothers_place_does_not_open(place: str) -> None:
