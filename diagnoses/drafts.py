@@ -6,10 +6,12 @@ in the background or with the form, and the form comes back showing it.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import IO
 from uuid import UUID
 
@@ -24,6 +26,8 @@ from accounts.models import User
 from diagnoses import intake, quota
 from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
+
+logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=14)
 PIECES_KEPT_FOR = timedelta(days=1)  # of a photo that never arrived whole
@@ -199,15 +203,26 @@ def sweep() -> int:
     quota.sweep()
     UploadPiece.objects.filter(created_at__lt=Now() - PIECES_KEPT_FOR).delete()
     gone, _ = DraftPhoto.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
-    if not default_storage.exists("drafts"):
-        return gone
     oldest = timezone.now() - KEPT_FOR
-    for folder in default_storage.listdir("drafts")[0]:
-        for name in default_storage.listdir(f"drafts/{folder}")[1]:
-            path = f"drafts/{folder}/{name}"
+    for path in _files():
+        try:
             if default_storage.get_modified_time(path) < oldest:
                 default_storage.delete(path)
+        except OSError as error:  # one file's trouble is its own: the next hour tries again
+            logger.warning("%s could not be deleted: %s", path, error)
     return gone
+
+
+def _files() -> Iterator[str]:
+    """Every file of a form. A bucket has no folders to ask for, a disk may not have one yet."""
+    try:
+        for folder in default_storage.listdir("drafts")[0]:
+            for name in default_storage.listdir(f"drafts/{folder}")[1]:
+                yield f"drafts/{folder}/{name}"
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        logger.warning("The photos of forms could not be listed: %s", error)
 
 
 def one_at_a_time(patient: User) -> None:
@@ -220,4 +235,5 @@ def _drop(drafts: list[DraftPhoto]) -> None:
     for draft in drafts:
         name = str(draft.file.name)
         draft.delete()
-        transaction.on_commit(lambda name=name: default_storage.delete(name))  # type: ignore[misc]
+        # One that fails keeps none of the others; the sweep deletes what is left.
+        transaction.on_commit(partial(default_storage.delete, name), robust=True)
