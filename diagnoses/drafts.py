@@ -25,6 +25,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from diagnoses import intake, quota
 from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
+from diagnoses.sealing import BrokenFileError
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,11 @@ def receive(
     except intake.Refusal as refusal:
         slot.refused = refusal
         return
-    slot.draft, slot.refused = keep(patient, submit_key, slot.name, photo), None
+    try:
+        slot.draft, slot.refused = keep(patient, submit_key, slot.name, photo), None
+    except OSError:
+        logger.exception("A photo of a form could not be kept")
+        slot.refused = intake.Refusal(intake.NOT_KEPT)
 
 
 def _size(upload: IO[bytes]) -> int:
@@ -167,9 +172,16 @@ def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -
 
 
 def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
-    """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded."""
-    with draft.file.open("rb") as file:
-        content = file.read()
+    """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded,
+    ``BrokenFileError``, and ``intake.Refusal`` while the storage gives nothing."""
+    try:
+        with draft.file.open("rb") as file:
+            content = file.read()
+    except (FileNotFoundError, BrokenFileError):
+        raise
+    except OSError as error:
+        logger.exception("A photo of a form could not be fetched")
+        raise intake.Refusal(intake.NOT_KEPT) from error
     return intake.CleanPhoto(
         content=content,
         width=draft.width,

@@ -162,6 +162,8 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: 
     )
     try:
         case = workflow.submit(patient, submission)
+    except intake.Refusal as refusal:
+        raise refused_photo(refusal) from refusal
     except workflow.WorkflowError as refusal:
         raise unprocessable("refused", refusal.sentence) from refusal
     if idempotency_key and not _says(case, submission):
