@@ -2,7 +2,8 @@
 
 ``STORAGES["default"]``. Each file is sealed with a key of its own (``sealing``), the key lies
 wrapped in the database (``FileKey``), and the sealed bytes lie in ``STORAGES["pictures"]``.
-Nothing readable touches a disk. A file from before that, readable, is read as it is until
+Nothing readable of ours touches a disk (Django's own temporary file of a large upload does, while
+its request lasts: docs/encryption.md). A file from before that, readable, is read as it is until
 ``manage.py encrypt_files`` has sealed it; one in the place of a sealed one is refused.
 """
 

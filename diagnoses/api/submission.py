@@ -171,7 +171,7 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: 
             "idempotency_key_reused",
             "This Idempotency-Key was used for another case. Nothing was submitted.",
         )
-    return Submitted(case, new=not before)
+    return Submitted(case, new=case.pk == submission.case_id)
 
 
 def submit_key(person: User, idempotency_key: str) -> uuid.UUID:

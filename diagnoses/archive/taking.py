@@ -49,7 +49,8 @@ def take_in(upload: IO[bytes], patient: User, by: User | None) -> Taken:
     except workflow.WorkflowError as refusal:
         raise ArchiveRefusedError("does_not_fit", refusal.sentence) from refusal
     # Of two at once one has made it: whether its archive is this one, too, is seen here.
-    return Taken(_held_to(archive, CaseImport.objects.get(case=case)), new=True)
+    found = _held_to(archive, CaseImport.objects.get(case=case))
+    return Taken(found, new=found.pk == submission.case_id)
 
 
 def _held_to(archive: Archive, came: CaseImport) -> Case:

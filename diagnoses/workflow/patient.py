@@ -56,7 +56,7 @@ def submit(patient: User, submission: Submission) -> Case:
     if existing := _already_submitted(patient, submission):
         return existing
     pack = _checked(patient, submission)
-    case_id = uuid.uuid4()
+    case_id = submission.case_id
     photos: list[Photo] = []
     try:
         for new in submission.photos:
