@@ -141,6 +141,20 @@ class PrivateStorage(Storage):
         broken = FileKey.objects.filter(name__in=names, refused_at__isnull=False)
         return set(broken.values_list("name", flat=True))
 
+    def givable(self, names: Collection[str]) -> dict[str, int]:
+        """How many bytes each has, without those that are missing or known to be broken."""
+        broken, sizes = self.refused(names), {}
+        for name in set(names) - broken:
+            with suppress(OSError):
+                sizes[name] = self.size(name)
+        return sizes
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Of what is inside, opened when the first is asked for."""
+        with self.open(name) as file:
+            while piece := file.read(PIECE):
+                yield piece
+
     def is_sealed(self, name: str) -> bool:
         with self.place.open(name, "rb") as source:
             return Head.read(source.read(HEAD)) is not None

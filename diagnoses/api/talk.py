@@ -18,13 +18,14 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import intake, talking, workflow
+from diagnoses.answering import known
 from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
-from diagnoses.api.strict import StrictSerializer
-from diagnoses.api.submission import clean_photo, count, known, refused_photo, submit_key
+from diagnoses.api.submission import clean_photo, count, refused_photo, submit_key
 from diagnoses.api.views import cases_of, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
+from diagnoses.strict import StrictSerializer
 
 REUSED = "idempotency_key_reused"
 

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from accounts import people
 from accounts.models import Consent, User
 from diagnoses import intake, quota, workflow
-from diagnoses.api.submission import checked_answers
+from diagnoses.answering import checked_answers
 from diagnoses.archive.reading import Archive, opened
 from diagnoses.archive.refusal import ArchiveRefusedError
 from diagnoses.models import Case, CaseImport
@@ -122,12 +122,3 @@ def _photo(archive: Archive, pack: Pack, name: str, kind: str) -> workflow.NewPh
     """A poor one is taken, as the other portal took it, and goes to a doctor unscored."""
     photo = intake.clean(archive.photo(name), pack.glance_at(kind))
     return workflow.NewPhoto(kind, photo, sent_anyway=bool(photo.quality.reasons))
-
-
-def forget_names(patient: User) -> None:
-    """What the patient called the mark, which erasing takes away here as well."""
-    for came in CaseImport.objects.filter(case__patient=patient):
-        mark = came.record.get("mark")
-        if isinstance(mark, dict) and mark.get("called"):
-            mark["called"] = ""
-            came.save(update_fields=["record"])
