@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import IO
 from uuid import UUID
 
@@ -247,5 +246,13 @@ def _drop(drafts: list[DraftPhoto]) -> None:
     for draft in drafts:
         name = str(draft.file.name)
         draft.delete()
-        # One that fails keeps none of the others; the sweep deletes what is left.
-        transaction.on_commit(partial(default_storage.delete, name), robust=True)
+        _delete_later(name)
+
+
+def _delete_later(name: str) -> None:
+    """One that fails keeps none of the others; the sweep deletes what is left."""
+
+    def delete() -> None:  # a partial has no name, which Django wants to log
+        default_storage.delete(name)
+
+    transaction.on_commit(delete, robust=True)

@@ -142,10 +142,11 @@ class PrivateStorage(Storage):
         return set(broken.values_list("name", flat=True))
 
     def givable(self, names: Collection[str]) -> dict[str, int]:
-        """How many bytes each has, without those that are missing or known to be broken."""
+        """How many bytes each has, without those that are missing or known to be broken. Raises
+        another ``OSError``: a bucket that is away says nothing of what is in it."""
         broken, sizes = self.refused(names), {}
         for name in set(names) - broken:
-            with suppress(OSError):
+            with suppress(FileNotFoundError, BrokenFileError):
                 sizes[name] = self.size(name)
         return sizes
 

@@ -8,12 +8,15 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from diagnoses import workflow
+from diagnoses import drafts, everything, workflow
 from diagnoses.models import Case, DraftPhoto, Photo
 from diagnoses.places import Disk
 from diagnoses.workflow import patient
+from diagnoses.zipped import zipped
 from tests import cases
 from tests.cast import Cast
 from tests.diagnoses.pages import named, say
@@ -90,3 +93,34 @@ def test_a_case_that_came_first_is_found_though_the_disk_deletes_nothing(
     monkeypatch.setattr(patient, "stored", first)
     answer = say(client, key, "check")
     assert answer.url == reverse("case", args=[Case.objects.get().pk])
+
+
+def test_one_file_that_cannot_be_deleted_keeps_no_other(
+    cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    kept = [drafts.keep(cast.ana, uuid.uuid4(), "main", cases.photo(seed)) for seed in (1, 2)]
+    delete, failed = Disk.delete, list[str]()
+
+    def once(self: Disk, name: str) -> None:
+        if not failed:
+            failed.append(name)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        delete(self, name)
+
+    monkeypatch.setattr(Disk, "delete", once)
+    with django_capture_on_commit_callbacks(execute=True):
+        drafts.forget_all_of(cast.ana)
+    assert not DraftPhoto.objects.exists()
+    left = [str(each.file.name) for each in kept if default_storage.exists(str(each.file.name))]
+    assert left == failed
+
+
+def test_a_copy_that_lacks_photos_only_because_the_disk_gives_none_is_not_made(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases.submitted(cast.ana)
+    monkeypatch.setattr(Disk, "open", full)
+    with pytest.raises(OSError, match="space"):
+        zipped(everything.gather(cast.ana))
