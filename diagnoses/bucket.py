@@ -6,14 +6,20 @@ What goes wrong on the way comes as an ``OSError``, like the troubles of a disk.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, Any
 
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import S3TransferRetriesExceededError, TransferConfig
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
+
+# Whoever waits for a picture does not wait for a bucket that is silent.
+CONNECT, READ, TRIES = 3, 5, 2  # seconds, seconds, tries
 
 
 class BucketError(OSError):
@@ -29,7 +35,7 @@ def _as_of_a_disk() -> Iterator[None]:
         if code in ("404", "NoSuchKey"):
             raise FileNotFoundError("There is no such file in the bucket.") from error
         raise BucketError(f"The bucket refused ({code}).") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error, S3TransferRetriesExceededError) as error:
         raise BucketError(f"The bucket did not answer ({type(error).__name__}).") from error
 
 
@@ -39,7 +45,13 @@ class Bucket(S3Storage):  # type: ignore[misc]  # it ships no types
 
     def __init__(self, **options: Any) -> None:
         fixed = {"file_overwrite": True, "default_acl": None, "querystring_auth": True}
-        super().__init__(**options, **fixed)
+        ways = {
+            "client_config": Config(
+                connect_timeout=CONNECT, read_timeout=READ, retries={"total_max_attempts": TRIES}
+            ),
+            "transfer_config": TransferConfig(num_download_attempts=TRIES),
+        }
+        super().__init__(**options, **fixed, **ways)
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         with _as_of_a_disk():
@@ -76,16 +88,16 @@ class Bucket(S3Storage):  # type: ignore[misc]  # it ships no types
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
-        file = self._open(name, "wb")
-        try:
-            yield file
-        except BaseException:
-            with _as_of_a_disk():
+        with _as_of_a_disk():  # the body, too: each piece is sent when it is full
+            file = self._open(name, "wb")
+            try:
+                yield file
+            except BaseException:
                 begun = file._multipart  # noqa: SLF001 - closing it would complete it
                 if begun is not None:
-                    begun.abort()
-            raise
-        with _as_of_a_disk():
+                    with suppress(ClientError, BotoCoreError):
+                        begun.abort()
+                raise
             file.close()
 
     def rename(self, old: str, new: str) -> None:

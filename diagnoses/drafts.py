@@ -6,8 +6,9 @@ in the background or with the form, and the form comes back showing it.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
@@ -23,7 +24,10 @@ from django.utils.translation import gettext
 from accounts.models import User
 from diagnoses import intake, quota
 from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
+from diagnoses.sealing import BrokenFileError
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
+
+logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=14)
 PIECES_KEPT_FOR = timedelta(days=1)  # of a photo that never arrived whole
@@ -122,7 +126,11 @@ def receive(
     except intake.Refusal as refusal:
         slot.refused = refusal
         return
-    slot.draft, slot.refused = keep(patient, submit_key, slot.name, photo), None
+    try:
+        slot.draft, slot.refused = keep(patient, submit_key, slot.name, photo), None
+    except OSError:
+        logger.exception("A photo of a form could not be kept")
+        slot.refused = intake.Refusal(intake.NOT_KEPT)
 
 
 def _size(upload: IO[bytes]) -> int:
@@ -163,9 +171,16 @@ def keep(patient: User, submit_key: UUID, slot: str, photo: intake.CleanPhoto) -
 
 
 def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
-    """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded."""
-    with draft.file.open("rb") as file:
-        content = file.read()
+    """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded,
+    ``BrokenFileError``, and ``intake.Refusal`` while the storage gives nothing."""
+    try:
+        with draft.file.open("rb") as file:
+            content = file.read()
+    except (FileNotFoundError, BrokenFileError):
+        raise
+    except OSError as error:
+        logger.exception("A photo of a form could not be fetched")
+        raise intake.Refusal(intake.NOT_KEPT) from error
     return intake.CleanPhoto(
         content=content,
         width=draft.width,
@@ -199,15 +214,26 @@ def sweep() -> int:
     quota.sweep()
     UploadPiece.objects.filter(created_at__lt=Now() - PIECES_KEPT_FOR).delete()
     gone, _ = DraftPhoto.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
-    if not default_storage.exists("drafts"):
-        return gone
     oldest = timezone.now() - KEPT_FOR
-    for folder in default_storage.listdir("drafts")[0]:
-        for name in default_storage.listdir(f"drafts/{folder}")[1]:
-            path = f"drafts/{folder}/{name}"
+    for path in _files():
+        try:
             if default_storage.get_modified_time(path) < oldest:
                 default_storage.delete(path)
+        except OSError as error:  # one file's trouble is its own: the next hour tries again
+            logger.warning("%s could not be deleted: %s", path, error)
     return gone
+
+
+def _files() -> Iterator[str]:
+    """Every file of a form. A bucket has no folders to ask for, a disk may not have one yet."""
+    try:
+        for folder in default_storage.listdir("drafts")[0]:
+            for name in default_storage.listdir(f"drafts/{folder}")[1]:
+                yield f"drafts/{folder}/{name}"
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        logger.warning("The photos of forms could not be listed: %s", error)
 
 
 def one_at_a_time(patient: User) -> None:
@@ -220,4 +246,13 @@ def _drop(drafts: list[DraftPhoto]) -> None:
     for draft in drafts:
         name = str(draft.file.name)
         draft.delete()
-        transaction.on_commit(lambda name=name: default_storage.delete(name))  # type: ignore[misc]
+        _delete_later(name)
+
+
+def _delete_later(name: str) -> None:
+    """One that fails keeps none of the others; the sweep deletes what is left."""
+
+    def delete() -> None:  # a partial has no name, which Django wants to log
+        default_storage.delete(name)
+
+    transaction.on_commit(delete, robust=True)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Role, User
 from diagnoses import drafts, learning, workflow
-from diagnoses.archive import taking
+from diagnoses.archive import came
 from diagnoses.models import Case, CaseShare, ExportedPhoto, Lesion, Nudge, Review
 from notifications import forgetting, ledger
 from notifications.ledger import Notice
@@ -101,7 +101,7 @@ def _erase(patient: User) -> None:
     drafts.forget_all_of(patient)
     Case.objects.filter(patient=patient).update(contact_e164="")
     Lesion.objects.filter(patient=patient).update(name="")
-    taking.forget_names(patient)
+    came.forget_names(patient)
     forgetting.forget(patient)
     people.erase(patient)
     learning.take_out([patient.pk], ExportedPhoto.Why.ERASED)

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -25,13 +26,13 @@ from django.db.models.functions import Now
 from accounts import people
 from accounts.models import Consent
 from diagnoses import failpoints, workflow
+from diagnoses.fetching import AwayError, prepared
 from diagnoses.models import Photo, Scoring
 from diagnoses.models.scoring import tried
 from diagnoses.prediction import Timing, prediction_of
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
 from mlservice.engine.decoders import Decoder, Pending
-from mlservice.engine.types import Picture
 from mlservice.models import ModelVersion
 from mlservice.serving import Served, Shelf
 
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 # much as a case, and a killed worker or an urgent newcomer waits for no more than this.
 CASES_AT_ONCE = 4
 BACKOFF = timedelta(seconds=2)  # times the attempts made
+# While the storage is away: a little longer each time, so that a night of it makes few lines.
+AWAY, LONGEST = timedelta(seconds=5), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,10 +97,15 @@ def take(
     agreed = people.who_agreed((row.case.patient_id for row in rows), Consent.Kind.COMPUTER_CHECK)
     jobs = []
     for row in rows:
-        if row.case.patient_id in agreed:
-            jobs.append(_job(row, served, decoder))
-        else:
+        if row.case.patient_id not in agreed:
             workflow.give_up(row, "consent taken back", reason="no_consent")
+            continue
+        try:
+            jobs.append(_job(row, served, decoder))
+        except AwayError as error:
+            logger.warning("Scoring %s waits for its pictures: %s", row.pk, error)
+            wait = min(AWAY * (1 + len(row.tries)), LONGEST)
+            _give_back(row, str(error)[:300], run_after=Now() + wait)
     return Batch(served, jobs)
 
 
@@ -182,30 +190,7 @@ def _job(row: Scoring, served: Served, decoder: Decoder) -> Job:
         if pack.photo_kind(photo.kind).scored and not photo.sent_anyway
     ]
     declared = [Modality(pack.photo_kind(photo.kind).modality) for photo in photos]
-    pictures = [_prepared(photo, served, decoder) for photo in photos]
-    return Job(row, photos, declared, pictures)
-
-
-def _prepared(photo: Photo, served: Served, decoder: Decoder) -> Pending:
-    """Opened here, for the key is in the database; decoded elsewhere."""
-    try:
-        with photo.file.open("rb") as file:
-            content: bytes = file.read()
-    except FileNotFoundError:
-        return _Unreadable("The picture does not exist.")
-    except OSError as error:
-        return _Unreadable(f"The picture cannot be opened: {error}")
-    return decoder.prepare(content, served.bundle.side)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """A picture there is nothing to prepare of."""
-
-    why: str
-
-    def result(self) -> Picture:
-        raise PictureError(self.why)
+    return Job(row, photos, declared, prepared(photos, decoder, served.bundle.side))
 
 
 # --- Predicting ----------------------------------------------------------------------------------
@@ -318,13 +303,18 @@ def release(row: Scoring, error: str) -> None:
 def hand_back(batch: Batch) -> None:
     """Return a batch nobody has begun: no attempt was made, so none is counted."""
     for job in batch.jobs:
-        Scoring.objects.waiting().filter(pk=job.scoring.pk, token=job.scoring.token).update(
-            token=None,
-            holder=None,
-            lease_until=None,
-            attempts=F("attempts") - 1,
-            tries=tried("handed_back"),
-        )
+        _give_back(job.scoring)
+
+
+def _give_back(row: Scoring, why: str = "", **changes: Any) -> None:
+    Scoring.objects.waiting().filter(pk=row.pk, token=row.token).update(
+        token=None,
+        holder=None,
+        lease_until=None,
+        attempts=F("attempts") - 1,
+        tries=tried("handed_back", why),
+        **changes,
+    )
 
 
 def give_up_exhausted() -> int:

@@ -21,6 +21,8 @@ from mlservice.packs import Glance
 
 __all__ = ["MAX_BYTES", "SENTENCES", "CleanPhoto", "Quality", "Refusal", "clean", "judge"]
 
+NOT_KEPT = "not_kept"  # where the disk is full or the bucket away
+
 SENTENCES = {
     "empty": _("This file is empty. Please choose the photo again."),
     "too_heavy": _(
@@ -50,12 +52,14 @@ SENTENCES = {
         "have sent so far is kept."
     ),
     NOT_NOW: _("We cannot open photos at this moment. Please try again in a few minutes."),
+    NOT_KEPT: _("We cannot take photos at this moment. Please try again in a few minutes."),
 }
 
 _STATUS = {
     "too_much": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "quota": HTTPStatus.TOO_MANY_REQUESTS,
     NOT_NOW: HTTPStatus.SERVICE_UNAVAILABLE,
+    NOT_KEPT: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -69,7 +73,7 @@ class Refusal(Exception):
     def __init__(self, code: str) -> None:
         self.code = code
         self.http = _STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
-        self.wait = 60 if code == NOT_NOW else 0
+        self.wait = 60 if code in (NOT_NOW, NOT_KEPT) else 0
         self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
 

@@ -13,6 +13,8 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
+WRITING = ".writing-"  # how a file's name begins that is not whole yet
+
 
 class Place(Protocol):
     """What the sealed storage asks of a place beside Django's own ``Storage``.
@@ -46,7 +48,7 @@ class Disk(FileSystemStorage):
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=WRITING)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file

@@ -1,8 +1,8 @@
 """How much one person may send in on one day: counted here, and nowhere else.
 
 Every photo counts that is given to intake, taken or refused, for it is the opening that costs; it
-counts for who sends it, whoever it is about. Only patients send photos; what staff do from the
-command line is not counted.
+counts for who sends it, whoever it is about: a patient, or a doctor who brings a case from another
+portal. What an operator does on the command line is not counted.
 """
 
 from __future__ import annotations

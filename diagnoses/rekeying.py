@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts import sealed
 from accounts.resealing import Batch
 from diagnoses.models import FileKey
+from diagnoses.places import WRITING
+from diagnoses.sealing import HEAD, BrokenFileError, Head
 from diagnoses.storage import SEALING, private
 
 ROWS = 500  # in one transaction
 FOLDERS = ("photos", "drafts", "exports")
+_LOCK = 0x5EA1F11E  # the key of the advisory lock
 
 
 def rewrap() -> Iterator[Batch]:
@@ -40,11 +45,26 @@ def _wrapped_anew(row: FileKey) -> bool:
     return True
 
 
+@contextmanager
+def alone() -> Iterator[bool]:
+    """Whether nobody else seals files: of two, one would delete the key that the other needs. The
+    lock goes with the connection if we die."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        mine = bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
 def readable_files() -> Iterator[tuple[str, bool]]:
     """The name of every file, and whether it lies there readable."""
     for folder in FOLDERS:
         for name in _below(folder):
-            if name.endswith(SEALING):
+            if name.endswith(SEALING) or PurePosixPath(name).name.startswith(WRITING):
                 continue
             try:
                 yield name, not private.is_sealed(name)
@@ -53,7 +73,7 @@ def readable_files() -> Iterator[tuple[str, bool]]:
 
 
 def seal_file(name: str) -> bool:
-    """A readable file sealed in its place; False where it is gone meanwhile.
+    """A readable file sealed in its place; False where it is gone, or sealed, meanwhile.
 
     First a sealed copy beside it, its key written down and its bytes flushed; then the copy takes
     the file's name, in one step of the disk. Killed anywhere, the file is whole, readable or
@@ -63,23 +83,42 @@ def seal_file(name: str) -> bool:
     private.delete(beside)  # of a run that was killed
     try:
         with private.place.open(name, "rb") as source:
+            if Head.read(source.read(HEAD)) is not None:
+                return False
+            source.seek(0)
             private.save(beside, source)
     except FileNotFoundError:
         return False
     private.place.rename(beside, name)
-    private.settle_name(beside, name)
+    if not private.settle_name(beside, name):  # deleted meanwhile, and its new key with it
+        private.place.delete(name)
+        return False
     return True
 
 
 def settle_names() -> int:
-    """Of runs that were killed between a file's new name and its key's; how many."""
+    """Of runs that were killed between a file's new name and its key's; how many.
+
+    In a bucket the file may lie under both names: a copy is made first, then the old one goes.
+    """
     left = 0
-    for beside in FileKey.objects.filter(name__endswith=SEALING).values_list("name", flat=True):
-        name = beside.removesuffix(SEALING)
-        if not private.exists(beside) and private.exists(name) and private.is_sealed(name):
-            private.settle_name(beside, name)
+    for row in FileKey.objects.filter(name__endswith=SEALING):
+        name = row.name.removesuffix(SEALING)
+        head = _head(name)
+        if head is not None and head.key_id == row.pk:
+            private.settle_name(row.name, name)
+            private.place.delete(row.name)
             left += 1
     return left
+
+
+def _head(name: str) -> Head | None:
+    """Of a sealed file; ``None`` for what is none."""
+    try:
+        with private.place.open(name, "rb") as source:
+            return Head.read(source.read(HEAD))
+    except (FileNotFoundError, BrokenFileError):
+        return None
 
 
 def _below(folder: str) -> Iterator[str]:

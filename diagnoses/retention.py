@@ -4,7 +4,8 @@ rule says how long. The rest of a case stays: answers, signatures, who looked.
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -14,23 +15,41 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit
-from diagnoses.models import Case, CaseEvent, CaseShare, Hold, Lesion, Nudge, Photo, Precedent
+from diagnoses.models import (
+    Case,
+    CaseEvent,
+    CaseShare,
+    Hold,
+    Lesion,
+    Nudge,
+    Photo,
+    Precedent,
+    SecondReading,
+)
 
+logger = logging.getLogger(__name__)
+
+SWEPT_FOR = timedelta(days=30)  # a bucket is asked about each file
 CLOSED = (Case.Status.FINAL, Case.Status.AMENDED, Case.Status.CANCELLED)
 
 
 def closed_before(moment: datetime) -> QuerySet[Case]:
     """Cases whose pictures may go: nothing has happened to them since ``moment``, and nothing
-    about them waits. One that is open, asked about, shared, to be looked at again, on hold, or of
-    a mark that another case is open about keeps them.
+    about them waits. One that is open, asked about, shared, to be looked at again, to be read by a
+    second doctor, on hold, or of a mark that another case is open about keeps them.
     """
     mine = OuterRef("pk")
     later = CaseEvent.objects.filter(case=mine, at__gte=moment)
     still = Lesion.objects.filter(
         pk=OuterRef("lesion"), cases__status__in=[Case.Status.REGISTERED, Case.Status.PARTIAL]
     )
+    # What a colleague asked before the signature waits for nobody after it.
+    unread = SecondReading.objects.filter(case=mine, read_at=None).exclude(
+        why=SecondReading.Why.ASKED
+    )
     kept = (
         Exists(later),
+        Exists(unread),
         Exists(Hold.objects.filter(case=mine)),
         Exists(CaseShare.objects.filter(case=mine, ended_at=None, ends_at__gt=Now())),
         Exists(Nudge.objects.filter(case=mine, state=Nudge.State.PENDING)),
@@ -61,7 +80,8 @@ def let_go_of(case: UUID, moment: datetime) -> int:
         return 0
     photos = list(Photo.objects.filter(case=case))
     Photo.objects.filter(case=case).update(purged_at=Now())
-    Precedent.objects.filter(case=case).delete()  # what the network saw in them
+    # Nobody finds it as a similar one any more. What the computer said stays as it was receipted.
+    Precedent.objects.filter(case=case).delete()
     audit.record("case.photos_purged", actor=None, about=f"case:{case}", photos=len(photos))
     for photo in photos:
         _delete_files(photo)
@@ -69,10 +89,15 @@ def let_go_of(case: UUID, moment: datetime) -> int:
 
 
 def sweep() -> int:
-    """Files that should be gone and are not; how many there were."""
+    """Files of the last :data:`SWEPT_FOR` that should be gone and are not; how many there were."""
     left = 0
-    for photo in Photo.everything.filter(purged_at__isnull=False).iterator():
-        if any(default_storage.exists(name) for name in _files(photo)):
+    for photo in Photo.everything.filter(purged_at__gt=Now() - SWEPT_FOR).iterator():
+        try:
+            there = any(default_storage.exists(name) for name in _files(photo))
+        except OSError as error:  # the next one looks again
+            logger.warning("Whether photo %s is gone is not known: %s", photo.pk, error)
+            continue
+        if there:
             left += 1
             _delete_files(photo)
     return left

@@ -118,14 +118,18 @@ class Opening(io.RawIOBase):
         head: Head,
         sealed_size: int,
         refused: Callable[[BrokenFileError], None] = lambda _error: None,
+        whole: Callable[[], None] = lambda: None,
     ) -> None:
-        """``refused`` hears of a piece that does not open, after the file was found to open."""
+        """``refused`` hears of a piece that does not open, after the file was found to open;
+        ``whole`` is called once every piece has opened."""
         super().__init__()
         self._refused: Callable[[BrokenFileError], None] = lambda _error: None
         self._source, self._cipher, self._head = source, AESGCM(key), head
         self.size = clear_size(sealed_size)
         self._last = max(0, -(-(sealed_size - HEAD) // (PIECE + TAG)) - 1)
         self._at, self._number, self._piece = 0, -1, b""
+        self._proved: set[int] = set()
+        self._whole = whole
         self._take(self._last)  # a file that was cut is refused before its first byte is read
         self._refused = refused
 
@@ -171,3 +175,7 @@ class Opening(io.RawIOBase):
             self._refused(error)
             raise error from None
         self._number = number
+        if number not in self._proved:
+            self._proved.add(number)
+            if len(self._proved) == self._last + 1:
+                self._whole()

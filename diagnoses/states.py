@@ -88,6 +88,8 @@ class Submission:
     side: str = ""  # of Side, or not said
     spot: Spot | None = None  # tapped on one of the pack's figures
     brought: Brought | None = None  # not sent by the patient
+    # Of the case that this makes: another id is that of a case that was there already.
+    case_id: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 ``STORAGES["default"]``. Each file is sealed with a key of its own (``sealing``), the key lies
 wrapped in the database (``FileKey``), and the sealed bytes lie in ``STORAGES["pictures"]``.
-Nothing readable touches a disk. A file from before that, readable, is read as it is until
+Nothing readable of ours touches a disk (Django's own temporary file of a large upload does, while
+its request lasts: docs/encryption.md). A file from before that, readable, is read as it is until
 ``manage.py encrypt_files`` has sealed it; one in the place of a sealed one is refused.
 """
 
@@ -30,6 +31,14 @@ from diagnoses.sealing import HEAD, PIECE, BrokenFileError, Head, Opening, Seali
 logger = logging.getLogger(__name__)
 SEALING = ".sealing"  # how a file is called that takes another's place when it is whole
 IN_MEMORY = 32 << 20  # bytes; what is larger waits, sealed, in a temporary file
+
+
+class _ReadableError(BrokenFileError):
+    """A readable file where a sealed one belongs."""
+
+
+class _NoKeyError(BrokenFileError):
+    """``DATA_KEYS`` does not open its key: of that the file is not broken."""
 
 
 class Opened(File):  # type: ignore[type-arg]  # generic for mypy only
@@ -69,13 +78,21 @@ class PrivateStorage(Storage):
         by us; so does reading, where only a later piece was changed."""
         if mode != "rb":
             raise ValueError("A sealed file is only read; save() or writing() makes one.")
+        try:
+            try:
+                return self._tried(name)
+            except _ReadableError:  # unless it was sealed in its place after we had opened it
+                return self._tried(name)
+        except BrokenFileError as error:
+            _note(name, error)
+            raise
+
+    def _tried(self, name: str) -> File[bytes]:
         source = self.place.open(name, "rb")
         try:
             return self._opened(name, source)
-        except BaseException as error:
+        except BaseException:
             source.close()
-            if isinstance(error, BrokenFileError):
-                _note(name, error)
             raise
 
     def _opened(self, name: str, source: IO[bytes]) -> File[bytes]:
@@ -84,7 +101,7 @@ class PrivateStorage(Storage):
         head = Head.read(source.read(HEAD))
         if head is None:
             if FileKey.objects.filter(name=name).exists():
-                raise BrokenFileError("A readable file lies where a sealed one belongs.")
+                raise _ReadableError("A readable file lies where a sealed one belongs.")
             source.seek(0)
             return Opened(source, name, self)
         row = FileKey.objects.filter(pk=head.key_id).first()
@@ -95,9 +112,16 @@ class PrivateStorage(Storage):
         try:
             secret = row.unwrap()
         except SealError as error:
-            raise BrokenFileError(f"Its key does not open. {error}") from error
+            raise _NoKeyError(f"Its key does not open. {error}") from error
         size = source.seek(0, os.SEEK_END) or source.tell()
-        opening = Opening(source, secret, head, size, lambda error: _note(name, error))
+        opening = Opening(
+            source,
+            secret,
+            head,
+            size,
+            refused=lambda error: _note(name, error),
+            whole=(lambda: _clear(name)) if row.refused_at else lambda: None,
+        )
         return Opened(io.BufferedReader(opening, PIECE), name, self)
 
     def exists(self, name: str) -> bool:
@@ -111,11 +135,26 @@ class PrivateStorage(Storage):
         return clear_size(size) if is_sealed else size
 
     def refused(self, names: Collection[str]) -> set[str]:
-        """Those of ``names`` that were found broken before."""
+        """Those of ``names`` that were found broken before, and not found whole since."""
         from diagnoses.models import FileKey
 
         broken = FileKey.objects.filter(name__in=names, refused_at__isnull=False)
         return set(broken.values_list("name", flat=True))
+
+    def givable(self, names: Collection[str]) -> dict[str, int]:
+        """How many bytes each has, without those that are missing or known to be broken. Raises
+        another ``OSError``: a bucket that is away says nothing of what is in it."""
+        broken, sizes = self.refused(names), {}
+        for name in set(names) - broken:
+            with suppress(FileNotFoundError, BrokenFileError):
+                sizes[name] = self.size(name)
+        return sizes
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Of what is inside, opened when the first is asked for."""
+        with self.open(name) as file:
+            while piece := file.read(PIECE):
+                yield piece
 
     def is_sealed(self, name: str) -> bool:
         with self.place.open(name, "rb") as source:
@@ -170,20 +209,24 @@ class PrivateStorage(Storage):
         self.settle_name(old, new)
         self.place.rename(old, new)
 
-    def settle_name(self, old: str, new: str) -> None:
-        """The key of the file called ``old`` belongs to ``new`` from now on."""
+    def settle_name(self, old: str, new: str) -> int:
+        """The key of the file called ``old`` belongs to ``new`` from now on; 0 if it is gone."""
         from diagnoses.models import FileKey
 
+        settled = 0
         for row in FileKey.objects.filter(name=old):
             secret, row.name = row.unwrap(), new
             row.wrap(secret)
-            row.save()
+            again = FileKey.objects.filter(pk=row.pk)  # of a file deleted now none is made anew
+            settled += again.update(name=new, data_key=row.data_key, wrapped=row.wrapped)
+        return settled
 
     def delete(self, name: str) -> None:
         """Its key first: from then on nobody opens it, in whatever copy."""
         from diagnoses.models import FileKey
 
-        FileKey.objects.filter(name=name).delete()
+        # The second: of what was sealed in its place this moment.
+        FileKey.objects.filter(name__in=[name, name + SEALING]).delete()
         self.place.delete(name)
 
 
@@ -211,5 +254,15 @@ def _note(name: str, error: BrokenFileError) -> None:
     from diagnoses.models import FileKey
 
     logger.error("The file %s cannot be opened: %s", name, error)
+    if isinstance(error, _NoKeyError):
+        return
     with suppress(DatabaseError):
         FileKey.objects.filter(name=name, refused_at=None).update(refused_at=Now())
+
+
+def _clear(name: str) -> None:
+    """What was noted of a file is over: it was put right, and has been read from end to end."""
+    from diagnoses.models import FileKey
+
+    with suppress(DatabaseError):
+        FileKey.objects.filter(name=name).update(refused_at=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from django.contrib.staticfiles import finders
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,7 +12,6 @@ from zipstream import ZipStream
 from diagnoses.everything import Everything
 from diagnoses.storage import private
 
-AT_ONCE = 64 * 1024  # bytes
 STYLE = "portal/lentigo.css"
 
 
@@ -24,11 +22,8 @@ def zipped(everything: Everything) -> ZipStream:
     A picture whose file is missing, or is known to be broken, is left out and named in README.txt.
     One that is found to be broken on the way ends the download: the next one knows it.
     """
-    broken = private.refused([one.file for one in everything.pictures])
-    sizes = {
-        one.name: None if one.file in broken else _size(one.file) for one in everything.pictures
-    }
-    missing = [name for name, size in sizes.items() if size is None]
+    sizes = private.givable([one.file for one in everything.pictures])
+    missing = [one.name for one in everything.pictures if one.file not in sizes]
     context: dict[str, object] = {"record": everything.record, "missing": missing}
     stream = ZipStream(sized=True)
     stream.add(_text("mine/readme.txt", context), "README.txt")
@@ -37,24 +32,9 @@ def zipped(everything: Everything) -> ZipStream:
     if style := finders.find(STYLE):
         stream.add_path(style, "style.css")
     for picture in everything.pictures:
-        if sizes[picture.name] is not None:
-            stream.add(_read(picture.file), picture.name, size=sizes[picture.name])
+        if picture.file in sizes:
+            stream.add(private.pieces(picture.file), picture.name, size=sizes[picture.file])
     return stream
-
-
-def _size(file: str) -> int | None:
-    """How many bytes it has; nothing for one that cannot be given."""
-    try:
-        return private.size(file)
-    except OSError:
-        return None
-
-
-def _read(file: str) -> Iterator[bytes]:
-    """Opened when its turn comes."""
-    with private.open(file) as picture:
-        while piece := picture.read(AT_ONCE):
-            yield piece
 
 
 def _text(template: str, context: dict[str, object]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,6 @@ from accounts import audit, sessions
 from accounts.models import ApiToken
 from diagnoses import retention as pictures
 from notifications import retention as numbers
-
-YEAR = 365
 
 
 class RetentionError(Exception):
@@ -48,11 +47,16 @@ def check() -> None:
         if getattr(settings, name) < 0:
             raise RetentionError(f"{name} is less than 0. 0 keeps for ever.")
     days, years = settings.RETENTION_PICTURE_DAYS, settings.RECORD_RETENTION_YEARS
-    if 0 < days < years * YEAR:
+    if 0 < days < (least := _days_of(years)):
         raise RetentionError(
             f"RETENTION_PICTURE_DAYS is {days}, and RECORD_RETENTION_YEARS says that records are "
-            f"kept for {years} years: that is {years * YEAR} days at least."
+            f"kept for {years} years: that is {least} days."
         )
+
+
+def _days_of(years: int) -> int:
+    """With as many leap days as so many years can have."""
+    return years * 365 + ceil(years / 4)
 
 
 def kinds() -> list[Kind]:

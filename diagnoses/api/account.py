@@ -20,8 +20,8 @@ from accounts.models import Consent, Role, Scope, User
 from diagnoses import workflow
 from diagnoses.api.numbers import NumberSerializer
 from diagnoses.api.problems import forbidden, problems
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, user_of
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.mine import as_zip
 from notifications.models import Message
 

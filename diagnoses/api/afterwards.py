@@ -21,10 +21,10 @@ from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
 from diagnoses.api.problems import must_fit, problems
 from diagnoses.api.rates import posting
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
 from diagnoses.api.vocabulary import diagnoses
 from diagnoses.models import Case, Letter, Outcome
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.afterwards import as_paper
 
 

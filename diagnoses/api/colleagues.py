@@ -26,10 +26,10 @@ from diagnoses.api.evidence import absolute
 from diagnoses.api.problems import must_fit, problems, wrong_together
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
 from diagnoses.gathered import SECOND_READINGS, SHARES
 from diagnoses.models import Case, SecondReading
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.again import NOBODY, Opinion, opinions_of
 
 FIRST, LATELY = 50, 20  # as many as the page has

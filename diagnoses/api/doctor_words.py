@@ -8,10 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from diagnoses.api.serializers import DoctorSummarySerializer
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.vocabulary import diagnoses, sites
 from diagnoses.doctor_forms import RECHECKS
 from diagnoses.models import FirstReading, Review
+from diagnoses.strict import StrictSerializer
 from diagnoses.worklist import Row, Show
 from mlservice.packs import available_packs
 

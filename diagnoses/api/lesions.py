@@ -25,9 +25,9 @@ from diagnoses.api.serializers import (
     ResultSerializer,
     SiteSerializer,
 )
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import patient_here, patient_of
 from diagnoses.models import Lesion
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.lesions import PAGE, NameForm
 from mlservice.readers import pack_for_reader
 

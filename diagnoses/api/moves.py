@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Scope
 from diagnoses import workflow
+from diagnoses.answering import AnswersField, checked_answers
 from diagnoses.api.problems import (
     KEY,
     by_field,
@@ -26,10 +27,10 @@ from diagnoses.api.problems import (
 )
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
-from diagnoses.api.strict import StrictSerializer
-from diagnoses.api.submission import AnswersField, checked_answers, submit_key
+from diagnoses.api.submission import submit_key
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.models import Case
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.report import as_pdf
 
 

@@ -23,10 +23,10 @@ from diagnoses import workflow
 from diagnoses.api.evidence import absolute
 from diagnoses.api.problems import must_fit, problems, refused
 from diagnoses.api.serializers import PersonSerializer
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, patient_here, patient_of, user_of
 from diagnoses.models import Nudge
 from diagnoses.nudge_forms import MOST_WORDS, VisitForm
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.nudges import NO_MORE, OVER
 
 

@@ -17,8 +17,8 @@ from accounts.forms import NumberForm
 from accounts.models import ContactNumber, Scope, User
 from diagnoses.api.problems import must_fit, problems, unprocessable
 from diagnoses.api.rates import posting
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
+from diagnoses.strict import StrictSerializer
 from notifications import verification
 from notifications.forms import CodeForm
 from notifications.ledger import DELIVER

@@ -26,8 +26,8 @@ from accounts.people import PeopleError
 from diagnoses.api.account import AgreementSerializer, ConsentSerializer, decided
 from diagnoses.api.problems import must_fit, problems, unprocessable
 from diagnoses.api.rates import posting
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import patient_here, patient_of
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.mine import as_zip
 
 

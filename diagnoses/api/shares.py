@@ -19,9 +19,9 @@ from diagnoses import talking, workflow
 from diagnoses.api.doctor import doctors_case
 from diagnoses.api.moves import case_of_patient
 from diagnoses.api.problems import problems, refused
-from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.models import Case
+from diagnoses.strict import StrictSerializer
 from diagnoses.views.shares import Shown, of_case
 
 STATES = ["asking", "open", "closed", "refused"]

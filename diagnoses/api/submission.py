@@ -10,48 +10,19 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import people, phone
 from accounts.models import Consent, User
 from diagnoses import intake, quota, workflow
+from diagnoses.answering import AnswersField, checked_answers, known
 from diagnoses.api.problems import Refused, unprocessable
 from diagnoses.models import Case
-from diagnoses.questions import MOST_WORDS
-from mlservice.packs import Pack, PackError, Question, available_packs, load_pack
+from mlservice.packs import Pack, available_packs, load_pack
 
 MOST_PHOTOS = 6
-# What the form takes as a text: no more of it, and no characters a database cannot keep.
-WORDS = serializers.CharField(max_length=MOST_WORDS, allow_blank=True, trim_whitespace=False)
 # Of keys that programs choose, so that the same key of two people never meets.
 KEYS = uuid.UUID("5d9c1c1e-6a0e-4a53-9c6f-0a8a35e3f0b1")
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "additionalProperties": {
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-        },
-    }
-)
-class AnswersField(serializers.JSONField):
-    """JSON of any depth is a fault of the field, never one of ours."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            return super().to_internal_value(data)
-        except RecursionError:
-            self.fail("invalid")
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        answers = super().run_validation(data)
-        if not isinstance(answers, dict) or not all(map(_is_answer, answers.values())):
-            raise serializers.ValidationError(
-                "Answers are a JSON object: each question's name with a text or a list of texts."
-            )
-        return answers
 
 
 class SubmissionSerializer(serializers.Serializer[dict[str, Any]]):
@@ -162,6 +133,8 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: 
     )
     try:
         case = workflow.submit(patient, submission)
+    except intake.Refusal as refusal:
+        raise refused_photo(refusal) from refusal
     except workflow.WorkflowError as refusal:
         raise unprocessable("refused", refusal.sentence) from refusal
     if idempotency_key and not _says(case, submission):
@@ -169,7 +142,7 @@ def submit(patient: User, data: Mapping[str, Any], idempotency_key: str, *, by: 
             "idempotency_key_reused",
             "This Idempotency-Key was used for another case. Nothing was submitted.",
         )
-    return Submitted(case, new=not before)
+    return Submitted(case, new=case.pk == submission.case_id)
 
 
 def submit_key(person: User, idempotency_key: str) -> uuid.UUID:
@@ -247,39 +220,3 @@ def _e164(raw: str) -> str:
         return phone.to_e164(raw)
     except ValidationError as error:
         raise serializers.ValidationError(error.messages) from error
-
-
-def known(field: str, find: Any, name: str) -> Any:
-    """What the pack has under this name; a fault of the field where it has nothing."""
-    try:
-        return find(name)
-    except PackError as error:
-        raise serializers.ValidationError({field: str(error)}) from error
-
-
-def checked_answers(pack: Pack, answers: Mapping[str, Any]) -> None:
-    """Each answers a question of the pack, as it is asked; a fault of the field where not."""
-    for name, given in answers.items():
-        _check_answer(known("answers", pack.question, name), given)
-
-
-def _check_answer(question: Question, given: str | list[str]) -> None:
-    """As the form holds it: one choice, several where the question asks for them, or a text."""
-    if question.kind != "choices" and not isinstance(given, str):
-        raise serializers.ValidationError(
-            {"answers": f"The question '{question.name}' takes one answer."}
-        )
-    if question.kind == "text":
-        try:
-            WORDS.run_validation(given)
-        except serializers.ValidationError as error:
-            raise serializers.ValidationError({"answers": error.detail}) from error
-        return
-    for value in [given] if isinstance(given, str) else given:
-        known("answers", question.choice, value)
-
-
-def _is_answer(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(each, str) for each in value)
-    )

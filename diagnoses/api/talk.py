@@ -17,14 +17,15 @@ from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.models import Scope, User
-from diagnoses import talking, workflow
+from diagnoses import intake, talking, workflow
+from diagnoses.answering import known
 from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
-from diagnoses.api.strict import StrictSerializer
-from diagnoses.api.submission import clean_photo, count, known, submit_key
+from diagnoses.api.submission import clean_photo, count, refused_photo, submit_key
 from diagnoses.api.views import cases_of, speaks_as, user_of
 from diagnoses.models import MOST_SAID, Case, Remark, Retake
+from diagnoses.strict import StrictSerializer
 
 REUSED = "idempotency_key_reused"
 
@@ -186,6 +187,8 @@ def _joined(case: Case, patient: User, data: dict[str, Any], key: UUID) -> Retak
     new = clean_photo(case.pack, data["photo"], kind, send_anyway=data["send_anyway"])
     try:
         joined = workflow.retake(case, patient, [new], key)
+    except intake.Refusal as refusal:
+        raise refused_photo(refusal) from refusal
     except workflow.WorkflowError as refusal:
         refusal.sentence = talking.refusal_to_patient(case, refusal)
         raise refused(refusal) from refusal

@@ -19,7 +19,7 @@ from accounts import second_factor, tokens
 from accounts.models import Scope, User
 from diagnoses.api.authentication import ByToken
 from diagnoses.api.problems import Refused, problems
-from diagnoses.api.strict import StrictSerializer
+from diagnoses.strict import StrictSerializer
 
 
 class CredentialsSerializer(StrictSerializer):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.models import User
 from diagnoses.archive.shape import CaseShape
 from diagnoses.models import Case, CaseImport
 
@@ -56,3 +57,12 @@ def _said(row: CaseImport) -> Mapping[str, Any]:
     form.is_valid(raise_exception=True)
     found: Mapping[str, Any] = form.validated_data
     return found
+
+
+def forget_names(patient: User) -> None:
+    """What the patient called the mark, which erasing takes away here as well."""
+    for came in CaseImport.objects.filter(case__patient=patient):
+        mark = came.record.get("mark")
+        if isinstance(mark, dict) and mark.get("called"):
+            mark["called"] = ""
+            came.save(update_fields=["record"])

@@ -21,8 +21,6 @@ from diagnoses.fhir.told import Told
 from diagnoses.models import Photo
 from diagnoses.storage import private
 
-AT_ONCE = 64 * 1024  # bytes
-
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
@@ -57,28 +55,15 @@ def archive(one: Told) -> ZipStream:
     for name, text in texts.items():
         stream.add(text, name)
     for each in pictures:
-        stream.add(_read(str(each.photo.file.name)), each.name, size=each.size)
+        stream.add(private.pieces(str(each.photo.file.name)), each.name, size=each.size)
     return stream
 
 
 def _pictures(photos: list[Photo]) -> Iterator[_Picture]:
-    broken = private.refused([str(photo.file.name) for photo in photos])
+    sizes = private.givable([str(photo.file.name) for photo in photos])
     for number, photo in enumerate(photos, 1):
-        file = str(photo.file.name)
-        if file in broken:
-            continue
-        try:
-            size = private.size(file)
-        except OSError:
-            continue
-        yield _Picture(photo, f"photos/{number:02}-{photo.kind}.jpg", size)
-
-
-def _read(file: str) -> Iterator[bytes]:
-    """Opened when its turn comes."""
-    with private.open(file) as picture:
-        while piece := picture.read(AT_ONCE):
-            yield piece
+        if (size := sizes.get(str(photo.file.name))) is not None:
+            yield _Picture(photo, f"photos/{number:02}-{photo.kind}.jpg", size)
 
 
 def _bundle(one: Told) -> Resource:

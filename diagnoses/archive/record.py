@@ -13,8 +13,8 @@ from uuid import UUID
 from diagnoses import presenting, talking, telling
 from diagnoses.fhir.told import Told
 from diagnoses.gathered import EVENTS
+from diagnoses.history import event_lines
 from diagnoses.models import CaseEvent, Photo, Prediction, Remark, Review
-from diagnoses.views.desk import event_lines
 from mlservice.models import ModelVersion
 
 Names = Mapping[UUID, str]  # of the photos that are in the archive, by their key

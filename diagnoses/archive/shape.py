@@ -9,9 +9,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from diagnoses.api.strict import StrictSerializer
-from diagnoses.api.submission import AnswersField
+from diagnoses.answering import AnswersField
 from diagnoses.models.case import Side
+from diagnoses.strict import StrictSerializer
 
 PHOTO = re.compile(r"photos/[0-9]{2}-[a-z][a-z0-9_]{0,19}\.jpg")
 WORDS, LONG = 300, 5000  # characters

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from accounts import people
 from accounts.models import Consent, User
 from diagnoses import intake, quota, workflow
-from diagnoses.api.submission import checked_answers
+from diagnoses.answering import checked_answers
 from diagnoses.archive.reading import Archive, opened
 from diagnoses.archive.refusal import ArchiveRefusedError
 from diagnoses.models import Case, CaseImport
@@ -49,7 +49,8 @@ def take_in(upload: IO[bytes], patient: User, by: User | None) -> Taken:
     except workflow.WorkflowError as refusal:
         raise ArchiveRefusedError("does_not_fit", refusal.sentence) from refusal
     # Of two at once one has made it: whether its archive is this one, too, is seen here.
-    return Taken(_held_to(archive, CaseImport.objects.get(case=case)), new=True)
+    found = _held_to(archive, CaseImport.objects.get(case=case))
+    return Taken(found, new=found.pk == submission.case_id)
 
 
 def _held_to(archive: Archive, came: CaseImport) -> Case:
@@ -121,12 +122,3 @@ def _photo(archive: Archive, pack: Pack, name: str, kind: str) -> workflow.NewPh
     """A poor one is taken, as the other portal took it, and goes to a doctor unscored."""
     photo = intake.clean(archive.photo(name), pack.glance_at(kind))
     return workflow.NewPhoto(kind, photo, sent_anyway=bool(photo.quality.reasons))
-
-
-def forget_names(patient: User) -> None:
-    """What the patient called the mark, which erasing takes away here as well."""
-    for came in CaseImport.objects.filter(case__patient=patient):
-        mark = came.record.get("mark")
-        if isinstance(mark, dict) and mark.get("called"):
-            mark["called"] = ""
-            came.save(update_fields=["record"])

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from diagnoses import gathered, presenting, telling
-from diagnoses.api.views import cases_of
 from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, REMARKS, REVIEWS
 from diagnoses.models import Case, CaseQuerySet, Photo, Prediction, Remark, Review
 
@@ -88,7 +87,7 @@ class Told:
 
 def cases_for(user: User) -> CaseQuerySet:
     """Whose cases there are at all. What is only shared is read on its page and not copied."""
-    return cases_of(user).select_related("lesion", "invitation__accepted_by")
+    return Case.objects.told_to(user).select_related("lesion", "invitation__accepted_by")
 
 
 def told(cases: CaseQuerySet, reader: User, base: str) -> list[Told]:

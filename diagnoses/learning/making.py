@@ -25,6 +25,7 @@ from diagnoses.learning import folder, which, withdrawing
 from diagnoses.learning.pseudonyms import pseudonym
 from diagnoses.learning.which import RESEARCH, Found, Wanted
 from diagnoses.models import ExportedPhoto, TakenCopy, TrainingExport, TrainingExportQuerySet
+from diagnoses.places import WRITING
 from diagnoses.storage import private
 from mlservice.packs import load_pack
 
@@ -35,7 +36,6 @@ LEASE = timedelta(seconds=60)
 BEAT = 2.0  # seconds between two words about how far it is; each renews the lease
 ATTEMPTS = 3
 STALE = timedelta(hours=1)  # after which a half-written file was left by a worker that died
-WRITING = ".writing-"
 ROWS = 2000  # in one statement
 State = TrainingExport.State
 

@@ -118,6 +118,11 @@ class CaseQuerySet(models.QuerySet["Case"]):
         shared = Case.objects.shared_with(user)
         return self.filter(Q(clinic=user.clinic_id) | Q(pk__in=shared.values("pk")))
 
+    def told_to(self, user: User) -> Self:
+        """:meth:`visible_to` with their clinical content, which admins have no business with."""
+        cases = self.visible_to(user).select_related("patient__carer", "clinic", "doctor")
+        return cases.none() if user.is_admin else cases
+
     def awaiting_review(self) -> Self:
         """What a doctor must look at: scored or failed, and whatever waited too long unscored."""
         overdue = Q(status=Case.Status.REGISTERED, submitted_at__lt=Now() - UNSCORED_SHOWS_AFTER)

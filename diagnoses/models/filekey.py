@@ -26,7 +26,7 @@ class FileKey(models.Model):
     wrapped = models.BinaryField()  # nonce, key and tag
     size = models.PositiveBigIntegerField(default=0)  # bytes of what is inside
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    # The first time the file was found changed, moved or cut.
+    # The first time the file was found changed, moved or cut; null again once it is found whole.
     refused_at = models.DateTimeField(null=True)
 
     class Meta:

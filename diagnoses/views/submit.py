@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import care, people
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import conversation, drafts, figures, summing_up, workflow
+from diagnoses import conversation, drafts, figures, intake, summing_up, workflow
 from diagnoses.conversation import CHECK, Step
 from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
@@ -142,6 +142,10 @@ def _send(draft: Draft, form: SubmitForm) -> Case | None:
     except (FileNotFoundError, BrokenFileError):
         drafts.discard(form.slots)
         form.add_error("main_photo", str(GONE))
+        return None
+    except intake.Refusal as refusal:  # not now; everything stays as it is
+        form.slots[drafts.MAIN].refused = refusal
+        form.add_error(None, refusal.sentence)
         return None
     except workflow.WorkflowError as error:
         form.add_error(None, error.sentence)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import patient_required, person
 from accounts.models import User
-from diagnoses import drafts, presenting, talking, workflow
+from diagnoses import drafts, intake, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
 from diagnoses.sealing import BrokenFileError
@@ -95,6 +95,9 @@ def _send(patient: User, case: Case, form: RetakeForm, key: UUID) -> str:
     except (FileNotFoundError, BrokenFileError):
         drafts.discard({"main": form.slot})
         form.add_error("main_photo", _("We no longer have this photo. Please add it again."))
+    except intake.Refusal as refusal:  # not now; the photo waits in its form
+        form.slot.refused = refusal
+        form.add_error("main_photo", refusal.sentence)
     except workflow.WorkflowError as error:
         return talking.refusal_to_patient(case, error)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 
 from django.core.files.base import ContentFile
@@ -14,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit, people
 from accounts.models import Clinic, Consent, User
-from diagnoses import failpoints, learning
+from diagnoses import failpoints, intake, learning
 from diagnoses.models import (
     Case,
     CaseImport,
@@ -41,17 +43,20 @@ from notifications import full_report, invitations
 from notifications.models import Invitation
 from notifications.wake import wake
 
+logger = logging.getLogger(__name__)
+
 
 def submit(patient: User, submission: Submission) -> Case:
     """A new case; the same ``submit_key`` again gives the case that is already there.
 
     The files are on the disk before the rows exist, so an acknowledged case is a whole case.
-    Raises :class:`WorkflowError` when the form does not hold together.
+    Raises :class:`WorkflowError` when the form does not hold together, ``intake.Refusal`` as
+    :func:`stored`.
     """
     if existing := _already_submitted(patient, submission):
         return existing
     pack = _checked(patient, submission)
-    case_id = uuid.uuid4()
+    case_id = submission.case_id
     photos: list[Photo] = []
     try:
         for new in submission.photos:
@@ -79,8 +84,10 @@ def forget_files(photos: list[Photo]) -> None:
         made = Photo.objects.filter(pk__in=[photo.pk for photo in photos]).exists()
     except DatabaseError:
         return
-    if not made:
-        for photo in photos:
+    if made:
+        return
+    for photo in photos:
+        with suppress(OSError):  # whoever calls tells of another trouble already
             default_storage.delete(photo_path(photo, ""))
 
 
@@ -137,7 +144,7 @@ def _clinic_of(patient: User) -> Clinic:
 
 
 def stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
-    """The picture on the disk, its row not yet saved."""
+    """The picture on the disk, its row not yet saved. Raises ``intake.Refusal`` on a full one."""
     photo = Photo(
         case_id=case_id,
         kind=new.kind,
@@ -148,7 +155,12 @@ def stored(case_id: uuid.UUID, new: NewPhoto) -> Photo:
         sent_anyway=new.sent_anyway,
         created_at=timezone.now(),  # one by one, so that the first sent stays the first shown
     )
-    photo.file.name = default_storage.save(photo_path(photo, ""), ContentFile(new.photo.content))
+    path, content = photo_path(photo, ""), ContentFile(new.photo.content)
+    try:
+        photo.file.name = default_storage.save(path, content)
+    except OSError as error:
+        logger.exception("A photo could not be kept")
+        raise intake.Refusal(intake.NOT_KEPT) from error
     return photo
 
 

@@ -20,6 +20,7 @@ from pytest_django import Settings
 from accounts import people
 from accounts.models import AuditEntry, Consent, User
 from diagnoses import erasure, everything, workflow
+from diagnoses.archive import taking
 from diagnoses.models import Case, CaseImport, Photo
 from diagnoses.workflow import Answer, NewPhoto
 from mlservice.models import ModelVersion
@@ -201,6 +202,17 @@ def test_the_same_archive_twice_is_one_case(cast: Cast, yan: User) -> None:
     assert first.json()["id"] == again.json()["id"]
     assert yan.cases.count() == 1
     assert Photo.objects.filter(case__patient=yan).count() == 2
+
+
+def test_of_two_at_once_the_second_is_told_that_it_was_brought_before(
+    cast: Cast, yan: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, api = taken(cast.api(cast.ruth), a_case(cast)), cast.api(cast.xu)
+    monkeypatch.setattr(taking, "_brought_before", lambda *_: None)  # both have looked
+    first = brought(api, content, yan)
+    second = brought(api, content, yan)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
 
 
 def test_another_copy_of_it_is_told_apart_and_loses_nothing(cast: Cast, yan: User) -> None:

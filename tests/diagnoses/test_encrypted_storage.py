@@ -3,26 +3,37 @@ changed, moved or cut is opened."""
 
 from __future__ import annotations
 
+import base64
 import io
 import os
+import socket
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
+from boto3.exceptions import S3TransferFailedError
+from boto3.s3.transfer import S3TransferRetriesExceededError
+from botocore.exceptions import ClientError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage, storages
 from django.core.management import call_command
+from django.utils import timezone
 from moto.server import ThreadedMotoServer
 from PIL import Image
 from pytest_django import Settings
 
-from diagnoses.models import FileKey
+from diagnoses import bucket, drafts, rekeying
+from diagnoses.models import FileKey, Scoring
+from diagnoses.places import Disk
 from diagnoses.sealing import HEAD, PIECE, TAG, BrokenFileError, clear_size
-from diagnoses.storage import private
+from diagnoses.storage import PrivateStorage, private
 from diagnoses.thumbnails import thumbnail
 from mlservice.serving import Shelf
 from portal.models import Pulse
@@ -233,6 +244,50 @@ def test_what_was_changed_does_not_open(media: Path, how: str) -> None:
         assert FileKey.objects.get().refused_at is not None
 
 
+@pytest.mark.parametrize("size", [100, 2 * PIECE + 100])
+def test_what_is_put_right_counts_as_broken_no_more(media: Path, size: int) -> None:
+    content = os.urandom(size)
+    default_storage.save(NAME, ContentFile(content))
+    raw = lying(NAME)
+    put(NAME, raw[:HEAD] + bytes([raw[HEAD] ^ 1]) + raw[HEAD + 1 :])
+    with pytest.raises(BrokenFileError):
+        read(NAME)
+    assert private.refused([NAME]) == {NAME}
+    if size > PIECE:
+        with default_storage.open(NAME) as file:
+            file.seek(size - 10)
+            assert file.read() == content[-10:]
+        assert private.refused([NAME]) == {NAME}, "only its end is whole"
+    put(NAME, raw)  # from a backup
+    assert read(NAME) == content
+    assert private.refused([NAME]) == set()
+
+
+def test_without_its_key_a_file_is_not_noted_as_broken(media: Path, settings: Settings) -> None:
+    default_storage.save(NAME, ContentFile(b"words"))
+    settings.DATA_KEYS = [base64.b64encode(bytes(32)).decode()]
+    with pytest.raises(BrokenFileError, match="Its key does not open"):
+        read(NAME)
+    assert private.refused([NAME]) == set()
+
+
+def test_what_is_sealed_after_it_was_opened_is_read_once_more(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(NAME, b"words")
+    first = Disk.open
+
+    def sealed_meanwhile(self: Disk, name: str, mode: str = "rb") -> Any:
+        file = first(self, name, mode)
+        monkeypatch.setattr(Disk, "open", first)
+        assert rekeying.seal_file(name)
+        return file
+
+    monkeypatch.setattr(Disk, "open", sealed_meanwhile)
+    assert read(NAME) == b"words"
+    assert private.refused([NAME]) == set()
+
+
 def test_a_file_put_in_anothers_place_does_not_open(place: str) -> None:
     other = "photos/two/b.jpg"
     for name in (NAME, other):
@@ -278,3 +333,85 @@ def test_a_broken_photo_is_passed_to_the_doctors_unscored(cast: Cast, media: Pat
     row = case.scorings.get()
     assert "cannot be opened" in row.error
     assert str(case.photos.get().file.name) not in row.error
+
+
+# --- A bucket that fails -------------------------------------------------------------------------
+
+
+def test_photos_of_a_form_nobody_came_back_to_go(
+    place: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but one that the disk or the bucket will not let go this time."""
+    kept = [
+        drafts.keep(patient, uuid4(), "main", cases.photo(number)).file.name
+        for number, patient in enumerate((cast.ana, cast.bo, cast.ana), 1)
+    ]
+    monkeypatch.setattr(drafts, "KEPT_FOR", timedelta(seconds=-5))
+    delete = PrivateStorage.delete
+
+    def stubborn(self: PrivateStorage, name: str) -> None:
+        if name == kept[0]:
+            raise OSError
+        delete(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrivateStorage, "delete", stubborn)
+        assert drafts.sweep() == 3
+    assert [private.exists(str(name)) for name in kept] == [True, False, False]
+    drafts.sweep()
+    assert not private.exists(str(kept[0]))
+    assert not FileKey.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_what_a_bucket_refuses_while_a_file_is_written_comes_as_of_a_disk(place: str) -> None:
+    refused = ClientError({"Error": {"Code": "SlowDown"}}, "UploadPart")
+    with pytest.raises(OSError, match="SlowDown"), private.writing("exports/a.zip"):
+        raise refused
+    for trouble in (S3TransferRetriesExceededError(OSError()), S3TransferFailedError()):
+        with pytest.raises(OSError, match="did not answer"), private.writing("exports/a.zip"):
+            raise trouble
+    assert not private.exists("exports/a.zip")
+
+
+def test_a_silent_bucket_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "READ", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and says nothing
+        silently = bucket.Bucket(
+            bucket_name="pictures",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            region_name="us-east-1",
+            access_key="a",
+            secret_key="b",
+        )
+        started = time.monotonic()
+        with pytest.raises(OSError, match="did not answer"):
+            silently.open(NAME)
+    assert time.monotonic() - started < 5
+
+
+def test_a_case_whose_pictures_cannot_be_fetched_now_is_tried_later_and_loses_no_try(
+    place: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_command("register_model", verbosity=0)
+    case = cases.submitted(cast.ana)
+    shelf = Shelf()
+
+    def away(*_: object) -> None:
+        raise OSError("The bucket did not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrivateStorage, "_open", away)
+        cases.score_next(shelf)
+    row = case.scorings.get()
+    assert (row.attempts, row.token, row.settled_at, row.error) == (0, None, None, "")
+    assert (row.tries[-1]["what"], row.tries[-1]["why"]) == (
+        "handed_back",
+        "The bucket did not answer.",
+    )
+    assert row.run_after > timezone.now()
+    assert cases.score_next(shelf) == 0, "a little later"
+    Scoring.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    assert cases.score_next(shelf) == 1
+    case.refresh_from_db()
+    assert case.prediction is not None

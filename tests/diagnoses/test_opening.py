@@ -6,10 +6,12 @@ import hashlib
 import io
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -144,6 +146,22 @@ def test_what_opens_a_photo_can_open_nothing_else(
         assert 0 < grown <= child.MEMORY
         fork.kill()
         assert waiting.result(timeout=60) == "over_limits"
+
+
+@linux
+def test_not_even_a_number_that_was_given_back_is_free() -> None:
+    """What a decoder that was taken over would try first."""
+    fork = os.fork()
+    if not fork:
+        child._limit()
+        os.close(0)
+        taken = 0
+        for take in (lambda: os.open("/", os.O_RDONLY), socket.socket, lambda: os.dup(1)):
+            with suppress(OSError):
+                take()
+                taken += 1
+        os._exit(taken)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
 
 
 @linux

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from allauth.mfa.models import Authenticator
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django import Settings
 
 from accounts import people, resealing, second_factor
@@ -21,7 +23,7 @@ from diagnoses import rekeying
 from diagnoses.models import FileKey, Photo
 from diagnoses.places import Disk
 from diagnoses.sealing import BrokenFileError
-from diagnoses.storage import PrivateStorage
+from diagnoses.storage import PrivateStorage, private
 from diagnoses.thumbnails import thumbnail
 from portal import trail_words
 from tests import cases
@@ -203,6 +205,13 @@ def test_they_are_read_as_they_are_until_they_are_sealed(
     assert "0 of 3 files were readable" in said(capsys, "encrypt_files")
 
 
+def test_what_is_just_being_written_is_left_alone(media: Path) -> None:
+    half = media / "photos" / "a" / ".writing-x1"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"LNTG")  # not so much as a head
+    assert list(rekeying.readable_files()) == []
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -229,6 +238,81 @@ def test_killed_anywhere_every_file_is_whole_and_the_next_run_goes_on(
     assert opened(readable) == readable
     assert set(FileKey.objects.values_list("name", flat=True)) == set(readable)
     assert {str(Path(path).relative_to(media)) for path in files(media)} == set(readable)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_the_second_says_so_and_touches_nothing(
+    media: Path, settings: Settings, servers: None
+) -> None:
+    """It would delete the first one's copy, and with it the only key of a file just renamed."""
+    (media / "photos").mkdir(parents=True)
+    (media / "photos" / "a.jpg").write_bytes(b"readable")
+    held: list[str] = []
+
+    def hold() -> None:
+        with rekeying.alone() as mine:
+            held.append(str(mine))
+            taken.set()
+            over.wait(30)
+        connection.close()
+
+    taken, over = threading.Event(), threading.Event()
+    first = threading.Thread(target=hold)
+    first.start()
+    try:
+        assert taken.wait(30)
+        with pytest.raises(CommandError, match="runs already"):
+            call_command("encrypt_files", verbosity=0)
+    finally:
+        over.set()
+        first.join()
+    assert held == ["True"]
+    assert (media / "photos" / "a.jpg").read_bytes() == b"readable"
+    call_command("encrypt_files", verbosity=0)
+    assert (media / "photos" / "a.jpg").read_bytes().startswith(b"LNTGSEAL")
+
+
+def test_killed_between_a_buckets_copy_and_its_delete_the_next_run_settles_it(
+    readable: dict[str, bytes], media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copied(self: Disk, old: str, new: str) -> None:
+        (media / new).write_bytes((media / old).read_bytes())
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "rename", copied)
+        with pytest.raises(Killed):
+            call_command("encrypt_files", verbosity=0)
+    call_command("encrypt_files", verbosity=0)
+    assert opened(readable) == readable
+    assert set(FileKey.objects.values_list("name", flat=True)) == set(readable)
+    assert {str(Path(path).relative_to(media)) for path in files(media)} == set(readable)
+
+
+@pytest.mark.parametrize("moment", ["before the name", "before the key's name"])
+def test_deleted_while_it_is_sealed_neither_file_nor_key_is_left(
+    readable: dict[str, bytes], media: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    rename = Disk.rename
+
+    def deleted(self: Disk, old: str, new: str) -> None:
+        if moment == "before the name":
+            private.delete(new)
+        rename(self, old, new)
+        if moment == "before the key's name":
+            private.delete(new)
+
+    monkeypatch.setattr(Disk, "rename", deleted)
+    assert not rekeying.seal_file("exports/a.zip")
+    assert not private.exists("exports/a.zip")
+    assert not FileKey.objects.exists()
+
+
+def test_what_was_sealed_since_it_was_listed_is_not_sealed_twice(photo: Photo, media: Path) -> None:
+    before = files(media)
+    assert not rekeying.seal_file(str(photo.file.name))
+    assert files(media) == before
+    assert Photo.objects.get().file.read() == cases.photo().content
 
 
 def test_a_readable_file_does_not_take_a_sealed_ones_place(photo: Photo) -> None:

@@ -20,7 +20,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import ApiToken, AuditEntry, Scope
 from diagnoses import everything, retention, workflow
-from diagnoses.models import Case, CaseEvent, Hold, Nudge, Photo, Precedent, Review
+from diagnoses.models import Case, CaseEvent, Hold, Nudge, Photo, Precedent, Review, SecondReading
+from diagnoses.places import Disk
 from diagnoses.report import printed, report_of
 from diagnoses.workflow import Answer
 from notifications.models import Inbound, Message
@@ -179,7 +180,14 @@ def of_an_open_mark(cast: Cast) -> Case:
     return case
 
 
-KEPT = [still_open, asked_about, shared, on_hold, of_an_open_mark]
+def to_be_read_again(cast: Cast) -> Case:
+    case = signed(cast)
+    drawn = SecondReading.Why.DRAWN
+    SecondReading.objects.create(case=case, why=drawn, review=case.reviews.get())
+    return case
+
+
+KEPT = [still_open, asked_about, shared, on_hold, of_an_open_mark, to_be_read_again]
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda one: one.__name__)
@@ -242,10 +250,41 @@ def test_files_that_a_dead_process_left_are_deleted_by_the_next(
     assert retention.sweep() == 0
 
 
+def test_a_question_that_nobody_answered_before_the_signature_keeps_nothing(
+    old: Case, cast: Cast
+) -> None:
+    asked = SecondReading.Why.ASKED
+    SecondReading.objects.create(case=old, why=asked, asked_by=cast.ruth)
+    assert "1  deleted: closed cases with pictures" in purge("--really")
+
+
+def test_only_what_went_lately_is_looked_for_and_a_bucket_that_is_away_stops_nothing(
+    old: Case,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    def away(*_: object) -> bool:
+        raise OSError("The bucket did not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "exists", away)
+        purge("--really")
+    assert AuditEntry.objects.filter(action="retention.purged").count() == 1
+    Photo.everything.update(purged_at=timezone.now() - timedelta(days=31))
+    assert retention.sweep() == 0
+    Photo.everything.update(purged_at=timezone.now() - timedelta(days=29))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert retention.sweep() == 1
+
+
 def test_a_time_shorter_than_the_law_is_refused(settings: Settings) -> None:
     settings.RETENTION_PICTURE_DAYS, settings.RECORD_RETENTION_YEARS = 365, 10
     with pytest.raises(CommandError, match="RECORD_RETENTION_YEARS"):
         purge("--really")
+    settings.RETENTION_PICTURE_DAYS = 3652  # 29 February came three times
+    with pytest.raises(CommandError, match="3653 days"):
+        purge()
     settings.RETENTION_PICTURE_DAYS = -1
     with pytest.raises(CommandError, match="less than 0"):
         purge()

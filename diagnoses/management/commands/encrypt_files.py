@@ -23,7 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, dry_run: bool, **_options: Any) -> None:
         try:
-            found, done = self._all(dry_run=dry_run)
+            with rekeying.alone() as mine:
+                if not mine:
+                    raise CommandError("It runs already. Let that end, or stop it.")
+                found, done = self._all(dry_run=dry_run)
         except OSError as error:
             raise CommandError(f"Stopped: {error} Run it again to go on.") from error
         if dry_run:
