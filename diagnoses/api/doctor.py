@@ -189,8 +189,15 @@ def doctors_case(request: Request, pk: UUID) -> tuple[User, Case]:
 
 
 def _answer(case: Case, doctor: User, said: dict[str, Any], after: int | None) -> workflow.Answer:
-    """What the page's form makes of it, with the rules that the page has."""
-    view_open = presenting.computer_view(case, doctor) is not None
+    """What the page's form makes of it, with the rules that the page has.
+
+    What is sent once more is read as it was signed, whatever the computer has said since.
+    """
+    standing = case.reviews.standing().last()
+    if standing is not None and standing.doctor_id == doctor.pk and standing.pk != after:
+        view_open = standing.agrees is not None
+    else:
+        view_open = presenting.computer_view(case, doctor) is not None
     sure = {f"sure_{said['diagnosis']}": "on"} if said.pop("sure") else {}
     agrees = {True: "yes", False: "no", None: ""}[said["agrees"]]
     typed = as_typed(said | {"agrees": agrees}) | sure

@@ -18,7 +18,7 @@ from accounts.models import AuditEntry, Consent, Scope
 from diagnoses import workflow
 from diagnoses.api import vocabulary
 from diagnoses.models import Case, Claim, FirstReading, Review
-from tests.cases import RED, a_model_version, photo, scored, submitted
+from tests.cases import RED, a_model_version, claimed, photo, prediction, scored, submitted
 from tests.cast import Cast
 
 pytestmark = pytest.mark.usefixtures("media")
@@ -75,6 +75,24 @@ def test_a_system_takes_a_case_from_the_list_to_the_signature(cast: Cast, case: 
     other = ruth.post(at(case, "reviews/"), ANSWER | {"advice": "Something else."})
     assert code(other) == (409, "moved")
     assert Review.objects.count() == 1
+
+
+def test_the_same_answer_again_is_there_whatever_the_computer_said_since(cast: Cast) -> None:
+    case, ruth = submitted(cast.ana), cast.api(cast.ruth)
+    row = claimed(case)
+    read(ruth, case)
+    blind = ANSWER | {"agrees": None}
+    signed = ruth.post(at(case, "reviews/"), blind)
+    assert signed.status_code == 201, signed.content
+    assert workflow.attach((row, prediction(row)))
+    assert ruth.get(f"{API}/cases/{case.pk}").json()["computer_view"] is not None
+    again = ruth.post(at(case, "reviews/"), blind)
+    assert (again.status_code, again.json()["id"]) == (200, signed.json()["id"])
+    amended = ANSWER | {"advice": "Please come in.", "after": signed.json()["id"]}
+    newest = ruth.post(at(case, "reviews/"), amended)
+    assert newest.status_code == 201, newest.content
+    assert ruth.post(at(case, "reviews/"), amended).json()["id"] == newest.json()["id"]
+    assert Review.objects.count() == 2
 
 
 def test_the_first_own_reading_stands(cast: Cast, case: Case) -> None:
