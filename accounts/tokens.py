@@ -13,7 +13,7 @@ from knox.settings import knox_settings
 
 from accounts.audit import record
 from accounts.models import ApiToken, Scope, User
-from accounts.rows import about
+from accounts.rows import about, lock
 
 # One statement, so that two requests at once are counted as two; by the database's clock.
 # ``now()`` is this statement's: it is asked outside of any transaction.
@@ -59,18 +59,20 @@ def make(
     user: User, scopes: Iterable[Scope], *, name: str = "", lasts: timedelta | None = None
 ) -> tuple[ApiToken, str]:
     """A new token and its secret, which is kept nowhere. The oldest make room for it."""
-    _drop_the_oldest(user)
+    _drop_the_oldest(lock(user))
     expiry = lasts or knox_settings.TOKEN_TTL
     wanted = [scope.value for scope in scopes]
     token, secret = ApiToken.objects.create(user, expiry, name=name, scopes=wanted)
-    record("token.created", actor=user, about=about(user), scopes=wanted)
+    named = str(token.public_id)
+    record("token.created", actor=user, about=about(user), scopes=wanted, token=named)
     return token, secret
 
 
 @transaction.atomic
 def end(token: ApiToken) -> None:
     """From now on it opens nothing."""
-    record("token.ended", actor=token.user, about=about(token.user))
+    named = str(token.public_id)
+    record("token.ended", actor=token.user, about=about(token.user), token=named)
     token.delete()
 
 
@@ -92,6 +94,6 @@ def count(token: ApiToken) -> Use | None:
 
 def _drop_the_oldest(user: User) -> None:
     """A person's newest tokens are kept; a forgotten script cannot lock its owner out."""
-    keep = knox_settings.TOKEN_LIMIT_PER_USER - 1
-    newest = of(user).values("pk")[:keep]
-    ApiToken.objects.filter(user=user).exclude(pk__in=newest).delete()
+    for token in of(user)[knox_settings.TOKEN_LIMIT_PER_USER - 1 :]:
+        end(token)
+    ApiToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from knox.settings import knox_settings
 from pytest_django import Settings
 from rest_framework.permissions import AllowAny
 from rest_framework.test import APIClient
@@ -21,7 +23,7 @@ from accounts import people, tokens
 from accounts.models import ApiToken, AuditEntry, Scope
 from diagnoses.api import urls
 from diagnoses.api.scopes import HasScope, needed
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, Cast, build_cast
 from tests.diagnoses.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +179,40 @@ def test_a_new_password_and_logging_out_everywhere_end_every_token(cast: Cast) -
     second = cast.api(cast.ana)
     people.log_out_everywhere(cast.ana)
     assert second.get(CASES).status_code == 401
+
+
+def test_the_oldest_make_room_and_the_trail_says_which(cast: Cast) -> None:
+    limit = knox_settings.TOKEN_LIMIT_PER_USER
+    first = tokens.make(cast.ana, Scope)[0]
+    over = ApiToken.objects.create(cast.ana, timedelta(days=-1))[0]
+    others = [tokens.make(cast.ana, Scope)[0] for _ in range(limit)]
+    assert set(ApiToken.objects.filter(user=cast.ana)) == set(others)
+    trail = AuditEntry.objects.filter(about=f"user:{cast.ana.pk}").order_by("pk")
+    made = [line.detail["token"] for line in trail.filter(action="token.created")]
+    assert made == [str(one.public_id) for one in (first, *others)]
+    ended = [line.detail["token"] for line in trail.filter(action="token.ended")]
+    assert ended == [str(first.public_id)], f"not {over.public_id}, which was over"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_made_at_once_leave_no_more_than_there_may_be() -> None:
+    ana, limit = build_cast().ana, knox_settings.TOKEN_LIMIT_PER_USER
+    for _ in range(limit - 1):
+        tokens.make(ana, Scope)
+    gate = threading.Barrier(4)
+
+    def make() -> None:
+        gate.wait()
+        tokens.make(ana, Scope)
+        connection.close()
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tokens.of(ana).count() == limit
+    assert AuditEntry.objects.filter(action="token.ended").count() == 3
 
 
 # --- How often -----------------------------------------------------------------------------------
