@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, models, transaction
 from django.utils import timezone
 from knox.settings import knox_settings
 
+from accounts import second_factor
 from accounts.audit import record
 from accounts.models import ApiToken, Scope, User
 from accounts.rows import about, lock
@@ -58,7 +60,13 @@ def of(user: User) -> models.QuerySet[ApiToken]:
 def make(
     user: User, scopes: Iterable[Scope], *, name: str = "", lasts: timedelta | None = None
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is kept nowhere. The oldest make room for it."""
+    """A new token and its secret, which is kept nowhere. The oldest make room for it.
+
+    Who must have a second factor sets it up first: a form that was sent before the password was
+    typed is taken up after it, past the gate. Raises ``PermissionDenied``.
+    """
+    if second_factor.must_have(user) and not second_factor.has_factor(user):
+        raise PermissionDenied
     _drop_the_oldest(lock(user))
     expiry = lasts or knox_settings.TOKEN_TTL
     wanted = [scope.value for scope in scopes]

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,10 +20,11 @@ from pytest_django import Settings
 from rest_framework.permissions import AllowAny
 from rest_framework.test import APIClient
 
-from accounts import people, tokens
+from accounts import people, second_factor, tokens
 from accounts.models import ApiToken, AuditEntry, Scope
 from diagnoses.api import urls
 from diagnoses.api.scopes import HasScope, needed
+from tests import factor
 from tests.cast import PASSWORD, Cast, build_cast
 from tests.diagnoses.pages import text_of
 
@@ -213,6 +215,25 @@ def test_two_made_at_once_leave_no_more_than_there_may_be() -> None:
         thread.join()
     assert tokens.of(ana).count() == limit
     assert AuditEntry.objects.filter(action="token.ended").count() == 3
+
+
+def test_staff_without_a_second_step_get_no_token_by_any_way(cast: Cast) -> None:
+    """The page sends them to type the password, keeps what they sent, and takes it up again."""
+    with pytest.raises(PermissionDenied):
+        tokens.make(cast.ruth, Scope)
+    cache.clear()
+    browser = Client()
+    browser.force_login(cast.ruth)
+    session = browser.session
+    session.update(second_factor.proof(cast.ruth))
+    session.save()
+    led = browser.post(PAGE, {"name": "My app", "scopes": ["cases:read"], "days": "7"})
+    assert led.status_code == 302
+    answer = browser.post(led["Location"], {"password": PASSWORD})
+    assert answer.status_code == 403
+    assert not ApiToken.objects.exists()
+    second_factor.give_app(cast.ruth, factor.SECRET)
+    assert tokens.make(cast.ruth, [Scope.CASES_READ])[0].scopes == ["cases:read"]
 
 
 # --- How often -----------------------------------------------------------------------------------
