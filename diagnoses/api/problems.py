@@ -27,6 +27,7 @@ from rest_framework.response import Response
 
 from diagnoses.states import Moved, WorkflowError
 
+API = "/api/"  # whoever asks below it is a program, and is refused as one
 NOTHING_HERE = "There is nothing here that is yours to see."
 MEDIA_TYPE = "application/problem+json"
 KEY = OpenApiParameter(
