@@ -139,7 +139,7 @@ class ExportView(APIView):
         user = user_of(request)
         if not user.is_patient:
             raise forbidden("patients_only", "Only patients have such a copy.")
-        return as_zip(user)
+        return as_zip(user, where="api")
 
 
 def decided(user: User, kind: str, data: Any) -> Response:

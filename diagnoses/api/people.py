@@ -166,7 +166,7 @@ class PersonExportView(APIView):
         responses={(200, "application/zip"): OpenApiTypes.BINARY} | problems(404),
     )
     def post(self, request: Request, person: int) -> StreamingHttpResponse:
-        return as_zip(looked_after(request, person))
+        return as_zip(looked_after(request, person), where="api")
 
 
 def looked_after(request: Request, key: int) -> User:
