@@ -94,7 +94,10 @@ class OutcomesView(AboutSigned):
     @extend_schema(
         operation_id="cases_outcomes_list",
         summary="What it turned out to be",
-        description="The newest counts and comes first. Empty until your own reading is in.",
+        description=(
+            "The newest counts and comes first. Where the clinic reads blind it is empty until "
+            "your own reading is in, or the case is signed."
+        ),
         responses={200: OutcomeSerializer(many=True)} | problems(404),
     )
     def get(self, request: Request, pk: UUID) -> Response:

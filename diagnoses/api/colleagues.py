@@ -188,7 +188,10 @@ class OpinionsView(APIView):
     @extend_schema(
         operation_id="cases_opinions_list",
         summary="What colleagues said of a case",
-        description="Empty until your own reading is in.",
+        description=(
+            "Where the clinic reads blind it is empty until your own reading is in, or the case is "
+            "signed."
+        ),
         responses={200: OpinionSerializer(many=True)} | problems(404),
     )
     def get(self, request: Request, pk: UUID) -> Response:
