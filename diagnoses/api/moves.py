@@ -74,14 +74,17 @@ class NewsView(APIView):
             raise unprocessable("refused", "Answer a question or say what has changed.")
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user_of(request), f"{case.pk}:{raw}").hex if raw else ""
-        before = case.events.filter(kind="told_more", detail__key=key).first() if key else None
-        if before is None:
+        told = case.events.filter(kind="told_more", detail__key=key)
+        before = bool(key) and told.exists()
+        if not before:
             workflow.raise_urgency(case, case.patient, what, answers, key=key)
-        elif (before.detail["what"], before.detail["answers"]) != (what, answers):
+        # Looked at afterwards too: others with this key may have come meanwhile.
+        kept = told.get().detail if key else None
+        if kept is not None and (kept["what"], kept["answers"]) != (what, answers):
             raise unprocessable(
                 "idempotency_key_reused", "This Idempotency-Key was used for other news."
             )
-        return as_patient(request, case, 201 if before is None else 200)
+        return as_patient(request, case, 200 if before else 201)
 
 
 class WithdrawView(APIView):

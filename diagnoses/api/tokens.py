@@ -140,7 +140,7 @@ def _second_factor(request: Request, user: User, code: str) -> None:
         sentence = "Send the code of your second factor too."
         raise Refused(HTTPStatus.UNAUTHORIZED, "code_needed", sentence)
     try:
-        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - as above
+        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - DRF's only way
     except second_factor.TooManyCodesError as error:
         sentence = "Too many wrong codes. Please try again later."
         raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many_attempts", sentence) from error

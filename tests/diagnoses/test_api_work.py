@@ -211,6 +211,23 @@ def test_news_makes_a_case_more_urgent_once(cast: Cast, case: Case) -> None:
     assert code(unknown) == (422, "refused")
 
 
+def test_other_news_with_the_same_key_at_the_same_moment_are_not_lost_in_silence(
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = workflow.raise_urgency
+
+    def second(*args: Any, **more: Any) -> object:
+        tell(args[0], args[1], "It bleeds", {}, **more)
+        return tell(*args, **more)
+
+    monkeypatch.setattr(workflow, "raise_urgency", second)
+    ana, key = cast.api(cast.ana), {"Idempotency-Key": "n1"}
+    lost = ana.post(at(case, "news/"), {"what": "It grows"}, headers=key)
+    assert code(lost) == (422, "idempotency_key_reused")
+    assert ana.post(at(case, "news/"), {"what": "It bleeds"}, headers=key).status_code == 200
+    assert case.events.filter(kind="told_more").count() == 1
+
+
 def test_a_case_is_taken_back_and_then_told_as_it_is(cast: Cast, case: Case) -> None:
     ana = cast.api(cast.ana)
     assert ana.post(at(case, "withdraw/")).json()["status"] == "cancelled"
