@@ -19,7 +19,7 @@ from accounts.agreements import Agreement, agreements, kinds, no_longer_asked
 from accounts.models import Consent, Role, Scope, User
 from diagnoses import workflow
 from diagnoses.api.numbers import NumberSerializer
-from diagnoses.api.problems import forbidden, problems
+from diagnoses.api.problems import forbidden, problems, valid
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import NewestFirst, user_of
 from diagnoses.views.mine import as_zip
@@ -146,10 +146,9 @@ def decided(user: User, kind: str, data: Any) -> Response:
     """Give or take back one consent of ``user``'s, as ``data`` says."""
     if kind not in kinds(user):
         raise NotFound
-    form = ConsentSerializer(data=data)
-    form.is_valid(raise_exception=True)
+    said = valid(ConsentSerializer(data=data))
     chosen = Consent.Kind(kind)
-    if form.validated_data["agreed"]:
+    if said["agreed"]:
         people.give_consent(user, chosen)
     else:
         workflow.withdraw_consent(user, chosen)

@@ -19,7 +19,7 @@ from diagnoses import presenting, workflow
 from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems
+from diagnoses.api.problems import must_fit, problems, valid
 from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
@@ -117,9 +117,7 @@ class OutcomesView(AboutSigned):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = NewOutcomeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = OutcomeForm(as_typed(said.validated_data), pack=case.pack)
+        form = OutcomeForm(as_typed(valid(NewOutcomeSerializer(data=request.data))), pack=case.pack)
         must_fit(form)
         kept = workflow.record_outcome(case, doctor, **form.cleaned_data)
         return Response(OutcomeSerializer(kept).data)
@@ -148,9 +146,7 @@ class LettersView(AboutSigned):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = NewLetterSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = LetterForm(said.validated_data)
+        form = LetterForm(valid(NewLetterSerializer(data=request.data)))
         must_fit(form)
         kept = workflow.write_letter(case, doctor, **form.cleaned_data)
         return Response(LetterSerializer(kept, context={"request": request}).data)

@@ -23,7 +23,7 @@ from diagnoses.again_forms import AskColleagueForm, SecondReadingForm
 from diagnoses.api.doctor import as_typed, doctor_of, doctors_case
 from diagnoses.api.doctor_words import OwnReadingSerializer
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems, wrong_together
+from diagnoses.api.problems import must_fit, problems, valid, wrong_together
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
 from diagnoses.api.strict import StrictSerializer
@@ -218,9 +218,7 @@ class OpinionsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = AskSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = AskColleagueForm(said.validated_data, case=case, doctor=doctor)
+        form = AskColleagueForm(valid(AskSerializer(data=request.data)), case=case, doctor=doctor)
         must_fit(form)
         asked, share = _ask(case, doctor, **form.cleaned_data)
         return Response(AskedForSerializer({"id": asked, "share": share}).data)
@@ -277,9 +275,9 @@ class OpinionView(APIView):
     )
     def put(self, request: Request, opinion: UUID) -> Response:
         doctor, asked = _open_to(request, opinion)
-        said = ReadAgainSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = SecondReadingForm(as_typed(said.validated_data), pack=asked.case.pack)
+        form = SecondReadingForm(
+            as_typed(valid(ReadAgainSerializer(data=request.data))), pack=asked.case.pack
+        )
         must_fit(form)
         kept = workflow.read_again(asked, doctor, **form.cleaned_data)
         return Response(OwnOpinionSerializer(kept).data)

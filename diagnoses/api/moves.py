@@ -22,6 +22,7 @@ from diagnoses.api.problems import (
     forbidden,
     problems,
     unprocessable,
+    valid,
     wrong_together,
 )
 from diagnoses.api.rates import posting
@@ -63,9 +64,8 @@ class NewsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         case = case_of_patient(request, pk)
-        form = NewsSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        what, answers = form.validated_data["what"], form.validated_data["answers"]
+        said = valid(NewsSerializer(data=request.data))
+        what, answers = said["what"], said["answers"]
         try:
             checked_answers(case.pack, answers)
         except serializers.ValidationError as error:

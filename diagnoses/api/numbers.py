@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from accounts import people
 from accounts.forms import NumberForm
 from accounts.models import ContactNumber, Scope, User
-from diagnoses.api.problems import must_fit, problems, unprocessable
+from diagnoses.api.problems import must_fit, problems, unprocessable, valid
 from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
@@ -96,9 +96,7 @@ class NumbersView(APIView):
     )
     def post(self, request: Request) -> Response:
         user = user_of(request)
-        said = NewNumberSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = NumberForm(said.validated_data)
+        form = NumberForm(valid(NewNumberSerializer(data=request.data)))
         must_fit(form)
         before = user.numbers.filter(e164=form.cleaned_data["number"]).exists()
         number = form.save(user)
@@ -174,9 +172,7 @@ class NumberConfirmView(APIView):
     )
     def put(self, request: Request, number: int) -> Response:
         user, mine = _of(request, number)
-        said = TypedCodeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = CodeForm(said.validated_data)
+        form = CodeForm(valid(TypedCodeSerializer(data=request.data)))
         must_fit(form)
         if mine.verified_at is None:
             typed = verification.confirm(user, mine, form.cleaned_data["code"])

@@ -66,6 +66,12 @@ def wrong_together(errors: Mapping[str, Sequence[Any]]) -> Refused:
     return unprocessable("refused", next(iter(told.values()))[0], errors=told)
 
 
+def valid(sent: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    """What was sent, by field; raises ``ValidationError`` where one is not what it may be."""
+    sent.is_valid(raise_exception=True)
+    return dict(sent.validated_data)
+
+
 def must_fit(form: BaseForm) -> None:
     """Raises :func:`wrong_together` with what the form says."""
     if not form.is_valid():

@@ -18,7 +18,14 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import talking, workflow
-from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
+from diagnoses.api.problems import (
+    KEY,
+    Refused,
+    problems,
+    refused,
+    unprocessable,
+    valid,
+)
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.strict import StrictSerializer
@@ -119,14 +126,13 @@ class TalkView(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
         case = get_object_or_404(cases_of(user), pk=pk)
-        form = SayingSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        said = valid(SayingSerializer(data=request.data))
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         author = speaks_as(user, case)
         before = case.remarks.filter(author=author, key=key).exists()
-        remark = _said(case, author, form.validated_data, key)
-        if not _says(remark, form.validated_data):
+        remark = _said(case, author, said, key)
+        if not _says(remark, said):
             raise unprocessable(REUSED, _("This Idempotency-Key was used for other words."))
         status = HTTPStatus.OK if before else HTTPStatus.CREATED
         return Response(RemarkSerializer(remark).data, status=status)
@@ -160,14 +166,13 @@ class NewPhotoView(APIView):
         case = get_object_or_404(cases_of(user), pk=pk)
         if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", _("Only patients send photos."))
-        form = NewPhotoSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        said = valid(NewPhotoSerializer(data=request.data))
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         before = Retake.objects.filter(case=case, key=key).exists()
         if not before:
-            count(user, [form.validated_data["photo"]])
-        joined = _joined(case, case.patient, form.validated_data, key)
+            count(user, [said["photo"]])
+        joined = _joined(case, case.patient, said, key)
         words = PatientCaseSerializer(joined.case, context={"request": request}).data
         return Response(words, status=HTTPStatus.OK if before else HTTPStatus.CREATED)
 

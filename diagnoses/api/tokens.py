@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from accounts import second_factor, tokens
 from accounts.models import Scope, User
 from diagnoses.api.authentication import ByToken
-from diagnoses.api.problems import Refused, problems
+from diagnoses.api.problems import Refused, problems, valid
 from diagnoses.api.strict import StrictSerializer
 
 
@@ -78,9 +78,7 @@ class TokenView(TokenPermissions):
         responses={200: TokenSerializer} | problems(400, 401, 403, 429),
     )
     def post(self, request: Request) -> Response:
-        form = CredentialsSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = valid(CredentialsSerializer(data=request.data))
         user = _person(request, asked)
         _second_factor(request, user, asked.get("code", ""))
         scopes = _scopes(user, asked.get("scopes"))

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import KEY, Refused, forbidden, problems
+from diagnoses.api.problems import KEY, Refused, forbidden, problems, valid
 from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
@@ -185,11 +185,10 @@ class CasesView(GenericAPIView[Case]):
         user = user_of(request)
         if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
-        form = SubmissionSerializer(data=request.data, context={"user": user})
-        form.is_valid(raise_exception=True)
-        patient = form.validated_data.pop("patient", user)
+        said = valid(SubmissionSerializer(data=request.data, context={"user": user}))
+        patient = said.pop("patient", user)
         key = request.headers.get("Idempotency-Key", "")
-        done = submit(patient, form.validated_data, key, by=user)
+        done = submit(patient, said, key, by=user)
         case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
         status = HTTPStatus.CREATED if done.new else HTTPStatus.OK
         return Response(case, status=status, headers={"Location": case["url"]})
