@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -20,7 +19,6 @@ from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
 from diagnoses.api.problems import must_fit, problems, valid
-from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
 from diagnoses.api.vocabulary import diagnoses
@@ -85,9 +83,6 @@ class AboutSigned(APIView):
 
     scope = {"GET": Scope.CASES_READ, "POST": Scope.REVIEWS_WRITE}
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
 
 class OutcomesView(AboutSigned):

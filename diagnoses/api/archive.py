@@ -20,7 +20,6 @@ from accounts.models import Role, Scope, User
 from diagnoses import intake
 from diagnoses.api.doctor import doctor_of
 from diagnoses.api.problems import Refused, problems, valid
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import DoctorCaseSerializer
 from diagnoses.api.submission import refused_photo
 from diagnoses.api.views import user_of
@@ -70,9 +69,6 @@ class ImportView(APIView):
     scope = Scope.CASES_WRITE
     parser_classes = [MultiPartParser]
     throttle_scope = "submit"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_import",

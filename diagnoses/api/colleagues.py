@@ -24,7 +24,6 @@ from diagnoses.api.doctor import as_typed, doctor_of, doctors_case
 from diagnoses.api.doctor_words import OwnReadingSerializer
 from diagnoses.api.evidence import absolute
 from diagnoses.api.problems import must_fit, problems, valid, wrong_together
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
@@ -181,9 +180,6 @@ class OpinionsView(APIView):
 
     scope = {"GET": Scope.CASES_READ, "POST": Scope.REVIEWS_WRITE}
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_opinions_list",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -25,7 +24,6 @@ from diagnoses.api.problems import (
     valid,
     wrong_together,
 )
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.submission import AnswersField, checked_answers, submit_key
@@ -46,9 +44,6 @@ class NewsSerializer(StrictSerializer):
 class NewsView(APIView):
     scope = Scope.CASES_WRITE
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_news_create",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -16,7 +15,6 @@ from accounts import people
 from accounts.forms import NumberForm
 from accounts.models import ContactNumber, Scope, User
 from diagnoses.api.problems import must_fit, problems, unprocessable, valid
-from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
 from notifications import verification
@@ -67,9 +65,6 @@ class TypedCodeSerializer(StrictSerializer):
 class NumbersView(APIView):
     scope = {"GET": Scope.ACCOUNT_READ, "POST": Scope.ACCOUNT_WRITE}
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="account_numbers_list",
@@ -139,9 +134,6 @@ class NumberMessagesView(APIView):
 class NumberCodeView(APIView):
     scope = Scope.ACCOUNT_WRITE
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="account_numbers_code",

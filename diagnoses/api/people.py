@@ -25,7 +25,6 @@ from accounts.models import Consent, Relation, Scope, User
 from accounts.people import PeopleError
 from diagnoses.api.account import AgreementSerializer, ConsentSerializer, decided
 from diagnoses.api.problems import must_fit, problems, unprocessable, valid
-from diagnoses.api.rates import posting
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import patient_here, patient_of
 from diagnoses.views.mine import as_zip
@@ -72,9 +71,6 @@ class LookAfterSerializer(DescribeSerializer):
 class PeopleView(APIView):
     scope = {"GET": Scope.ACCOUNT_READ, "POST": Scope.ACCOUNT_WRITE}
     throttle_scope = "talk"
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="people_list",

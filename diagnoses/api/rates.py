@@ -39,9 +39,11 @@ class TokenRate(BaseThrottle):
         return self.used.left if self.used else None
 
 
-def posting(request: HttpRequest | Request) -> list[BaseThrottle]:
+class PostRate(ScopedRateThrottle):
     """The limit of a view's own ``throttle_scope``, on what is posted there."""
-    return [ScopedRateThrottle()] if request.method == "POST" else []
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or super().allow_request(request, view)
 
 
 class TellsTheRate:

@@ -26,7 +26,6 @@ from diagnoses.api.problems import (
     unprocessable,
     valid,
 )
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.submission import clean_photo, count, known, submit_key
@@ -92,9 +91,6 @@ class TalkView(APIView):
     throttle_scope = "talk"
     scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_messages_list",
         summary="What was said on a case",
@@ -142,9 +138,6 @@ class NewPhotoView(APIView):
     parser_classes = [MultiPartParser, FormParser]
     throttle_scope = "submit"
     scope = Scope.CASES_WRITE
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_photos_create",

@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import second_factor, tokens
@@ -60,9 +59,6 @@ class TokenPermissions(APIView):
     def get_authenticators(self) -> Any:
         # A session's cookie must not turn asking for a token into a question of CSRF.
         return [] if self._asks() else [ByToken()]
-
-    def get_throttles(self) -> Any:
-        return [ScopedRateThrottle()] if self._asks() else super().get_throttles()
 
     def _asks(self) -> bool:
         request = getattr(self, "request", None)

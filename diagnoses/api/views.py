@@ -30,7 +30,6 @@ from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
 from diagnoses.api.problems import KEY, Refused, forbidden, problems, valid
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
     DoctorCaseSerializer,
@@ -145,9 +144,6 @@ class CasesView(GenericAPIView[Case]):
     metadata_class = None  # OPTIONS would describe one serializer, and there are three
     throttle_scope = "submit"
     scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_list",

@@ -12,6 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework.throttling import ScopedRateThrottle
 
 from accounts import people
 from accounts.models import AuditEntry, Consent, Scope
@@ -226,6 +227,21 @@ def test_other_news_with_the_same_key_at_the_same_moment_are_not_lost_in_silence
     assert code(lost) == (422, "idempotency_key_reused")
     assert ana.post(at(case, "news/"), {"what": "It bleeds"}, headers=key).status_code == 200
     assert case.events.filter(kind="told_more").count() == 1
+
+
+def test_what_is_posted_has_a_limit_for_each_person_and_reading_has_none(
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ScopedRateThrottle.THROTTLE_RATES | {"talk": "2/min"}
+    monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", few)
+    ana, another = cast.api(cast.ana), cast.api(cast.ana)
+    assert ana.post(at(case, "messages/"), {"text": "Hello"}).status_code == 201
+    assert another.post(at(case, "news/"), {"what": "It bleeds"}).status_code == 201
+    refused = ana.post(f"{API}/account/numbers", {"number": "+447700900150"})
+    assert code(refused) == (429, "too_many_requests")
+    assert 0 < int(refused["Retry-After"]) <= 60
+    assert ana.get(at(case, "messages/")).status_code == 200
+    assert cast.api(cast.ruth).post(at(case, "messages/"), {"text": "Hello"}).status_code == 201
 
 
 def test_a_case_is_taken_back_and_then_told_as_it_is(cast: Cast, case: Case) -> None:
