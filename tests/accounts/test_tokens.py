@@ -254,6 +254,17 @@ def test_a_token_that_is_used_too_often_waits_and_others_do_not(
     assert cast.api(cast.ana).get(CASES).status_code == 200, "another token of the same person"
 
 
+def test_a_request_beyond_the_scopes_counts_like_any_other(cast: Cast, settings: Settings) -> None:
+    settings.API_RATE = 2
+    client = cast.api(cast.ana, Scope.ACCOUNT_READ)
+    answers = [client.get(CASES) for _ in range(3)]
+    assert [answer.json()["code"] for answer in answers] == [
+        *("scope_needed", "scope_needed", "too_many_requests")
+    ]
+    assert answers[0]["RateLimit"].startswith('"token";r=1;t=')
+    assert ApiToken.objects.get(user=cast.ana).last_used_at is not None
+
+
 def test_a_minute_later_it_may_again(cast: Cast, settings: Settings) -> None:
     settings.API_RATE = 1
     client = cast.api(cast.ana)
