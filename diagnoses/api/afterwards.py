@@ -99,7 +99,7 @@ class OutcomesView(AboutSigned):
         doctor, case = doctors_case(request, pk)
         audit.record("case.viewed", actor=doctor, about=f"case:{case.pk}", where="api")
         known = case.outcomes.select_related("recorded_by").order_by("-pk")
-        if case.is_open and not presenting.may_see_computer(case, doctor):
+        if not presenting.own_is_in(case, doctor):
             known = known.none()
         return Response(OutcomeSerializer(known, many=True).data)
 

@@ -28,7 +28,7 @@ from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
 from diagnoses.api.strict import StrictSerializer
 from diagnoses.api.views import user_of
 from diagnoses.gathered import SECOND_READINGS, SHARES
-from diagnoses.models import Case, SecondReading
+from diagnoses.models import Case, CaseShare, SecondReading
 from diagnoses.views.again import NOBODY, Opinion, opinions_of
 
 FIRST, LATELY = 50, 20  # as many as the page has
@@ -193,9 +193,8 @@ class OpinionsView(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
         audit.record("case.viewed", actor=doctor, about=f"case:{case.pk}", where="api")
-        open_to_them = not case.is_open or presenting.may_see_computer(case, doctor)
         found: Any = []
-        if open_to_them:
+        if presenting.own_is_in(case, doctor):
             whole = gathered.one_or_404(
                 Case.objects.readable_by_doctor(doctor), case.pk, SECOND_READINGS, SHARES
             )
@@ -216,8 +215,13 @@ class OpinionsView(APIView):
         doctor, case = doctors_case(request, pk)
         form = AskColleagueForm(valid(AskSerializer(data=request.data)), case=case, doctor=doctor)
         must_fit(form)
-        asked, share = _ask(case, doctor, **form.cleaned_data)
-        return Response(AskedForSerializer({"id": asked, "share": share}).data)
+        asked = workflow.ask_here_or_elsewhere(case, doctor, **form.cleaned_data)
+        if asked is None:
+            raise wrong_together({"elsewhere": [NOBODY]})
+        key, share = (
+            (asked.asked_id, asked.pk) if isinstance(asked, CaseShare) else (asked.pk, None)
+        )
+        return Response(AskedForSerializer({"id": key, "share": share}).data)
 
 
 class AskedView(APIView):
@@ -277,20 +281,6 @@ class OpinionView(APIView):
         must_fit(form)
         kept = workflow.read_again(asked, doctor, **form.cleaned_data)
         return Response(OwnOpinionSerializer(kept).data)
-
-
-def _ask(
-    case: Case, doctor: User, colleague: User | None, elsewhere: str, question: str
-) -> tuple[UUID | None, UUID | None]:
-    """The question there is then, and the share, where another clinic's doctor is asked."""
-    if elsewhere:
-        colleague = workflow.doctor_at(case, doctor, elsewhere)
-        if colleague is None:
-            raise wrong_together({"elsewhere": [NOBODY]})
-        if colleague.clinic_id != case.clinic_id:
-            share = workflow.share(case, doctor, colleague, question)
-            return share.asked_id, share.pk
-    return workflow.ask_colleague(case, doctor, colleague, question).pk, None
 
 
 def _open_to(request: Request, key: UUID) -> tuple[User, SecondReading]:
