@@ -119,6 +119,15 @@ def test_who_makes_a_token_types_the_password_first(cast: Cast) -> None:
     assert led.headers["Location"].startswith("/accounts/reauthenticate/")
 
 
+def test_who_makes_a_token_reads_all_that_its_scopes_let_a_program_change(cast: Cast) -> None:
+    words = text_of(with_password(cast).get(PAGE))
+    for what in ("photos", "name marks", "answer reminders", "another clinic look"):
+        assert what in words, what
+    for what in ("ask colleagues", "turned out to be", "letters"):
+        assert what not in words, "it opens nothing to a patient"
+        assert what in Scope.REVIEWS_WRITE.label
+
+
 def test_a_token_is_made_shown_once_used_listed_and_ended(cast: Cast) -> None:
     browser = with_password(cast)
     form = {"name": "My app", "scopes": ["cases:read"], "days": "7"}
