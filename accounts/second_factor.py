@@ -1,7 +1,7 @@
 """The second factor: who must have one, whether this session has passed it, and codes.
 
 Whoever treats or manages others must; everybody may. It is decided here and nowhere else, and the
-middleware (:mod:`accounts.gate`) asks before any page of ours is reached.
+middleware (``portal.gate``) asks before any page of ours is reached.
 """
 
 from __future__ import annotations

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, models, transaction
 from django.utils import timezone
 from knox.settings import knox_settings
 
+from accounts import second_factor
 from accounts.audit import record
 from accounts.models import ApiToken, Scope, User
-from accounts.rows import about
+from accounts.rows import about, lock
 
 # One statement, so that two requests at once are counted as two; by the database's clock.
 # ``now()`` is this statement's: it is asked outside of any transaction.
@@ -58,19 +60,27 @@ def of(user: User) -> models.QuerySet[ApiToken]:
 def make(
     user: User, scopes: Iterable[Scope], *, name: str = "", lasts: timedelta | None = None
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is kept nowhere. The oldest make room for it."""
-    _drop_the_oldest(user)
+    """A new token and its secret, which is kept nowhere. The oldest make room for it.
+
+    Who must have a second factor sets it up first: a form that was sent before the password was
+    typed is taken up after it, past the gate. Raises ``PermissionDenied``.
+    """
+    if second_factor.must_have(user) and not second_factor.has_factor(user):
+        raise PermissionDenied
+    _drop_the_oldest(lock(user))
     expiry = lasts or knox_settings.TOKEN_TTL
     wanted = [scope.value for scope in scopes]
     token, secret = ApiToken.objects.create(user, expiry, name=name, scopes=wanted)
-    record("token.created", actor=user, about=about(user), scopes=wanted)
+    named = str(token.public_id)
+    record("token.created", actor=user, about=about(user), scopes=wanted, token=named)
     return token, secret
 
 
 @transaction.atomic
 def end(token: ApiToken) -> None:
     """From now on it opens nothing."""
-    record("token.ended", actor=token.user, about=about(token.user))
+    named = str(token.public_id)
+    record("token.ended", actor=token.user, about=about(token.user), token=named)
     token.delete()
 
 
@@ -92,6 +102,6 @@ def count(token: ApiToken) -> Use | None:
 
 def _drop_the_oldest(user: User) -> None:
     """A person's newest tokens are kept; a forgotten script cannot lock its owner out."""
-    keep = knox_settings.TOKEN_LIMIT_PER_USER - 1
-    newest = of(user).values("pk")[:keep]
-    ApiToken.objects.filter(user=user).exclude(pk__in=newest).delete()
+    for token in of(user)[knox_settings.TOKEN_LIMIT_PER_USER - 1 :]:
+        end(token)
+    ApiToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()

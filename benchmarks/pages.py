@@ -127,8 +127,8 @@ def _doctor(cases: int) -> Any:
 def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     from django.test import Client
 
-    from accounts import second_factor, tokens
-    from accounts.models import Scope
+    from accounts import second_factor
+    from accounts.models import ApiToken, Scope
     from diagnoses import worklist
     from diagnoses.models import Case
 
@@ -142,7 +142,7 @@ def tasks_of(doctor: Any, database: str) -> dict[str, There]:
     session.update(second_factor.proof(doctor))
     session.save()
     patient.force_login(signed.patient)
-    token = tokens.make(doctor, Scope)[1]
+    token = ApiToken.objects.create(doctor, scopes=list(Scope))[1]
     program = Client(SERVER_NAME="localhost", headers={"Authorization": f"Token {token}"})
     found = {
         "worklist, page 1": _get(browser, "/worklist/"),

@@ -286,6 +286,14 @@ def may_see_computer(case: Case, doctor: User) -> bool:
     return own_reading(case, doctor) is not None
 
 
+def own_is_in(case: Case, doctor: User) -> bool:
+    """Whether colleagues' readings and what it turned out to be are open to a doctor of the clinic.
+
+    Where it reads blind: once their own reading is in, or nobody waits for one any more.
+    """
+    return not case.is_open or may_see_computer(case, doctor)
+
+
 def own_reading(case: Case, doctor: User) -> FirstReading | None:
     """What the doctor said before the computer's view opened, once they have."""
     return next((one for one in FIRST_READINGS.of(case) if one.doctor_id == doctor.pk), None)

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils import translation
 
 from accounts.languages import is_known
-from diagnoses.api.problems import plain_problem
+from diagnoses.api.problems import API, plain_problem
 from diagnoses.api.submission import MOST_PHOTOS
 from diagnoses.archive.reading import LARGEST
 from diagnoses.intake import MAX_BYTES, Refusal
@@ -18,7 +18,7 @@ from diagnoses.views.uploads import REFUSED
 from mlservice.uploads import MOST_PACKED
 
 # The admin and the API speak one language: their words are written nowhere else.
-ONE_LANGUAGE = ("/admin/", "/api/")
+ONE_LANGUAGE = ("/admin/", API)
 # How much a request may bring, in bytes, where it is more than a form without files.
 BODY = 2 << 20
 _ONE = MAX_BYTES + BODY
@@ -78,7 +78,7 @@ class BodiesHaveALimit:
         if length.isdecimal() and int(length) <= BODIES.get(name, BODY):
             return None
         refusal = Refusal("too_much")
-        if request.path.startswith("/api/"):
+        if request.path.startswith(API):
             return plain_problem(refusal.http, refusal.code, refusal.sentence)
         answer = render(request, "400.html", status=refusal.http)
         answer[REFUSED] = refusal.code

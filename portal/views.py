@@ -15,13 +15,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from diagnoses.api.problems import NOTHING_HERE, plain_problem
+from diagnoses.api.problems import API, NOTHING_HERE, plain_problem
 from mlservice.readers import pack_for_reader
 from portal import styleguide as pieces
 from portal.context import PRODUCT
 from portal.samples import the_same_mark
 
-API = "/api/"  # whose refusals are for programs
 BACK_SOON = "Something we need is away for a moment. Please try again in some seconds."
 BROKEN = "Something went wrong on our side. Nothing that was sent before is lost."
 PAPER, ACCENT = "#faf8f3", "#0a5a58"

@@ -15,8 +15,20 @@ class Scope(models.TextChoices):
     """What a token can be good for. Never more than its owner may do."""
 
     CASES_READ = "cases:read", _("Read cases, photos and answers")
-    CASES_WRITE = "cases:write", _("Send and withdraw cases, send photos, write about them")
-    REVIEWS_WRITE = "reviews:write", _("Read cases as a doctor, sign and amend")
+    CASES_WRITE = (
+        "cases:write",
+        _(
+            "Send and withdraw cases, send photos, write about them, name marks, answer reminders, "
+            "let a doctor of another clinic look; doctors bring cases from elsewhere"
+        ),
+    )
+    REVIEWS_WRITE = (
+        "reviews:write",
+        _(
+            "Read cases as a doctor, sign and amend, ask colleagues, record what a case turned out "
+            "to be, write letters"
+        ),
+    )
     ACCOUNT_READ = "account:read", _("Read the account and its messages")
     ACCOUNT_WRITE = (
         "account:write",

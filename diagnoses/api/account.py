@@ -19,7 +19,7 @@ from accounts.agreements import Agreement, agreements, kinds, no_longer_asked
 from accounts.models import Consent, Role, Scope, User
 from diagnoses import workflow
 from diagnoses.api.numbers import NumberSerializer
-from diagnoses.api.problems import forbidden, problems
+from diagnoses.api.problems import forbidden, problems, valid
 from diagnoses.api.views import NewestFirst, user_of
 from diagnoses.strict import StrictSerializer
 from diagnoses.views.mine import as_zip
@@ -139,17 +139,16 @@ class ExportView(APIView):
         user = user_of(request)
         if not user.is_patient:
             raise forbidden("patients_only", "Only patients have such a copy.")
-        return as_zip(user)
+        return as_zip(user, where="api")
 
 
 def decided(user: User, kind: str, data: Any) -> Response:
     """Give or take back one consent of ``user``'s, as ``data`` says."""
     if kind not in kinds(user):
         raise NotFound
-    form = ConsentSerializer(data=data)
-    form.is_valid(raise_exception=True)
+    said = valid(ConsentSerializer(data=data))
     chosen = Consent.Kind(kind)
-    if form.validated_data["agreed"]:
+    if said["agreed"]:
         people.give_consent(user, chosen)
     else:
         workflow.withdraw_consent(user, chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -19,8 +18,7 @@ from diagnoses import presenting, workflow
 from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import must_fit, problems, valid
 from diagnoses.api.views import user_of
 from diagnoses.api.vocabulary import diagnoses
 from diagnoses.models import Case, Letter, Outcome
@@ -86,22 +84,22 @@ class AboutSigned(APIView):
     scope = {"GET": Scope.CASES_READ, "POST": Scope.REVIEWS_WRITE}
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
 
 class OutcomesView(AboutSigned):
     @extend_schema(
         operation_id="cases_outcomes_list",
         summary="What it turned out to be",
-        description="The newest counts and comes first. Empty until your own reading is in.",
+        description=(
+            "The newest counts and comes first. Where the clinic reads blind it is empty until "
+            "your own reading is in, or the case is signed."
+        ),
         responses={200: OutcomeSerializer(many=True)} | problems(404),
     )
     def get(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
         audit.record("case.viewed", actor=doctor, about=f"case:{case.pk}", where="api")
         known = case.outcomes.select_related("recorded_by").order_by("-pk")
-        if case.is_open and not presenting.may_see_computer(case, doctor):
+        if not presenting.own_is_in(case, doctor):
             known = known.none()
         return Response(OutcomeSerializer(known, many=True).data)
 
@@ -114,9 +112,7 @@ class OutcomesView(AboutSigned):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = NewOutcomeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = OutcomeForm(as_typed(said.validated_data), pack=case.pack)
+        form = OutcomeForm(as_typed(valid(NewOutcomeSerializer(data=request.data))), pack=case.pack)
         must_fit(form)
         kept = workflow.record_outcome(case, doctor, **form.cleaned_data)
         return Response(OutcomeSerializer(kept).data)
@@ -145,9 +141,7 @@ class LettersView(AboutSigned):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = NewLetterSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = LetterForm(said.validated_data)
+        form = LetterForm(valid(NewLetterSerializer(data=request.data)))
         must_fit(form)
         kept = workflow.write_letter(case, doctor, **form.cleaned_data)
         return Response(LetterSerializer(kept, context={"request": request}).data)

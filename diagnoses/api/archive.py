@@ -19,8 +19,7 @@ from rest_framework.views import APIView
 from accounts.models import Role, Scope, User
 from diagnoses import intake
 from diagnoses.api.doctor import doctor_of
-from diagnoses.api.problems import Refused, problems
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import Refused, problems, valid
 from diagnoses.api.serializers import DoctorCaseSerializer
 from diagnoses.api.submission import refused_photo
 from diagnoses.api.views import user_of
@@ -71,9 +70,6 @@ class ImportView(APIView):
     parser_classes = [MultiPartParser]
     throttle_scope = "submit"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_import",
         summary="Bring a case from another portal",
@@ -90,9 +86,7 @@ class ImportView(APIView):
     )
     def post(self, request: Request) -> Response:
         doctor = doctor_of(request)
-        form = ArchiveSerializer(data=request.data, context={"doctor": doctor})
-        form.is_valid(raise_exception=True)
-        said = form.validated_data
+        said = valid(ArchiveSerializer(data=request.data, context={"doctor": doctor}))
         try:
             taken = take_in(said["archive"], said["patient"], doctor)
         except ArchiveRefusedError as refusal:

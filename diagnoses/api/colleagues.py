@@ -23,12 +23,11 @@ from diagnoses.again_forms import AskColleagueForm, SecondReadingForm
 from diagnoses.api.doctor import as_typed, doctor_of, doctors_case
 from diagnoses.api.doctor_words import OwnReadingSerializer
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems, wrong_together
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import must_fit, problems, valid, wrong_together
 from diagnoses.api.serializers import PersonSerializer, SharedCaseSerializer
 from diagnoses.api.views import user_of
 from diagnoses.gathered import SECOND_READINGS, SHARES
-from diagnoses.models import Case, SecondReading
+from diagnoses.models import Case, CaseShare, SecondReading
 from diagnoses.strict import StrictSerializer
 from diagnoses.views.again import NOBODY, Opinion, opinions_of
 
@@ -182,21 +181,20 @@ class OpinionsView(APIView):
     scope = {"GET": Scope.CASES_READ, "POST": Scope.REVIEWS_WRITE}
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_opinions_list",
         summary="What colleagues said of a case",
-        description="Empty until your own reading is in.",
+        description=(
+            "Where the clinic reads blind it is empty until your own reading is in, or the case is "
+            "signed."
+        ),
         responses={200: OpinionSerializer(many=True)} | problems(404),
     )
     def get(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
         audit.record("case.viewed", actor=doctor, about=f"case:{case.pk}", where="api")
-        open_to_them = not case.is_open or presenting.may_see_computer(case, doctor)
         found: Any = []
-        if open_to_them:
+        if presenting.own_is_in(case, doctor):
             whole = gathered.one_or_404(
                 Case.objects.readable_by_doctor(doctor), case.pk, SECOND_READINGS, SHARES
             )
@@ -215,12 +213,15 @@ class OpinionsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = AskSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = AskColleagueForm(said.validated_data, case=case, doctor=doctor)
+        form = AskColleagueForm(valid(AskSerializer(data=request.data)), case=case, doctor=doctor)
         must_fit(form)
-        asked, share = _ask(case, doctor, **form.cleaned_data)
-        return Response(AskedForSerializer({"id": asked, "share": share}).data)
+        asked = workflow.ask_here_or_elsewhere(case, doctor, **form.cleaned_data)
+        if asked is None:
+            raise wrong_together({"elsewhere": [NOBODY]})
+        key, share = (
+            (asked.asked_id, asked.pk) if isinstance(asked, CaseShare) else (asked.pk, None)
+        )
+        return Response(AskedForSerializer({"id": key, "share": share}).data)
 
 
 class AskedView(APIView):
@@ -274,26 +275,12 @@ class OpinionView(APIView):
     )
     def put(self, request: Request, opinion: UUID) -> Response:
         doctor, asked = _open_to(request, opinion)
-        said = ReadAgainSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = SecondReadingForm(as_typed(said.validated_data), pack=asked.case.pack)
+        form = SecondReadingForm(
+            as_typed(valid(ReadAgainSerializer(data=request.data))), pack=asked.case.pack
+        )
         must_fit(form)
         kept = workflow.read_again(asked, doctor, **form.cleaned_data)
         return Response(OwnOpinionSerializer(kept).data)
-
-
-def _ask(
-    case: Case, doctor: User, colleague: User | None, elsewhere: str, question: str
-) -> tuple[UUID | None, UUID | None]:
-    """The question there is then, and the share, where another clinic's doctor is asked."""
-    if elsewhere:
-        colleague = workflow.doctor_at(case, doctor, elsewhere)
-        if colleague is None:
-            raise wrong_together({"elsewhere": [NOBODY]})
-        if colleague.clinic_id != case.clinic_id:
-            share = workflow.share(case, doctor, colleague, question)
-            return share.asked_id, share.pk
-    return workflow.ask_colleague(case, doctor, colleague, question).pk, None
 
 
 def _open_to(request: Request, key: UUID) -> tuple[User, SecondReading]:

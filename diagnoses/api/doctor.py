@@ -27,7 +27,14 @@ from diagnoses.api.doctor_words import (
     WorklistSerializer,
     worklist_row,
 )
-from diagnoses.api.problems import forbidden, must_fit, problems, refused, wrong_together
+from diagnoses.api.problems import (
+    forbidden,
+    must_fit,
+    problems,
+    refused,
+    valid,
+    wrong_together,
+)
 from diagnoses.api.serializers import FirstReadingSerializer, ReviewSerializer
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.doctor_forms import NO_LABEL, AmendForm, AnswerForm, FirstReadingForm
@@ -46,7 +53,7 @@ class WorklistView(APIView):
     )
     def get(self, request: Request) -> Response:
         doctor = doctor_of(request)
-        asked = _valid(WorklistQuery(data=request.query_params.dict()))
+        asked = valid(WorklistQuery(data=request.query_params.dict()))
         filters = waiting.Filters.read(request.query_params).looked_up()
         page = waiting.page(doctor, filters, after=asked["after"])
         following = None
@@ -107,8 +114,9 @@ class OwnReadingView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = _valid(OwnReadingSerializer(data=request.data))
-        form = FirstReadingForm(as_typed(said), pack=case.pack)
+        form = FirstReadingForm(
+            as_typed(valid(OwnReadingSerializer(data=request.data))), pack=case.pack
+        )
         must_fit(form)
         before = case.first_readings.filter(doctor=doctor).exists()
         kept = workflow.read_first(case, doctor, **form.cleaned_data)
@@ -135,7 +143,7 @@ class ReviewsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         doctor, case = doctors_case(request, pk)
-        said = _valid(AnswerSerializer(data=request.data))
+        said = valid(AnswerSerializer(data=request.data))
         after: int | None = said.pop("after")
         saw: int = said.pop("saw")
         answer = _answer(case, doctor, said, after)
@@ -189,8 +197,15 @@ def doctors_case(request: Request, pk: UUID) -> tuple[User, Case]:
 
 
 def _answer(case: Case, doctor: User, said: dict[str, Any], after: int | None) -> workflow.Answer:
-    """What the page's form makes of it, with the rules that the page has."""
-    view_open = presenting.computer_view(case, doctor) is not None
+    """What the page's form makes of it, with the rules that the page has.
+
+    What is sent once more is read as it was signed, whatever the computer has said since.
+    """
+    standing = case.reviews.standing().last()
+    if standing is not None and standing.doctor_id == doctor.pk and standing.pk != after:
+        view_open = standing.agrees is not None
+    else:
+        view_open = presenting.computer_view(case, doctor) is not None
     sure = {f"sure_{said['diagnosis']}": "on"} if said.pop("sure") else {}
     agrees = {True: "yes", False: "no", None: ""}[said["agrees"]]
     typed = as_typed(said | {"agrees": agrees}) | sure
@@ -214,8 +229,3 @@ def as_typed(said: dict[str, Any]) -> dict[str, Any]:
     return {name: "" if value is None else value for name, value in said.items()} | {
         "diagnosis": said["diagnosis"] or NO_LABEL
     }
-
-
-def _valid(form: Any) -> dict[str, Any]:
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)

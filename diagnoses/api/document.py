@@ -12,8 +12,8 @@ from diagnoses.api.scopes import needed
 
 # Not logged in; without the scope; another kind of answer is wanted; too often.
 ALWAYS = (401, 403, 406, 429)
-# The body cannot be read; or is of a kind that is not.
-WITH_A_BODY = (400, 415)
+# The body cannot be read; is larger than any that is meant; or is of a kind that is not.
+WITH_A_BODY = (400, 413, 415)
 
 
 def any_of(result: dict[str, Any], **_more: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Document(AutoSchema):
         if operation is None:
             return None
         for status in self._refusals():
-            problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            problem = self._get_response_for_code(  # type: ignore[no-untyped-call]  # spectacular says no types here
                 ProblemSerializer, str(status), [MEDIA_TYPE]
             )
             operation["responses"].setdefault(str(status), problem)

@@ -16,7 +16,7 @@ from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import lesions, workflow
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems
+from diagnoses.api.problems import must_fit, problems, valid
 from diagnoses.api.serializers import (
     PatientAnswerSerializer,
     PatientSummarySerializer,
@@ -173,9 +173,7 @@ class LesionNameView(APIView):
     )
     def put(self, request: Request, lesion: UUID) -> Response:
         _user, found = _of(request, lesion)
-        said = MarkNameSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = NameForm(said.validated_data)
+        form = NameForm(valid(MarkNameSerializer(data=request.data)))
         must_fit(form)
         workflow.name_mark(found, found.patient, form.cleaned_data["name"])
         found.refresh_from_db(fields=["name"])
@@ -189,9 +187,7 @@ def _of(request: Request, key: UUID) -> tuple[User, Lesion]:
 
 
 def _after(request: Request) -> str | None:
-    asked = AfterQuery(data=request.query_params.dict())
-    asked.is_valid(raise_exception=True)
-    after = asked.validated_data["after"]
+    after = valid(AfterQuery(data=request.query_params.dict()))["after"]
     return after and str(after)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -23,9 +22,9 @@ from diagnoses.api.problems import (
     forbidden,
     problems,
     unprocessable,
+    valid,
     wrong_together,
 )
-from diagnoses.api.rates import posting
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import submit_key
 from diagnoses.api.views import cases_of, user_of
@@ -47,9 +46,6 @@ class NewsView(APIView):
     scope = Scope.CASES_WRITE
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_news_create",
         summary="Tell what has changed",
@@ -64,9 +60,8 @@ class NewsView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         case = case_of_patient(request, pk)
-        form = NewsSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        what, answers = form.validated_data["what"], form.validated_data["answers"]
+        said = valid(NewsSerializer(data=request.data))
+        what, answers = said["what"], said["answers"]
         try:
             checked_answers(case.pack, answers)
         except serializers.ValidationError as error:
@@ -75,14 +70,17 @@ class NewsView(APIView):
             raise unprocessable("refused", "Answer a question or say what has changed.")
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user_of(request), f"{case.pk}:{raw}").hex if raw else ""
-        before = case.events.filter(kind="told_more", detail__key=key).first() if key else None
-        if before is None:
+        told = case.events.filter(kind="told_more", detail__key=key)
+        before = bool(key) and told.exists()
+        if not before:
             workflow.raise_urgency(case, case.patient, what, answers, key=key)
-        elif (before.detail["what"], before.detail["answers"]) != (what, answers):
+        # Looked at afterwards too: others with this key may have come meanwhile.
+        kept = told.get().detail if key else None
+        if kept is not None and (kept["what"], kept["answers"]) != (what, answers):
             raise unprocessable(
                 "idempotency_key_reused", "This Idempotency-Key was used for other news."
             )
-        return as_patient(request, case, 201 if before is None else 200)
+        return as_patient(request, case, 200 if before else 201)
 
 
 class WithdrawView(APIView):

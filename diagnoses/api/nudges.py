@@ -21,7 +21,7 @@ from accounts.reminder_stop import Reminder
 from accounts.reminders import Choice
 from diagnoses import workflow
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems, refused
+from diagnoses.api.problems import must_fit, problems, refused, valid
 from diagnoses.api.serializers import PersonSerializer
 from diagnoses.api.views import NewestFirst, patient_here, patient_of, user_of
 from diagnoses.models import Nudge
@@ -106,9 +106,8 @@ class ReminderKindView(APIView):
         user = patient_here(request)
         if kind not in Reminder.values:
             raise NotFound
-        said = StoppedSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        change = reminders.stop if said.validated_data["stopped"] else reminders.resume
+        said = valid(StoppedSerializer(data=request.data))
+        change = reminders.stop if said["stopped"] else reminders.resume
         change(user, Reminder(kind))
         now = next(one for one in reminders.choices(user) if one.kind == kind)
         return Response(ReminderKindSerializer(now).data)
@@ -166,9 +165,7 @@ class VisitView(APIView):
         _user, nudge = _of(request, reminder)
         if nudge.kind != Reminder.SEE_DOCTOR:
             raise NotFound
-        said = VisitSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = VisitForm(said.validated_data)
+        form = VisitForm(valid(VisitSerializer(data=request.data)))
         must_fit(form)
         reply, words = form.cleaned_data["reply"], form.cleaned_data["words"]
         try:

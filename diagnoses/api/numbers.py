@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -15,8 +14,7 @@ from rest_framework.views import APIView
 from accounts import people
 from accounts.forms import NumberForm
 from accounts.models import ContactNumber, Scope, User
-from diagnoses.api.problems import must_fit, problems, unprocessable
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import must_fit, problems, unprocessable, valid
 from diagnoses.api.views import user_of
 from diagnoses.strict import StrictSerializer
 from notifications import verification
@@ -68,9 +66,6 @@ class NumbersView(APIView):
     scope = {"GET": Scope.ACCOUNT_READ, "POST": Scope.ACCOUNT_WRITE}
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="account_numbers_list",
         summary="Your phone numbers",
@@ -96,9 +91,7 @@ class NumbersView(APIView):
     )
     def post(self, request: Request) -> Response:
         user = user_of(request)
-        said = NewNumberSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = NumberForm(said.validated_data)
+        form = NumberForm(valid(NewNumberSerializer(data=request.data)))
         must_fit(form)
         before = user.numbers.filter(e164=form.cleaned_data["number"]).exists()
         number = form.save(user)
@@ -142,9 +135,6 @@ class NumberCodeView(APIView):
     scope = Scope.ACCOUNT_WRITE
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="account_numbers_code",
         summary="Send a code to a number",
@@ -174,9 +164,7 @@ class NumberConfirmView(APIView):
     )
     def put(self, request: Request, number: int) -> Response:
         user, mine = _of(request, number)
-        said = TypedCodeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = CodeForm(said.validated_data)
+        form = CodeForm(valid(TypedCodeSerializer(data=request.data)))
         must_fit(form)
         if mine.verified_at is None:
             typed = verification.confirm(user, mine, form.cleaned_data["code"])

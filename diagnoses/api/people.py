@@ -24,8 +24,7 @@ from accounts.care_views import DescribeForm, LookAfterForm
 from accounts.models import Consent, Relation, Scope, User
 from accounts.people import PeopleError
 from diagnoses.api.account import AgreementSerializer, ConsentSerializer, decided
-from diagnoses.api.problems import must_fit, problems, unprocessable
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import must_fit, problems, unprocessable, valid
 from diagnoses.api.views import patient_here, patient_of
 from diagnoses.strict import StrictSerializer
 from diagnoses.views.mine import as_zip
@@ -73,9 +72,6 @@ class PeopleView(APIView):
     scope = {"GET": Scope.ACCOUNT_READ, "POST": Scope.ACCOUNT_WRITE}
     throttle_scope = "talk"
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="people_list",
         summary="For whom you can send cases",
@@ -101,9 +97,7 @@ class PeopleView(APIView):
     )
     def post(self, request: Request) -> Response:
         user = patient_of(request)
-        said = LookAfterSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = LookAfterForm(said.validated_data)
+        form = LookAfterForm(valid(LookAfterSerializer(data=request.data)))
         must_fit(form)
         name, relation = form.cleaned_data["name"], Relation(form.cleaned_data["relation"])
         before = user.cared_for.filter(name__iexact=name).exists()
@@ -133,9 +127,7 @@ class PersonView(APIView):
     )
     def put(self, request: Request, person: int) -> Response:
         found = looked_after(request, person)
-        said = DescribeSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        form = DescribeForm(said.validated_data)
+        form = DescribeForm(valid(DescribeSerializer(data=request.data)))
         must_fit(form)
         care.describe(found, form.cleaned_data["name"], Relation(form.cleaned_data["relation"]))
         return Response(ConsentsOfSerializer(found).data)
@@ -166,7 +158,7 @@ class PersonExportView(APIView):
         responses={(200, "application/zip"): OpenApiTypes.BINARY} | problems(404),
     )
     def post(self, request: Request, person: int) -> StreamingHttpResponse:
-        return as_zip(looked_after(request, person))
+        return as_zip(looked_after(request, person), where="api")
 
 
 def looked_after(request: Request, key: int) -> User:

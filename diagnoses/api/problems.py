@@ -27,6 +27,7 @@ from rest_framework.response import Response
 
 from diagnoses.states import Moved, WorkflowError
 
+API = "/api/"  # whoever asks below it is a program, and is refused as one
 NOTHING_HERE = "There is nothing here that is yours to see."
 MEDIA_TYPE = "application/problem+json"
 KEY = OpenApiParameter(
@@ -63,6 +64,12 @@ def wrong_together(errors: Mapping[str, Sequence[Any]]) -> Refused:
     """Each field may be what it is, but not together, or not of this case."""
     told = {name: [str(one) for one in sentences] for name, sentences in errors.items()}
     return unprocessable("refused", next(iter(told.values()))[0], errors=told)
+
+
+def valid(sent: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    """What was sent, by field; raises ``ValidationError`` where one is not what it may be."""
+    sent.is_valid(raise_exception=True)
+    return dict(sent.validated_data)
 
 
 def must_fit(form: BaseForm) -> None:

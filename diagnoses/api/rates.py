@@ -1,4 +1,4 @@
-"""How often a token may be used a minute, and how every answer tells it.
+"""How often may be posted a minute, and how every answer to a token tells what is left of its own.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
 """
@@ -10,38 +10,20 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
+from rest_framework.throttling import ScopedRateThrottle
 
 from accounts import tokens
-from accounts.models import ApiToken
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which loads this module
 
 
-class TokenRate(BaseThrottle):
-    """One limit for each token; a browser's session has none."""
-
-    used: tokens.Use | None = None
-
-    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
-        if not isinstance(request.auth, ApiToken):
-            return True
-        self.used = tokens.count(request.auth)
-        if self.used is None:
-            raise AuthenticationFailed
-        request._request.token_use = self.used  # type: ignore[attr-defined]  # noqa: SLF001 - for TellsTheRate
-        return bool(self.used.count <= settings.API_RATE)
-
-    def wait(self) -> float | None:
-        return self.used.left if self.used else None
-
-
-def posting(request: HttpRequest | Request) -> list[BaseThrottle]:
+class PostRate(ScopedRateThrottle):
     """The limit of a view's own ``throttle_scope``, on what is posted there."""
-    return [ScopedRateThrottle()] if request.method == "POST" else []
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or super().allow_request(request, view)
 
 
 class TellsTheRate:

@@ -18,7 +18,7 @@ from accounts.models import Scope
 from diagnoses import talking, workflow
 from diagnoses.api.doctor import doctors_case
 from diagnoses.api.moves import case_of_patient
-from diagnoses.api.problems import problems, refused
+from diagnoses.api.problems import problems, refused, valid
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.models import Case
 from diagnoses.strict import StrictSerializer
@@ -76,9 +76,8 @@ class ShareView(APIView):
     def put(self, request: Request, pk: UUID, share: UUID) -> Response:
         case = case_of_patient(request, pk)
         found = get_object_or_404(case.shares, pk=share)
-        said = AnswerShareSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        answer = workflow.agree_to_share if said.validated_data["agreed"] else workflow.refuse_share
+        said = valid(AnswerShareSerializer(data=request.data))
+        answer = workflow.agree_to_share if said["agreed"] else workflow.refuse_share
         try:
             answer(found, case.patient)
         except workflow.WorkflowError as refusal:

@@ -19,8 +19,14 @@ from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import intake, talking, workflow
 from diagnoses.answering import known
-from diagnoses.api.problems import KEY, Refused, problems, refused, unprocessable
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import (
+    KEY,
+    Refused,
+    problems,
+    refused,
+    unprocessable,
+    valid,
+)
 from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import clean_photo, count, refused_photo, submit_key
 from diagnoses.api.views import cases_of, speaks_as, user_of
@@ -86,9 +92,6 @@ class TalkView(APIView):
     throttle_scope = "talk"
     scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_messages_list",
         summary="What was said on a case",
@@ -120,14 +123,13 @@ class TalkView(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         user = user_of(request)
         case = get_object_or_404(cases_of(user), pk=pk)
-        form = SayingSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        said = valid(SayingSerializer(data=request.data))
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         author = speaks_as(user, case)
         before = case.remarks.filter(author=author, key=key).exists()
-        remark = _said(case, author, form.validated_data, key)
-        if not _says(remark, form.validated_data):
+        remark = _said(case, author, said, key)
+        if not _says(remark, said):
             raise unprocessable(REUSED, _("This Idempotency-Key was used for other words."))
         status = HTTPStatus.OK if before else HTTPStatus.CREATED
         return Response(RemarkSerializer(remark).data, status=status)
@@ -137,9 +139,6 @@ class NewPhotoView(APIView):
     parser_classes = [MultiPartParser, FormParser]
     throttle_scope = "submit"
     scope = Scope.CASES_WRITE
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
 
     @extend_schema(
         operation_id="cases_photos_create",
@@ -161,14 +160,13 @@ class NewPhotoView(APIView):
         case = get_object_or_404(cases_of(user), pk=pk)
         if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", _("Only patients send photos."))
-        form = NewPhotoSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        said = valid(NewPhotoSerializer(data=request.data))
         raw = request.headers.get("Idempotency-Key", "")
         key = submit_key(user, f"{case.pk}:{raw}" if raw else "")
         before = Retake.objects.filter(case=case, key=key).exists()
         if not before:
-            count(user, [form.validated_data["photo"]])
-        joined = _joined(case, case.patient, form.validated_data, key)
+            count(user, [said["photo"]])
+        joined = _joined(case, case.patient, said, key)
         words = PatientCaseSerializer(joined.case, context={"request": request}).data
         return Response(words, status=HTTPStatus.OK if before else HTTPStatus.CREATED)
 

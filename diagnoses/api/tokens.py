@@ -12,13 +12,12 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts import second_factor, tokens
 from accounts.models import Scope, User
 from diagnoses.api.authentication import ByToken
-from diagnoses.api.problems import Refused, problems
+from diagnoses.api.problems import Refused, problems, valid
 from diagnoses.strict import StrictSerializer
 
 
@@ -61,9 +60,6 @@ class TokenPermissions(APIView):
         # A session's cookie must not turn asking for a token into a question of CSRF.
         return [] if self._asks() else [ByToken()]
 
-    def get_throttles(self) -> Any:
-        return [ScopedRateThrottle()] if self._asks() else super().get_throttles()
-
     def _asks(self) -> bool:
         request = getattr(self, "request", None)
         return request is not None and request.method == "POST"
@@ -78,9 +74,7 @@ class TokenView(TokenPermissions):
         responses={200: TokenSerializer} | problems(400, 401, 403, 429),
     )
     def post(self, request: Request) -> Response:
-        form = CredentialsSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = valid(CredentialsSerializer(data=request.data))
         user = _person(request, asked)
         _second_factor(request, user, asked.get("code", ""))
         scopes = _scopes(user, asked.get("scopes"))
@@ -140,7 +134,7 @@ def _second_factor(request: Request, user: User, code: str) -> None:
         sentence = "Send the code of your second factor too."
         raise Refused(HTTPStatus.UNAUTHORIZED, "code_needed", sentence)
     try:
-        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - as above
+        found = second_factor.check_code(user, code, request._request)  # noqa: SLF001 - DRF's only way
     except second_factor.TooManyCodesError as error:
         sentence = "Too many wrong codes. Please try again later."
         raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many_attempts", sentence) from error

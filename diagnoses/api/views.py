@@ -29,8 +29,7 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import KEY, Refused, forbidden, problems
-from diagnoses.api.rates import posting
+from diagnoses.api.problems import KEY, Refused, forbidden, problems, valid
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
     DoctorCaseSerializer,
@@ -145,9 +144,6 @@ class CasesView(GenericAPIView[Case]):
     throttle_scope = "submit"
     scope = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
 
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + posting(self.request)
-
     @extend_schema(
         operation_id="cases_list",
         summary="Your cases, newest first",
@@ -184,11 +180,10 @@ class CasesView(GenericAPIView[Case]):
         user = user_of(request)
         if not user.is_patient:
             raise Refused(HTTPStatus.FORBIDDEN, "patients_only", "Only patients submit cases.")
-        form = SubmissionSerializer(data=request.data, context={"user": user})
-        form.is_valid(raise_exception=True)
-        patient = form.validated_data.pop("patient", user)
+        said = valid(SubmissionSerializer(data=request.data, context={"user": user}))
+        patient = said.pop("patient", user)
         key = request.headers.get("Idempotency-Key", "")
-        done = submit(patient, form.validated_data, key, by=user)
+        done = submit(patient, said, key, by=user)
         case = PatientCaseSerializer(done.case, context=self.get_serializer_context()).data
         status = HTTPStatus.CREATED if done.new else HTTPStatus.OK
         return Response(case, status=status, headers={"Location": case["url"]})
@@ -277,13 +272,14 @@ class PhotoView(APIView):
         size = request.query_params.get("size", "full")
         if size not in SIZES:
             raise ValidationError({"size": f"Choose one of these: {', '.join(SIZES)}."})
-        about, seen = f"case:{picture.case_id}", str(picture.pk)
-        audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
         try:
-            if size == "thumb":
+            if size == "thumb":  # not written down, as on the pages: a list shows many
                 return HttpResponse(thumbnail(picture), content_type="image/jpeg")
             with picture.file.open("rb") as file:
-                return HttpResponse(file.read(), content_type="image/jpeg")
+                content: bytes = file.read()
         except OSError:
             gone = "This photo cannot be shown: its file is missing or was changed."
             raise Refused(HTTPStatus.GONE, "photo_unreadable", gone) from None
+        about, seen = f"case:{picture.case_id}", str(picture.pk)
+        audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
+        return HttpResponse(content, content_type="image/jpeg")

@@ -74,9 +74,5 @@ def diagnoses() -> list[str]:
     return ["", *sorted(names)]
 
 
-def photo_kinds() -> list[str]:
-    return sorted({kind.name for name in available_packs() for kind in load_pack(name).photo_kinds})
-
-
 def sites() -> list[str]:
     return sorted({site.name for name in available_packs() for site in load_pack(name).sites})

@@ -124,7 +124,7 @@ def ask_colleague(request: HttpRequest, pk: UUID) -> HttpResponse:
     refusal = ""
     if request.method == "POST" and form.is_valid():
         try:
-            said = _asked(case, doctor, form)
+            said = _ask(case, doctor, form)
         except workflow.WorkflowError as error:
             refusal = error.sentence
         else:
@@ -136,20 +136,16 @@ def ask_colleague(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "worklist/ask.html", context, status=status)
 
 
-def _asked(case: Case, doctor: User, form: AskColleagueForm) -> str:
+def _ask(case: Case, doctor: User, form: AskColleagueForm) -> str:
     """Ask, and what to say then; "" where the address is no doctor's, which the form then says."""
-    said = form.cleaned_data
-    colleague, address = said["colleague"], said["elsewhere"]
-    if address:
-        colleague = workflow.doctor_at(case, doctor, address)
-        if colleague is None:
-            form.add_error("elsewhere", NOBODY)
-            return ""
-        if colleague.clinic_id != case.clinic_id:
-            workflow.share(case, doctor, colleague, said["question"])
-            names = {"patient": case.patient.reader, "name": colleague, "clinic": colleague.clinic}
-            return str(ASKED_ELSEWHERE % names)
-    workflow.ask_colleague(case, doctor, colleague, said["question"])
+    asked = workflow.ask_here_or_elsewhere(case, doctor, **form.cleaned_data)
+    if asked is None:
+        form.add_error("elsewhere", NOBODY)
+        return ""
+    if isinstance(asked, CaseShare):
+        other = asked.doctor
+        names = {"patient": case.patient.reader, "name": other, "clinic": other.clinic}
+        return str(ASKED_ELSEWHERE % names)
     return str(_("Your colleague is asked. You can sign without waiting."))
 
 
@@ -159,12 +155,11 @@ def beside(case: Case, doctor: User, *, own_is_in: bool) -> dict[str, Any]:
     Nothing of a colleague's reading before the doctor's own one is in (``own_is_in``).
     """
     if not own_is_in:
-        return {"shares": shares.of_case(case, waits=case.is_open), "own_is_in": False}
+        return {"shares": shares.of_case(case, waits=case.is_open)}
     elsewhere = {one.asked_id for one in SHARES.of(case)}
     shown = opinions_of(case)
     return {
         "shares": shares.of_case(case, waits=case.is_open),
-        "own_is_in": True,
         # What waits for somebody elsewhere stands among the shares.
         "opinions": [one for one in shown if one.asked.is_read or one.asked.pk not in elsewhere],
         "may_ask": case.is_open

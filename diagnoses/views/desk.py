@@ -99,9 +99,7 @@ def desk(case: Case, doctor: User, filters: Filters) -> dict[str, Any]:
         "own_reading_says": presenting.diagnosis_title(case.pack, own_reading.diagnosis)
         if own_reading
         else "",
-        "must_read_first": case.is_open
-        and view is None  # who has it before them may see it
-        and not presenting.may_see_computer(case, doctor),
+        "own_is_in": presenting.own_is_in(case, doctor),
         "own_plan": Review.Plan(own_reading.plan).label if own_reading else "",
         "view": view,
         "no_view_because": no_view_because(case, events),

@@ -219,9 +219,8 @@ def _case(request: HttpRequest, pk: UUID) -> Case:
 def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> HttpResponse:
     filters = Filters.read(request.GET)
     content = desk(case, person(request), filters) | forms
-    own_is_in = not case.is_open or not content["must_read_first"]
-    content |= beside(case, person(request), own_is_in=own_is_in)
-    content["came"] = came.shown(case, own_is_in=own_is_in)
+    content |= beside(case, person(request), own_is_in=content["own_is_in"])
+    content["came"] = came.shown(case, own_is_in=content["own_is_in"])
     content |= evidence(case, person(request), content["view"], request.GET, filters.query())
     content["photos"] = with_overlay(content["photos"], content.get("heatmap"))
     content["chosen_template"] = request.GET.get("template", "")
@@ -232,7 +231,7 @@ def _page(request: HttpRequest, case: Case, status: int = 200, **forms: Any) -> 
     content.setdefault("talk_form", TalkForm())
     content.setdefault("retake_form", _fresh_request(case, content))
     talking.mark_read(case, person(request), content["talk"])
-    if case.is_open and content["must_read_first"]:
+    if not content["own_is_in"]:
         content.setdefault("first_form", FirstReadingForm(pack=case.pack))
     elif case.is_open:
         content.setdefault("answer_form", _fresh_answer(request, case, content))

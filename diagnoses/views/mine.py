@@ -74,7 +74,7 @@ def _download(request: HttpRequest, pk: int | None, user: User) -> HttpResponseB
     return as_zip(user)
 
 
-def as_zip(user: User) -> StreamingHttpResponse:
+def as_zip(user: User, **where: str) -> StreamingHttpResponse:
     """A copy of everything of ``user``'s, written to the trail and made while it is sent."""
     copy = everything.gather(user)
     audit.record(
@@ -83,6 +83,7 @@ def as_zip(user: User) -> StreamingHttpResponse:
         about=f"user:{user.pk}",
         cases=len(copy.record["cases"]),
         photos=len(copy.pictures),
+        **where,
     )
     stream = zipped(copy)
     name = f"lentigo-{timezone.localdate():%Y-%m-%d}.zip"

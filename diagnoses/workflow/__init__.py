@@ -6,7 +6,7 @@ means somebody else was first. The same transaction writes the event and the mes
 
 from diagnoses.states import Answer, Brought, Moved, NewPhoto, NotYet, Submission, WorkflowError
 from diagnoses.workflow.afterwards import record_outcome, write_letter
-from diagnoses.workflow.again import ask_colleague, differs, read_again
+from diagnoses.workflow.again import ask_colleague, ask_here_or_elsewhere, differs, read_again
 from diagnoses.workflow.computer import (
     attach,
     give_up,
@@ -45,6 +45,7 @@ __all__ = [
     "amend",
     "ask",
     "ask_colleague",
+    "ask_here_or_elsewhere",
     "attach",
     "begin_sun_season",
     "close_the_shadows",

@@ -48,17 +48,18 @@ def write_letter(
     """A referral letter about the answer that stands. Kept as written."""
     _may_write(case, doctor)
     with transaction.atomic():
-        review = case.reviews.standing().last()
-        if not case.is_signed or review is None:
+        held = Case.objects.select_for_update(of=("self",)).get(pk=case.pk)
+        review = held.reviews.standing().last()
+        if not held.is_signed or review is None:
             raise WorkflowError(_("Sign an answer first; the letter refers to it."))
         said = {"addressee": addressee, "words": words, "with_photos": with_photos}
-        newest = case.letters.filter(review=review, doctor=doctor).last()
+        newest = held.letters.filter(review=review, doctor=doctor).last()
         if newest and all(getattr(newest, name) == value for name, value in said.items()):
             return newest
-        letter = Letter.objects.create(case=case, review=review, doctor=doctor, **said)
-        note(case, "letter_written", doctor, letter=str(letter.pk))
+        letter = Letter.objects.create(case=held, review=review, doctor=doctor, **said)
+        note(held, "letter_written", doctor, letter=str(letter.pk))
         audit.record(
-            "case.letter_written", actor=doctor, about=about_case(case), letter=str(letter.pk)
+            "case.letter_written", actor=doctor, about=about_case(held), letter=str(letter.pk)
         )
     return letter
 

@@ -16,15 +16,32 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
-from diagnoses.models import Case, FirstReading, Review, SecondReading
+from diagnoses.models import Case, CaseShare, FirstReading, Review, SecondReading
 from diagnoses.states import Moved, WorkflowError
 from diagnoses.workflow.moves import about_case, note, on
-from diagnoses.workflow.sharing import asked_already, end_lapsed, end_soon
+from diagnoses.workflow.sharing import asked_already, doctor_at, end_lapsed, end_soon, share
 from diagnoses.workflow.telling import tell_reader_of, tell_to_read
 
 Why = SecondReading.Why
 # Plans after which somebody sees the patient; the others leave them at home.
 IN_PERSON = frozenset({Review.Plan.SEE, Review.Plan.REFER_URGENT, Review.Plan.TREAT})
+
+
+def ask_here_or_elsewhere(
+    case: Case, doctor: User, *, colleague: User | None, elsewhere: str, question: str
+) -> SecondReading | CaseShare | None:
+    """Ask ``colleague``, or the doctor who logs in with the address ``elsewhere``.
+
+    Of a doctor of another clinic it is the share that the patient answers first; ``None`` where no
+    doctor has this address.
+    """
+    if elsewhere:
+        colleague = doctor_at(case, doctor, elsewhere)
+        if colleague is None:
+            return None
+        if colleague.clinic_id != case.clinic_id:
+            return share(case, doctor, colleague, question)
+    return ask_colleague(case, doctor, colleague, question)
 
 
 def ask_colleague(case: Case, doctor: User, colleague: User | None, question: str) -> SecondReading:

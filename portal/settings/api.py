@@ -12,7 +12,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["diagnoses.api.scopes.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["diagnoses.api.rates.TokenRate"],
+    "DEFAULT_THROTTLE_CLASSES": ["diagnoses.api.rates.PostRate"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "diagnoses.api.document.Document",

@@ -47,7 +47,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.SessionLimits",
-    "accounts.gate.SecondFactorFirst",
+    "portal.gate.SecondFactorFirst",
     "diagnoses.api.rates.TellsTheRate",
 ]
 

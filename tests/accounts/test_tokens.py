@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from knox.settings import knox_settings
 from pytest_django import Settings
 from rest_framework.permissions import AllowAny
 from rest_framework.test import APIClient
 
-from accounts import people, tokens
+from accounts import people, second_factor, tokens
 from accounts.models import ApiToken, AuditEntry, Scope
 from diagnoses.api import urls
 from diagnoses.api.scopes import HasScope, needed
-from tests.cast import PASSWORD, Cast
+from tests import factor
+from tests.cast import PASSWORD, Cast, build_cast
 from tests.diagnoses.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +119,15 @@ def test_who_makes_a_token_types_the_password_first(cast: Cast) -> None:
     assert led.headers["Location"].startswith("/accounts/reauthenticate/")
 
 
+def test_who_makes_a_token_reads_all_that_its_scopes_let_a_program_change(cast: Cast) -> None:
+    words = text_of(with_password(cast).get(PAGE))
+    for what in ("photos", "name marks", "answer reminders", "another clinic look"):
+        assert what in words, what
+    for what in ("ask colleagues", "turned out to be", "letters"):
+        assert what not in words, "it opens nothing to a patient"
+        assert what in Scope.REVIEWS_WRITE.label
+
+
 def test_a_token_is_made_shown_once_used_listed_and_ended(cast: Cast) -> None:
     browser = with_password(cast)
     form = {"name": "My app", "scopes": ["cases:read"], "days": "7"}
@@ -179,6 +192,59 @@ def test_a_new_password_and_logging_out_everywhere_end_every_token(cast: Cast) -
     assert second.get(CASES).status_code == 401
 
 
+def test_the_oldest_make_room_and_the_trail_says_which(cast: Cast) -> None:
+    limit = knox_settings.TOKEN_LIMIT_PER_USER
+    first = tokens.make(cast.ana, Scope)[0]
+    over = ApiToken.objects.create(cast.ana, timedelta(days=-1))[0]
+    others = [tokens.make(cast.ana, Scope)[0] for _ in range(limit)]
+    assert set(ApiToken.objects.filter(user=cast.ana)) == set(others)
+    trail = AuditEntry.objects.filter(about=f"user:{cast.ana.pk}").order_by("pk")
+    made = [line.detail["token"] for line in trail.filter(action="token.created")]
+    assert made == [str(one.public_id) for one in (first, *others)]
+    ended = [line.detail["token"] for line in trail.filter(action="token.ended")]
+    assert ended == [str(first.public_id)], f"not {over.public_id}, which was over"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_made_at_once_leave_no_more_than_there_may_be() -> None:
+    ana, limit = build_cast().ana, knox_settings.TOKEN_LIMIT_PER_USER
+    for _ in range(limit - 1):
+        tokens.make(ana, Scope)
+    gate = threading.Barrier(4)
+
+    def make() -> None:
+        gate.wait()
+        tokens.make(ana, Scope)
+        connection.close()
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tokens.of(ana).count() == limit
+    assert AuditEntry.objects.filter(action="token.ended").count() == 3
+
+
+def test_staff_without_a_second_step_get_no_token_by_any_way(cast: Cast) -> None:
+    """The page sends them to type the password, keeps what they sent, and takes it up again."""
+    with pytest.raises(PermissionDenied):
+        tokens.make(cast.ruth, Scope)
+    cache.clear()
+    browser = Client()
+    browser.force_login(cast.ruth)
+    session = browser.session
+    session.update(second_factor.proof(cast.ruth))
+    session.save()
+    led = browser.post(PAGE, {"name": "My app", "scopes": ["cases:read"], "days": "7"})
+    assert led.status_code == 302
+    answer = browser.post(led["Location"], {"password": PASSWORD})
+    assert answer.status_code == 403
+    assert not ApiToken.objects.exists()
+    second_factor.give_app(cast.ruth, factor.SECRET)
+    assert tokens.make(cast.ruth, [Scope.CASES_READ])[0].scopes == ["cases:read"]
+
+
 # --- How often -----------------------------------------------------------------------------------
 def test_a_token_that_is_used_too_often_waits_and_others_do_not(
     cast: Cast, settings: Settings
@@ -195,6 +261,17 @@ def test_a_token_that_is_used_too_often_waits_and_others_do_not(
     assert 0 < int(refused["Retry-After"]) <= 60
     assert refused["RateLimit"].startswith('"token";r=0;t=')
     assert cast.api(cast.ana).get(CASES).status_code == 200, "another token of the same person"
+
+
+def test_a_request_beyond_the_scopes_counts_like_any_other(cast: Cast, settings: Settings) -> None:
+    settings.API_RATE = 2
+    client = cast.api(cast.ana, Scope.ACCOUNT_READ)
+    answers = [client.get(CASES) for _ in range(3)]
+    assert [answer.json()["code"] for answer in answers] == [
+        *("scope_needed", "scope_needed", "too_many_requests")
+    ]
+    assert answers[0]["RateLimit"].startswith('"token";r=1;t=')
+    assert ApiToken.objects.get(user=cast.ana).last_used_at is not None
 
 
 def test_a_minute_later_it_may_again(cast: Cast, settings: Settings) -> None:

@@ -28,6 +28,7 @@ from tests.cases import (
     a_model_version,
     beside,
     encoded,
+    file_of,
     jpeg,
     ordinary,
     scored,
@@ -381,9 +382,13 @@ def test_the_picture_comes_with_the_token_and_is_written_down(cast: Cast) -> Non
     assert picture["Content-Type"] == "image/jpeg"
     assert b"".join(picture) == Photo.objects.get().file.read()
     assert "no-store" in picture["Cache-Control"]
-    assert AuditEntry.objects.filter(action="photo.viewed", actor=cast.ana).count() == 1
     thumb = b"".join(client.get(f"{address}?size=thumb"))
     assert thumb.startswith(b"\xff\xd8")
+    seen = AuditEntry.objects.filter(action="photo.viewed", actor=cast.ana)
+    assert seen.count() == 1, "of small copies a list shows many"
+    file_of(Photo.objects.get()).unlink()
+    assert problem(client.get(address))["code"] == "photo_unreadable"
+    assert seen.count() == 1, "nobody has seen what could not be shown"
 
 
 def test_a_patient_reads_words_and_never_a_number(cast: Cast) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from drf_spectacular.generators import SchemaGenerator
 
 from accounts.models import ApiToken, Scope, User
 from diagnoses.models import CaseImport, Review
@@ -72,3 +73,21 @@ def test_the_guide_names_every_scope() -> None:
     words = GUIDE.read_text()
     for scope in Scope:
         assert f"| `{scope}` |" in words
+
+
+def test_the_guide_explains_every_refusal_of_the_document() -> None:
+    table = re.findall(r"^\| ((?:\d{3}(?:, )?)+) \|", GUIDE.read_text(), re.M)
+    explained = {int(status) for row in table for status in row.split(", ")}
+    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # spectacular says no types here
+    told = {
+        f"{method} {path}": {int(status) for status in operation["responses"]}
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method in {"get", "post", "put", "patch", "delete"}
+    }
+    assert len(told) > 40, "the rule looks at nothing"
+    assert {status for each in told.values() for status in each if status >= 400} <= explained
+    with_a_body = [name for name in told if name.startswith(("post", "put"))]
+    assert [name for name in with_a_body if 413 not in told[name]] == [], (
+        "any body can be too large"
+    )

@@ -12,13 +12,14 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework.throttling import ScopedRateThrottle
 
 from accounts import people
 from accounts.models import AuditEntry, Consent, Scope
 from diagnoses import workflow
 from diagnoses.api import vocabulary
 from diagnoses.models import Case, Claim, FirstReading, Review
-from tests.cases import RED, a_model_version, photo, scored, submitted
+from tests.cases import RED, a_model_version, claimed, photo, prediction, scored, submitted
 from tests.cast import Cast
 
 pytestmark = pytest.mark.usefixtures("media")
@@ -75,6 +76,24 @@ def test_a_system_takes_a_case_from_the_list_to_the_signature(cast: Cast, case: 
     other = ruth.post(at(case, "reviews/"), ANSWER | {"advice": "Something else."})
     assert code(other) == (409, "moved")
     assert Review.objects.count() == 1
+
+
+def test_the_same_answer_again_is_there_whatever_the_computer_said_since(cast: Cast) -> None:
+    case, ruth = submitted(cast.ana), cast.api(cast.ruth)
+    row = claimed(case)
+    read(ruth, case)
+    blind = ANSWER | {"agrees": None}
+    signed = ruth.post(at(case, "reviews/"), blind)
+    assert signed.status_code == 201, signed.content
+    assert workflow.attach((row, prediction(row)))
+    assert ruth.get(f"{API}/cases/{case.pk}").json()["computer_view"] is not None
+    again = ruth.post(at(case, "reviews/"), blind)
+    assert (again.status_code, again.json()["id"]) == (200, signed.json()["id"])
+    amended = ANSWER | {"advice": "Please come in.", "after": signed.json()["id"]}
+    newest = ruth.post(at(case, "reviews/"), amended)
+    assert newest.status_code == 201, newest.content
+    assert ruth.post(at(case, "reviews/"), amended).json()["id"] == newest.json()["id"]
+    assert Review.objects.count() == 2
 
 
 def test_the_first_own_reading_stands(cast: Cast, case: Case) -> None:
@@ -193,6 +212,38 @@ def test_news_makes_a_case_more_urgent_once(cast: Cast, case: Case) -> None:
     assert code(unknown) == (422, "refused")
 
 
+def test_other_news_with_the_same_key_at_the_same_moment_are_not_lost_in_silence(
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = workflow.raise_urgency
+
+    def second(*args: Any, **more: Any) -> object:
+        tell(args[0], args[1], "It bleeds", {}, **more)
+        return tell(*args, **more)
+
+    monkeypatch.setattr(workflow, "raise_urgency", second)
+    ana, key = cast.api(cast.ana), {"Idempotency-Key": "n1"}
+    lost = ana.post(at(case, "news/"), {"what": "It grows"}, headers=key)
+    assert code(lost) == (422, "idempotency_key_reused")
+    assert ana.post(at(case, "news/"), {"what": "It bleeds"}, headers=key).status_code == 200
+    assert case.events.filter(kind="told_more").count() == 1
+
+
+def test_what_is_posted_has_a_limit_for_each_person_and_reading_has_none(
+    cast: Cast, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ScopedRateThrottle.THROTTLE_RATES | {"talk": "2/min"}
+    monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", few)
+    ana, another = cast.api(cast.ana), cast.api(cast.ana)
+    assert ana.post(at(case, "messages/"), {"text": "Hello"}).status_code == 201
+    assert another.post(at(case, "news/"), {"what": "It bleeds"}).status_code == 201
+    refused = ana.post(f"{API}/account/numbers", {"number": "+447700900150"})
+    assert code(refused) == (429, "too_many_requests")
+    assert 0 < int(refused["Retry-After"]) <= 60
+    assert ana.get(at(case, "messages/")).status_code == 200
+    assert cast.api(cast.ruth).post(at(case, "messages/"), {"text": "Hello"}).status_code == 201
+
+
 def test_a_case_is_taken_back_and_then_told_as_it_is(cast: Cast, case: Case) -> None:
     ana = cast.api(cast.ana)
     assert ana.post(at(case, "withdraw/")).json()["status"] == "cancelled"
@@ -267,7 +318,8 @@ def test_a_copy_of_everything_needs_a_scope_of_its_own(cast: Cast, case: Case) -
     content: Any = copy
     archive = zipfile.ZipFile(io.BytesIO(b"".join(content.streaming_content)))
     assert json.loads(archive.read("lentigo.json"))["account"]["name"] == "Ana Silva"
-    assert AuditEntry.objects.filter(action="person.exported", actor=cast.ana).count() == 1
+    line = AuditEntry.objects.get(action="person.exported", actor=cast.ana)
+    assert line.detail["where"] == "api"
     without = cast.api(cast.ana, Scope.ACCOUNT_READ, Scope.CASES_READ)
     assert code(without.post(f"{API}/account/export/")) == (403, "scope_needed")
     assert code(cast.api(cast.ruth).post(f"{API}/account/export/")) == (403, "patients_only")

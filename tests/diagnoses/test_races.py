@@ -13,7 +13,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from diagnoses import workflow
-from diagnoses.models import Case, Photo, Review, Scoring
+from diagnoses.models import Case, Letter, Photo, Review, Scoring
 from diagnoses.states import Answer, Moved
 from diagnoses.workflow import NewPhoto, patient
 from notifications.models import Event, Message
@@ -226,3 +226,31 @@ def test_telling_more_and_the_computer_do_not_deadlock(media: Path) -> None:
         ]
         failures += faults_of(moves)
     assert failures == []
+
+
+def test_the_same_letter_twice_at_once_is_one() -> None:
+    cast = build_cast()
+    a_model_version()
+    case = scored(submitted(cast.ana))
+    read(case, cast.ruth)
+    workflow.sign(case, cast.ruth, ANSWER)
+    kept: list[Letter] = []
+    for number in range(6):
+        gate = threading.Barrier(2)
+
+        def write(gate: threading.Barrier = gate, number: int = number) -> None:
+            own = Case.objects.get(pk=case.pk)
+            gate.wait()
+            kept.append(
+                workflow.write_letter(
+                    own,
+                    cast.ruth,
+                    addressee="Dr Noe",
+                    words=f"Please look: {number}.",
+                    with_photos=False,
+                )
+            )
+
+        assert faults_of([write, write]) == []
+    assert len(kept) == 12
+    assert Letter.objects.count() == 6

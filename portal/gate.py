@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from accounts.models import User
 from accounts.second_factor import has_factor, needs_second_factor
+from diagnoses.api.problems import API, plain_problem
 
 # Open to everybody, whoever they are.
 ALWAYS: Final = frozenset(
@@ -28,7 +29,7 @@ SET_UP: Final = frozenset(
 )
 # Where the one that is there is shown.
 CHALLENGE: Final = frozenset({"mfa_reauthenticate", "mfa_reauthenticate_webauthn"})
-API: Final = "/api/"
+SHOW_IT: Final = "Log in with a second factor first: your role needs one."
 
 
 class SecondFactorFirst:
@@ -53,17 +54,5 @@ class SecondFactorFirst:
         if name in (CHALLENGE if there else SET_UP):
             return None
         if request.path.startswith(API):
-            return _problem()
+            return plain_problem(HTTPStatus.FORBIDDEN, "second_factor_needed", SHOW_IT)
         return redirect("mfa_reauthenticate" if there else "mfa_index")
-
-
-def _problem() -> JsonResponse:
-    status = HTTPStatus.FORBIDDEN
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "code": "second_factor_needed",
-        "detail": "Log in with a second factor first: your role needs one.",
-    }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
