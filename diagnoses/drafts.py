@@ -24,7 +24,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from diagnoses import intake, quota
 from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
-from diagnoses.sealing import BrokenFileError
+from diagnoses.sealing import LOST
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
     try:
         with draft.file.open("rb") as file:
             content = file.read()
-    except (FileNotFoundError, BrokenFileError):
+    except LOST:
         raise
     except OSError as error:
         logger.exception("A photo of a form could not be fetched")

@@ -12,7 +12,7 @@ from accounts import sealed
 from accounts.resealing import Batch
 from diagnoses.models import FileKey
 from diagnoses.places import WRITING
-from diagnoses.sealing import HEAD, BrokenFileError, Head
+from diagnoses.sealing import HEAD, LOST, Head
 from diagnoses.storage import SEALING, private
 
 ROWS = 500  # in one transaction
@@ -117,7 +117,7 @@ def _head(name: str) -> Head | None:
     try:
         with private.place.open(name, "rb") as source:
             return Head.read(source.read(HEAD))
-    except (FileNotFoundError, BrokenFileError):
+    except LOST:
         return None
 
 

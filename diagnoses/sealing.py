@@ -36,6 +36,10 @@ class BrokenFileError(OSError):
     """The file is not what was sealed. Of ``OSError``, as what a disk makes of a file is."""
 
 
+# The file is gone, or no longer what it was. Any other ``OSError`` is the storage's and may pass.
+LOST: Final = (FileNotFoundError, BrokenFileError)
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The first bytes of a sealed file."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import PurePosixPath
-from typing import IO
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models.fields.files import FieldFile
 from PIL import Image
 
 from diagnoses.models import Photo
 from diagnoses.sealing import BrokenFileError
 
+AGAIN = 60  # seconds until a storage that gives nothing now is asked again
 SIDE = 480  # pixels: a card's width on a dense screen
 MEDIUM = 1280  # to look at, on a screen or on paper, where nobody measures
 
@@ -29,20 +30,31 @@ def thumbnail(photo: Photo) -> bytes:
                 return bytes(kept.read())
         except BrokenFileError:
             default_storage.delete(name)
-    with photo.file.open("rb") as picture:
-        content = shrink(picture)
+    content = shrink(whole(photo.file))
     written = default_storage.save(name, ContentFile(content))
     if written != name:  # somebody else was first; theirs is the same
         default_storage.delete(written)
     return content
 
 
-def shrink(picture: IO[bytes], side: int = SIDE) -> bytes:
-    """A copy of at most ``side`` pixels. ``picture`` is one of ours: an upright RGB JPEG."""
-    with Image.open(picture, formats=("JPEG",)) as image:
-        # Decodes at a fraction of the size where it can: a large photo costs milliseconds.
-        image.draft("RGB", (side, side))
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=82)
+def whole(file: FieldFile) -> bytes:
+    """All of it: nothing is shown before the last piece has been proved."""
+    with file.open("rb") as opened:
+        return bytes(opened.read())
+
+
+def shrink(picture: bytes, side: int = SIDE) -> bytes:
+    """A copy of at most ``side`` pixels. ``picture`` is one of ours: an upright RGB JPEG.
+
+    Raises :class:`BrokenFileError` where it is none.
+    """
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
+            # Decodes at a fraction of the size where it can: a large photo costs milliseconds.
+            image.draft("RGB", (side, side))
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
+            image.save(buffer, "JPEG", quality=82)
+    except OSError as error:  # Pillow's word for it
+        raise BrokenFileError(f"It is no picture: {type(error).__name__}") from error
     return buffer.getvalue()

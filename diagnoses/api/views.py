@@ -41,7 +41,8 @@ from diagnoses.api.serializers import (
 from diagnoses.api.submission import SubmissionSerializer, submit
 from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, RETAKES, REVIEWS
 from diagnoses.models import Case, CaseQuerySet, Photo
-from diagnoses.thumbnails import thumbnail
+from diagnoses.sealing import LOST
+from diagnoses.thumbnails import AGAIN, thumbnail, whole
 
 EITHER = (
     "The patient's own case in the patient's words, a doctor's case of the clinic, or one that "
@@ -262,7 +263,7 @@ class PhotoView(APIView):
         operation_id="cases_photo",
         summary="One picture of a case",
         parameters=[OpenApiParameter("size", str, enum=SIZES, default="full")],
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(400, 404, 410),
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(400, 404, 410, 503),
     )
     def get(self, request: Request, pk: UUID, photo: UUID) -> HttpResponse:
         user = user_of(request)
@@ -275,11 +276,15 @@ class PhotoView(APIView):
         try:
             if size == "thumb":  # not written down, as on the pages: a list shows many
                 return HttpResponse(thumbnail(picture), content_type="image/jpeg")
-            with picture.file.open("rb") as file:
-                content: bytes = file.read()
-        except OSError:
+            content = whole(picture.file)
+        except LOST:
             gone = "This photo cannot be shown: its file is missing or was changed."
             raise Refused(HTTPStatus.GONE, "photo_unreadable", gone) from None
+        except OSError:
+            away = "This photo cannot be fetched at this moment. Ask for it again."
+            refused = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "photo_away", away)
+            refused.wait = AGAIN
+            raise refused from None
         about, seen = f"case:{picture.case_id}", str(picture.pk)
         audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
         return HttpResponse(content, content_type="image/jpeg")

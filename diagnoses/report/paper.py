@@ -12,7 +12,7 @@ import typst
 
 from diagnoses.models import Photo
 from diagnoses.report.content import Report
-from diagnoses.thumbnails import MEDIUM, shrink
+from diagnoses.thumbnails import MEDIUM, shrink, whole
 
 HERE = Path(__file__).parent
 LAYOUT = (HERE / "case.typ").read_bytes()
@@ -75,7 +75,6 @@ def _wrapped(photo: Photo, picture: bytes) -> str:
 def _reduced(photo: Photo) -> bytes | None:
     """As much of it as paper shows; nothing where the file cannot be read any more."""
     try:
-        with photo.file.open("rb") as picture:
-            return shrink(picture, MEDIUM)
+        return shrink(whole(photo.file), MEDIUM)
     except OSError:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from http import HTTPStatus
 from typing import IO
 from uuid import UUID
@@ -16,7 +15,8 @@ from accounts import audit
 from accounts.access import login_required, patient_required, person
 from accounts.models import User
 from diagnoses.models import DraftPhoto, Photo
-from diagnoses.thumbnails import MEDIUM, shrink, thumbnail
+from diagnoses.sealing import LOST
+from diagnoses.thumbnails import AGAIN, MEDIUM, shrink, thumbnail, whole
 
 
 @login_required
@@ -33,13 +33,12 @@ def photo(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     try:
         if size == "thumb":
             return private(thumbnail(found))
-        with found.file.open("rb") as file:
-            content: bytes = file.read()  # all of it: nothing leaves before the whole is proved
-    except OSError:
-        return _cannot_be_shown()
+        content = whole(found.file)
+        if size == "medium":  # made anew each time: no copy that could be forgotten on the disk
+            content = shrink(content, MEDIUM)
+    except OSError as error:
+        return _cannot_be_shown(error)
     audit.record("photo.viewed", actor=user, about=f"case:{found.case_id}", photo=str(found.pk))
-    if size == "medium":  # made anew each time: no copy that could be forgotten on the disk
-        return private(shrink(io.BytesIO(content), MEDIUM))
     return private(content)
 
 
@@ -50,17 +49,19 @@ def draft_thumb(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     mine = DraftPhoto.objects.filter(patient__in=User.objects.answered_for_by(person(request)))
     draft = get_object_or_404(mine, pk=pk)
     try:
-        with draft.file.open("rb") as picture:
-            return private(shrink(picture))
-    except OSError:
-        return _cannot_be_shown()
+        return private(shrink(whole(draft.file)))
+    except OSError as error:
+        return _cannot_be_shown(error)
 
 
-def _cannot_be_shown() -> HttpResponseBase:
+def _cannot_be_shown(why: OSError) -> HttpResponseBase:
     """In a picture's place the words that say so: a page shows it where the photo would be."""
-    drawn = render_to_string("photos/cannot_be_shown.svg")
+    lost = isinstance(why, LOST)
+    drawn = render_to_string("photos/cannot_be_shown.svg", {"lost": lost})
     response = private(drawn.encode(), "image/svg+xml")
-    response.status_code = HTTPStatus.GONE
+    response.status_code = HTTPStatus.GONE if lost else HTTPStatus.SERVICE_UNAVAILABLE
+    if not lost:
+        response["Retry-After"] = str(AGAIN)
     return response
 
 

@@ -21,7 +21,7 @@ from diagnoses.conversation import CHECK, Step
 from diagnoses.forms import SubmitForm
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Draft
-from diagnoses.sealing import BrokenFileError
+from diagnoses.sealing import LOST
 from diagnoses.views import whose
 from diagnoses.views.uploads import about_of, received_with, refused_as
 from mlservice import registry
@@ -139,7 +139,7 @@ def _send(draft: Draft, form: SubmitForm) -> Case | None:
     _keep_what_was_agreed(draft.patient, form)
     try:
         case = workflow.submit(draft.patient, form.submission(draft.submit_key))
-    except (FileNotFoundError, BrokenFileError):
+    except LOST:
         drafts.discard(form.slots)
         form.add_error("main_photo", str(GONE))
         return None

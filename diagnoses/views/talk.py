@@ -17,7 +17,7 @@ from accounts.models import User
 from diagnoses import drafts, intake, presenting, talking, workflow
 from diagnoses.intake import MAX_BYTES
 from diagnoses.models import Case, Retake
-from diagnoses.sealing import BrokenFileError
+from diagnoses.sealing import LOST
 from diagnoses.talk_forms import RetakeForm, TalkForm
 from diagnoses.views import whose
 from diagnoses.views.uploads import form_key, refused_as
@@ -92,7 +92,7 @@ def _send(patient: User, case: Case, form: RetakeForm, key: UUID) -> str:
     """Send the photo; the sentence that refuses it. What is wrong with the form is said there."""
     try:
         workflow.retake(case, patient, list(form.photos()), key)
-    except (FileNotFoundError, BrokenFileError):
+    except LOST:
         drafts.discard({"main": form.slot})
         form.add_error("main_photo", _("We no longer have this photo. Please add it again."))
     except intake.Refusal as refusal:  # not now; the photo waits in its form

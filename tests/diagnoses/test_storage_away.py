@@ -12,9 +12,11 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from accounts.models import AuditEntry
 from diagnoses import drafts, everything, workflow
 from diagnoses.models import Case, DraftPhoto, Photo
 from diagnoses.places import Disk
+from diagnoses.storage import private
 from diagnoses.workflow import patient
 from diagnoses.zipped import zipped
 from tests import cases
@@ -124,3 +126,36 @@ def test_a_copy_that_lacks_photos_only_because_the_disk_gives_none_is_not_made(
     monkeypatch.setattr(Disk, "open", full)
     with pytest.raises(OSError, match="space"):
         zipped(everything.gather(cast.ana))
+
+
+def test_a_photo_that_cannot_be_fetched_now_is_asked_for_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not gone, and nobody has looked at it."""
+    photo = cases.submitted(cast.ana).photos.get()
+    page, api = cast.client(cast.ana), cast.api(cast.ana)
+    program = reverse("api-photo", args=[photo.case_id, photo.pk])
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "open", full)
+        for size in ("", "?size=medium", "?size=thumb"):
+            shown = page.get(f"{reverse('photo', args=[photo.pk])}{size}")
+            assert (shown.status_code, shown["Retry-After"]) == (503, "60")
+            assert "Try again in a few minutes." in shown.content.decode()
+        for size in ("full", "thumb"):
+            told = api.get(program, {"size": size})
+            assert (told.status_code, told["Retry-After"]) == (503, "60")
+            assert told.json()["code"] == "photo_away"
+    assert not AuditEntry.objects.filter(action="photo.viewed").exists()
+    assert page.get(reverse("photo", args=[photo.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("size", ["", "?size=medium", "?size=thumb"])
+def test_a_photo_that_is_no_picture_any_more_is_gone(cast: Cast, size: str) -> None:
+    """Left from before files were sealed, and cut: Pillow finds it, and no page breaks."""
+    photo = cases.submitted(cast.ana).photos.get()
+    name = str(photo.file.name)
+    default_storage.delete(name)
+    with private.place.open(name, "wb") as file:
+        file.write(cases.jpeg()[:200])
+    shown = cast.client(cast.ana).get(f"{reverse('photo', args=[photo.pk])}{size}")
+    assert shown.status_code == (410 if size else 200)  # the whole one is given as it lies there
