@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -87,8 +88,9 @@ def test_a_double_click_is_one_case(cast: Cast) -> None:
 
 
 def test_two_people_may_draw_the_same_key(cast: Cast) -> None:
-    form = submission()
-    assert workflow.submit(cast.ana, form) != workflow.submit(cast.bo, form)
+    key = uuid.uuid4()
+    anas, bos = (submitted(who, submit_key=key) for who in (cast.ana, cast.bo))
+    assert anas != bos
 
 
 def test_a_form_that_fails_leaves_no_file(
