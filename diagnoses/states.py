@@ -89,7 +89,7 @@ class Submission:
     spot: Spot | None = None  # tapped on one of the pack's figures
     brought: Brought | None = None  # not sent by the patient
     # Of the case that this makes: another id is that of a case that was there already.
-    case_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    case_id: uuid.UUID = field(default_factory=uuid.uuid4, init=False)
 
 
 @dataclass(frozen=True, slots=True)
