@@ -1,21 +1,23 @@
 # make demo   everything on this machine: databases, web, workers, a worklist to look at
-# make test   all tests, on servers they start themselves
+# make test   the tests, on servers they start themselves; make test-long those that take longest
 # Needs only Python 3.11, 3.12 or 3.13; uses uv where it is installed.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PYTEST = $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export PYTHONPATH := $(CURDIR)
 # The tests and the demo start dozens of processes: none of them shall compile the portal anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint scan bench lock clean
+.PHONY: help demo test test-long lint scan bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [PHOTOS=folder] [PORT=8000] [HOST=0.0.0.0]"
 	@echo "             run the whole portal here; PHOTOS fills the worklist with your pictures,"
 	@echo "             HOST=0.0.0.0 lets a phone on the same network in"
-	@echo "make test [ARGS=…]   run the tests; ARGS go to pytest"
+	@echo "make test [ARGS=…]   run the tests but the longest; ARGS go to pytest"
+	@echo "make test-long   run those: killed workers, trained networks, stories in browsers"
 	@echo "make lint    style, types, and who may import whom"
 	@echo "make scan    holes that machines find: bandit, secrets in files, holes in libraries"
 	@echo "make bench [NAME=…] [ARGS=…]   measure NAME, or everything; ARGS go to the benchmark"
@@ -26,8 +28,12 @@ demo: $(VENV)/.demo
 	@exec $(PYTHON) -m portal.machine up \
 	  $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)")
 
+# Who names a test gets it, however long it takes.
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
+
+test-long: $(VENV)/.dev
+	$(PYTEST) -m long $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

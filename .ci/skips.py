@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 EXPECTED = ("the real pictures are not on this machine", "HAM10000 is not here")
 
 
-def main(report: str) -> int:
+def main(*reports: str) -> int:
     unexpected = [
         f"{case.get('classname')}::{case.get('name')}: {skipped.get('message')}"
+        for report in reports
         for case in ET.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it
         for skipped in case.iter("skipped")
         if not any(reason in (skipped.get("message") or "") for reason in EXPECTED)
@@ -22,4 +23,4 @@ def main(report: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

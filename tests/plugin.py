@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,25 +23,41 @@ from portal.machine.servers import Postgres, Redis
 # With ``-n 2`` each process has servers of its own. It inherits what the first one set below, so
 # that one keeps what was there before.
 BEFORE = "LENTIGO_TESTS_ENVIRONMENT"
-# Each takes minutes. A process takes a whole file, so these begin: none is left alone at the end.
-LONGEST = (
-    "tests/diagnoses/test_killed_workers.py",
-    "tests/training/test_fit.py",
-    "tests/training/test_architectures.py",
-    "tests/benchmarks/test_faults.py",
-    "tests/matrix/test_matrix.py",
-    "tests/training/test_tune.py",
-    "tests/test_story.py",
+# Each takes half a minute or more, and most of that is other processes: networks that are trained,
+# workers that are killed, browsers. ``make test-long`` runs them, ``make test`` all others and
+# ``.ci/run`` both.
+# A process takes a whole file, so the longest begin: none is left alone at the end.
+LONG = (
     "tests/test_accessibility.py",
-    "tests/test_whole_way.py",
-    "tests/test_viewer.py",
-    "tests/training/test_crossval.py",
-    "tests/diagnoses/test_states_machine.py",
-    "tests/diagnoses/test_hostile.py",
-    "tests/test_schemathesis.py",
+    "tests/diagnoses/test_killed_workers.py",
+    "tests/benchmarks/test_faults.py",
+    "tests/training/test_architectures.py",
+    "tests/benchmarks/test_messages.py",
+    "tests/training/test_tune.py",
     "tests/test_workbench_story.py",
+    "tests/training/test_fit.py",
+    "tests/test_phones_story.py",
+    "tests/training/test_crossval.py",
+    "tests/test_viewer.py",
     "tests/portal/test_machine.py",
+    "tests/test_whole_way.py",
+    "tests/test_traces.py",
+    "tests/diagnoses/test_states_machine.py",
+    "tests/test_keys.py",
+    "tests/portal/test_demo.py",
+    "tests/test_people_story.py",
+    "tests/test_models_story.py",
     "tests/training/test_metadata.py",
+    "tests/training/test_whole_run.py",
+    "tests/test_sharing_story.py",
+    "tests/portal/test_replay.py",
+    "tests/training/test_backends.py",
+)
+LONGEST = (
+    *LONG,
+    "tests/matrix/test_matrix.py",
+    "tests/test_story.py",
+    "tests/portal/test_headers.py",
 )
 if before := os.environ.pop(BEFORE, ""):
     kept = json.loads(before)
@@ -87,9 +104,16 @@ for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DEMO", "TWILIO_CONTENT_SI
     os.environ.pop(name, None)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the files, the longest are the first to be given out."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """The long are marked before anybody chooses. Where several processes share the files, the
+    longest are the first to be given out."""
+    for item in items:
+        if item.nodeid.split("::")[0] in LONG:
+            item.add_marker(pytest.mark.long)
+    yield
     if hasattr(config, "workerinput"):
         turn = {name: number for number, name in enumerate(LONGEST)}
         items.sort(key=lambda item: turn.get(item.nodeid.split("::")[0], len(turn)))
