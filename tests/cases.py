@@ -19,6 +19,7 @@ from accounts.models import User
 from diagnoses import inference, workflow
 from diagnoses.intake import CleanPhoto, clean
 from diagnoses.models import Case, DraftPhoto, Photo, Prediction, Scoring
+from diagnoses.opening import pixels
 from diagnoses.workflow import NewPhoto, Submission
 from mlservice.engine import Picture, prepare
 from mlservice.engine.decoders import Pending
@@ -77,6 +78,7 @@ def beside(seed: int = 1, *, phone: bool = False, wide: int = 1200) -> Image.Ima
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> io.BytesIO:
     buffer = io.BytesIO()
+    pixels.know_heif()
     image.save(buffer, file_format, **options)
     buffer.seek(0)
     return buffer

@@ -10,6 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from diagnoses.opening.pixels import know_heif
+
 PNG = b"\x89PNG\r\n\x1a\n"
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 # Stands in whatever must not survive: a place, a name, a script.
@@ -18,6 +20,7 @@ MARKER = b"PLANTED-1f2e3d"
 
 def saved(image: Image.Image, file_format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
+    know_heif()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
 

@@ -64,6 +64,7 @@ def main(control: socket.socket) -> None:
 def _get_ready() -> None:
     """Load whatever would be loaded with the first picture: a fork can open no file."""
     Image.init()
+    pixels.know_heif()
     glances = [load_pack(name).glance for name in available_packs()]
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for file_format, glance in itertools.product(pixels.FORMATS, glances):

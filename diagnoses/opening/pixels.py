@@ -13,9 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from diagnoses.opening.judging import UNSEEN, Quality, judge
@@ -37,7 +37,6 @@ MAX_SCANS = 40
 _JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # those that have a length, and the end
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
-pillow_heif.register_heif_opener(decode_threads=1)
 # Our own cap is checked on the header, before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -63,8 +62,17 @@ class Opened:
     quality: Quality
 
 
+@cache
+def know_heif() -> None:
+    """Have Pillow read HEIC. Not before it is needed: a web process decodes nothing."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(decode_threads=1)
+
+
 def opened(raw: bytes, glance: Glance = UNSEEN, turn: Turn = nullcontext) -> Opened:
     """Check, decode, turn upright and rebuild ``raw``; raises :class:`Unfit`, ``MemoryError``."""
+    know_heif()
     image = _decode(raw, turn)
     with ThreadPoolExecutor(thread_name_prefix="judge") as beside:
         # Both at once: on a photo of 12 megapixels each takes longer than the network does.

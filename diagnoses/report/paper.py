@@ -6,13 +6,14 @@ import base64
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import typst
+from typing import TYPE_CHECKING, Any
 
 from diagnoses.models import Photo
 from diagnoses.report.content import Report
 from diagnoses.thumbnails import MEDIUM, shrink, whole
+
+if TYPE_CHECKING:
+    import typst
 
 HERE = Path(__file__).parent
 LAYOUT = (HERE / "case.typ").read_bytes()
@@ -23,6 +24,8 @@ def printed(report: Report) -> bytes:
 
     What people wrote is data to the layout, never its markup.
     """
+    import typst  # seven megabytes, which a web process has once somebody asks for a paper
+
     inputs: dict[str, str] = {}
     shown = []
     for number, (photo, caption) in enumerate(zip(report.photos, report.captions, strict=True)):
@@ -45,6 +48,8 @@ def printed(report: Report) -> bytes:
 def _set(
     content: dict[str, Any], pictures: dict[str, str], standards: list[typst.PDFStandard]
 ) -> bytes:
+    import typst
+
     return typst.compile(
         LAYOUT,
         format="pdf",
@@ -57,6 +62,8 @@ def _set(
 @cache
 def _fonts() -> typst.Fonts:
     """Ours alone: the same paper on every machine."""
+    import typst
+
     return typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=False, font_paths=[HERE / "fonts"]
     )
