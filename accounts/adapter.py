@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -17,12 +16,11 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from accounts import languages, people, sessions
+from accounts import languages, letters, people, sessions
 from accounts.access import person
 from accounts.audit import record
 from accounts.models import User
 
-logger = logging.getLogger(__name__)
 # What a moment ago's log-in is enough for: changing the second step and the address.
 LENIENT = ("allauth.mfa", "allauth.account")
 
@@ -91,11 +89,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """What it tells of is done: a mail server that does not answer undoes nothing."""
-        try:
-            super().send_notification_mail(*args, **kwargs)
-        except OSError as error:
-            # Its words may hold the address.
-            logger.error("a notification was not sent: %s", type(error).__name__)  # noqa: TRY400
+        tell = super().send_notification_mail
+        letters.left(lambda: tell(*args, **kwargs), "a notification")
 
     def set_password(self, user: User, password: str) -> None:
         """Changed or reset: whoever held the old one is out, API tokens included."""

@@ -6,7 +6,6 @@ middleware (``portal.gate``) asks before any page of ours is reached.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -29,11 +28,11 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from accounts import letters
 from accounts.audit import record
 from accounts.models import User
 from accounts.rows import PeopleError, about, end_sessions, hold, lock
 
-logger = logging.getLogger(__name__)
 Type = Authenticator.Type
 # What somebody has to show; recovery codes alone are no factor, they stand in for one.
 FACTORS: Final = (Type.TOTP, Type.WEBAUTHN)
@@ -184,10 +183,7 @@ def forget(user: User, by: User | None, reason: str) -> bool:
 
 def _tell_of_reset(user: User) -> None:
     mail = get_account_adapter().render_mail("mfa/email/factor_reset", user.email, {"user": user})
-    try:
-        mail.send()
-    except OSError as error:  # its words may hold the address
-        logger.error("a reset was not told: %s", type(error).__name__)  # noqa: TRY400 - as said
+    letters.left(mail.send, "what tells of a reset")
 
 
 def proof(user: User) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ in their browser's session and nowhere else; of the password only its hash waits
 from __future__ import annotations
 
 import json
-import logging
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -24,11 +23,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from accounts import people, sealed
+from accounts import letters, people, sealed
 from accounts.models import Clinic, Consent, User
 from accounts.rows import PeopleError
 
-logger = logging.getLogger(__name__)
 _KEY: Final = "signing_up"
 LASTS: Final = 30 * 60  # seconds from the form to the last moment for the code
 TRIES: Final = 5
@@ -90,15 +88,8 @@ def begin(request: HttpRequest, typed: dict[str, Any], onward: str | None) -> bo
 
 def write(request: HttpRequest, waiting: SignUp) -> bool:
     """Send the letter, again too. ``False`` where it could not be sent; it is not counted then."""
-    try:
-        _send(request, waiting)
-    except OSError as error:
-        # Its words may hold the address.
-        logger.error("the letter of a sign-up was not sent: %s", type(error).__name__)  # noqa: TRY400
-        sent = False
-    else:
-        waiting.letters += 1
-        sent = True
+    sent = letters.left(lambda: _send(request, waiting), "the letter of a sign-up")
+    waiting.letters += sent
     keep(request, waiting)
     return sent
 
@@ -107,7 +98,7 @@ def waiting_for(request: HttpRequest) -> SignUp | None:
     """The sign-up of this browser that waits for its code. One that is over is forgotten."""
     try:
         waiting = SignUp(**json.loads(sealed.open_sealed(request.session[_KEY], context=_KEY)))
-    except (KeyError, sealed.SealError):
+    except (KeyError, TypeError, sealed.SealError):  # none, of another release, of another key
         return None
     if waiting.is_over:
         forget(request)
@@ -155,9 +146,9 @@ def finish(waiting: SignUp) -> User:
             user = User.objects.create(
                 email=waiting.email, password=waiting.password, name=waiting.name, clinic=clinic
             )
+            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     except IntegrityError:
         raise TakenError from None
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     people.give_consent(user, Consent.Kind.CARE)
     if waiting.number:
         people.keep_number(user, waiting.number, messages=waiting.messages)

@@ -25,6 +25,7 @@ from accounts.models import User
 from diagnoses import intake, quota
 from diagnoses.models import Draft, DraftPhoto, UploadPiece, UploadTally
 from diagnoses.sealing import LOST
+from diagnoses.storage import whole
 from mlservice.packs import Outcome, Pack, PhotoKind, QualityReason
 
 logger = logging.getLogger(__name__)
@@ -174,8 +175,7 @@ def clean_photo(draft: DraftPhoto) -> intake.CleanPhoto:
     """The kept picture as intake made it. Raises ``FileNotFoundError`` once it is discarded,
     ``BrokenFileError``, and ``intake.Refusal`` while the storage gives nothing."""
     try:
-        with draft.file.open("rb") as file:
-            content = file.read()
+        content = whole(draft.file)
     except LOST:
         raise
     except OSError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from diagnoses.models import Photo
 from diagnoses.sealing import BrokenFileError
+from diagnoses.storage import whole
 from mlservice.engine import PictureError
 from mlservice.engine.decoders import Decoder, Pending
 from mlservice.engine.types import Picture
@@ -28,8 +29,7 @@ def prepared(photos: Sequence[Photo], decoder: Decoder, side: int) -> list[Pendi
 
 def _content(photo: Photo) -> bytes | _Unreadable:
     try:
-        with photo.file.open("rb") as file:
-            return bytes(file.read())
+        return whole(photo.file)
     except FileNotFoundError:
         return _Unreadable("The picture does not exist.")
     except BrokenFileError as error:

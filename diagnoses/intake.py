@@ -21,6 +21,7 @@ from mlservice.packs import Glance
 
 __all__ = ["MAX_BYTES", "SENTENCES", "CleanPhoto", "Quality", "Refusal", "clean", "judge"]
 
+AGAIN = 60  # seconds until what cannot be done now is tried again
 NOT_KEPT = "not_kept"  # where the disk is full or the bucket away
 
 SENTENCES = {
@@ -73,7 +74,7 @@ class Refusal(Exception):
     def __init__(self, code: str) -> None:
         self.code = code
         self.http = _STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
-        self.wait = 60 if code in (NOT_NOW, NOT_KEPT) else 0
+        self.wait = AGAIN if code in (NOT_NOW, NOT_KEPT) else 0
         self.sentence = str(SENTENCES[code])
         super().__init__(self.sentence)
 

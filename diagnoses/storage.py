@@ -21,6 +21,7 @@ from typing import IO, Any, NoReturn, Self, cast
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 from django.db import DatabaseError
+from django.db.models.fields.files import FieldFile
 from django.db.models.functions import Now
 from django.utils.deconstruct import deconstructible
 from django.utils.functional import SimpleLazyObject
@@ -258,6 +259,12 @@ def _note(name: str, error: BrokenFileError) -> None:
         return
     with suppress(DatabaseError):
         FileKey.objects.filter(name=name, refused_at=None).update(refused_at=Now())
+
+
+def whole(file: FieldFile) -> bytes:
+    """All of it: nothing is used before the last piece has been proved."""
+    with file.open("rb") as opened:
+        return bytes(opened.read())
 
 
 def _clear(name: str) -> None:

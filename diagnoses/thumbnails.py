@@ -7,13 +7,12 @@ from pathlib import PurePosixPath
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db.models.fields.files import FieldFile
 from PIL import Image
 
 from diagnoses.models import Photo
 from diagnoses.sealing import BrokenFileError
+from diagnoses.storage import whole
 
-AGAIN = 60  # seconds until a storage that gives nothing now is asked again
 SIDE = 480  # pixels: a card's width on a dense screen
 MEDIUM = 1280  # to look at, on a screen or on paper, where nobody measures
 
@@ -35,12 +34,6 @@ def thumbnail(photo: Photo) -> bytes:
     if written != name:  # somebody else was first; theirs is the same
         default_storage.delete(written)
     return content
-
-
-def whole(file: FieldFile) -> bytes:
-    """All of it: nothing is shown before the last piece has been proved."""
-    with file.open("rb") as opened:
-        return bytes(opened.read())
 
 
 def shrink(picture: bytes, side: int = SIDE) -> bytes:

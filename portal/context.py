@@ -19,8 +19,8 @@ def portal(request: HttpRequest) -> dict[str, object]:
 
 
 def demo_code(request: HttpRequest) -> str:
-    """The code that is asked for, as the demo has neither phones nor letter-boxes: what the app of
-    one of its staff would show ("123 456"), or what the letter holds of who signs up."""
+    """The code that is asked for, so that nobody need look for it: what the app of one of the
+    demo's staff would show ("123 456"), or what the letter holds of who signs up."""
     match = request.resolver_match
     name = match.url_name if match else None
     if name == "account_signup_code":

@@ -40,9 +40,11 @@ from diagnoses.api.serializers import (
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
 from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, RETAKES, REVIEWS
+from diagnoses.intake import AGAIN
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.sealing import LOST
-from diagnoses.thumbnails import AGAIN, thumbnail, whole
+from diagnoses.storage import whole
+from diagnoses.thumbnails import thumbnail
 
 EITHER = (
     "The patient's own case in the patient's words, a doctor's case of the clinic, or one that "

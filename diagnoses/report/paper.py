@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from diagnoses.models import Photo
 from diagnoses.report.content import Report
-from diagnoses.thumbnails import MEDIUM, shrink, whole
+from diagnoses.storage import whole
+from diagnoses.thumbnails import MEDIUM, shrink
 
 if TYPE_CHECKING:
     import typst

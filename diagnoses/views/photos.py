@@ -14,9 +14,11 @@ from django.views.decorators.http import require_safe
 from accounts import audit
 from accounts.access import login_required, patient_required, person
 from accounts.models import User
+from diagnoses.intake import AGAIN
 from diagnoses.models import DraftPhoto, Photo
 from diagnoses.sealing import LOST
-from diagnoses.thumbnails import AGAIN, MEDIUM, shrink, thumbnail, whole
+from diagnoses.storage import whole
+from diagnoses.thumbnails import MEDIUM, shrink, thumbnail
 
 
 @login_required
