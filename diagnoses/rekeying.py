@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts import sealed
 from accounts.resealing import Batch
@@ -17,7 +16,6 @@ from diagnoses.storage import SEALING, private
 
 ROWS = 500  # in one transaction
 FOLDERS = ("photos", "drafts", "exports")
-_LOCK = 0x5EA1F11E  # the key of the advisory lock
 
 
 def rewrap() -> Iterator[Batch]:
@@ -43,21 +41,6 @@ def _wrapped_anew(row: FileKey) -> bool:
     except sealed.SealError:
         return False
     return True
-
-
-@contextmanager
-def alone() -> Iterator[bool]:
-    """Whether nobody else seals files: of two, one would delete the key that the other needs. The
-    lock goes with the connection if we die."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def readable_files() -> Iterator[tuple[str, bool]]:

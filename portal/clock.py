@@ -14,17 +14,16 @@ import logging
 import secrets
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from celery import Celery, shared_task
 from celery.signals import task_prerun, task_success, worker_ready, worker_shutdown
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections
 from django.db.models.functions import Now
 
+from accounts.alone import alone
 from portal.models import Pulse
 from portal.operations import storage
 
@@ -37,7 +36,6 @@ REPORT = 5.0  # seconds between two signs of life
 FORGOTTEN_AFTER = timedelta(days=1)
 # Nobody but beat calls for this one.
 OF_BEAT = "diagnoses.sweep"
-_LOCK_CLASS = 0x1E47  # the first half of the advisory locks' keys; the second is the task's name
 
 
 class Clock(threading.Thread):
@@ -119,7 +117,7 @@ class Clock(threading.Thread):
         logger.info("Nobody asked for %s, so it is done here", task)
         try:
             close_old_connections()
-            with _alone(task) as mine:
+            with alone(task) as mine:
                 if mine:
                     self._app.tasks[task].run()
                     self.ended(task)
@@ -127,21 +125,6 @@ class Clock(threading.Thread):
             logger.exception("%s failed", task)
         finally:
             close_old_connections()
-
-
-@contextmanager
-def _alone(task: str) -> Iterator[bool]:
-    """Whether this is the only worker at it; the lock goes with the connection if we die."""
-    key = zlib.crc32(task.encode()) - 2**31
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, key])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_CLASS, key])
 
 
 @shared_task(name="portal.measure_storage")

@@ -18,8 +18,10 @@ from django.db import connection
 from pytest_django import Settings
 
 from accounts import people, resealing, second_factor
+from accounts.alone import alone
 from accounts.models import AuditEntry, ContactNumber
 from diagnoses import rekeying
+from diagnoses.management.commands import encrypt_files
 from diagnoses.models import FileKey, Photo
 from diagnoses.places import Disk
 from diagnoses.sealing import BrokenFileError
@@ -250,7 +252,7 @@ def test_of_two_at_once_the_second_says_so_and_touches_nothing(
     held: list[str] = []
 
     def hold() -> None:
-        with rekeying.alone() as mine:
+        with alone(encrypt_files.SEALING) as mine:
             held.append(str(mine))
             taken.set()
             over.wait(30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts.alone import LOCK_CLASS, key_of
 from diagnoses.models import UNSCORED_SHOWS_AFTER, Case
-from portal import clock
 from portal.celery import app
 from portal.clock import MISSED, Clock
 from tests.cases import a_model_version, submitted
@@ -64,13 +63,13 @@ def test_while_beat_calls_nothing_is_done_twice(late: Case) -> None:
 
 
 def test_one_worker_at_a_time(late: Case) -> None:
-    key = zlib.crc32(SWEEP.encode()) - 2**31
+    lock = [LOCK_CLASS, key_of(SWEEP)]
     with connection.copy().cursor() as somebody_else:
-        somebody_else.execute("SELECT pg_advisory_lock(%s, %s)", [clock._LOCK_CLASS, key])
+        somebody_else.execute("SELECT pg_advisory_lock(%s, %s)", lock)
         keeper = Clock(app)
         keeper.look(time.monotonic() + MISSED * SECONDS + 1)
         assert not passed_on(late)
-        somebody_else.execute("SELECT pg_advisory_unlock(%s, %s)", [clock._LOCK_CLASS, key])
+        somebody_else.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
         keeper.look(time.monotonic() + 2 * MISSED * SECONDS)
         assert passed_on(late)
 
