@@ -18,7 +18,7 @@ from diagnoses import presenting, workflow
 from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.api.doctor import as_typed, doctors_case
 from diagnoses.api.evidence import absolute
-from diagnoses.api.problems import must_fit, problems, valid
+from diagnoses.api.problems import must_fit, photo_away, problems, valid
 from diagnoses.api.views import user_of
 from diagnoses.api.vocabulary import diagnoses
 from diagnoses.models import Case, Letter, Outcome
@@ -154,9 +154,12 @@ class LetterView(APIView):
         operation_id="letters_read",
         summary="A letter on paper, as a PDF",
         description="Written to the trail as printed.",
-        responses={(200, "application/pdf"): OpenApiTypes.BINARY} | problems(404),
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY} | problems(404, 503),
     )
     def get(self, request: Request, letter: UUID) -> HttpResponse:
         doctor = user_of(request)
         mine = Letter.objects.filter(case__in=Case.objects.readable_by_doctor(doctor))
-        return as_paper(mine, letter, doctor, where="api")
+        try:
+            return as_paper(mine, letter, doctor, where="api")
+        except OSError:
+            raise photo_away() from None

@@ -20,6 +20,7 @@ from diagnoses.api.problems import (
     KEY,
     by_field,
     forbidden,
+    photo_away,
     problems,
     unprocessable,
     valid,
@@ -110,11 +111,15 @@ class ReportView(APIView):
         operation_id="cases_report",
         summary="The report of a case, as a PDF",
         description="For its patient and for the doctors of its clinic.",
-        responses={(200, "application/pdf"): OpenApiTypes.BINARY} | problems(404),
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY} | problems(404, 503),
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         user = user_of(request)
-        return as_pdf(user, get_object_or_404(cases_of(user), pk=pk), where="api")
+        case = get_object_or_404(cases_of(user), pk=pk)
+        try:
+            return as_pdf(user, case, where="api")
+        except OSError:
+            raise photo_away() from None
 
 
 def case_of_patient(request: Request, pk: UUID) -> Case:

@@ -25,6 +25,7 @@ from rest_framework.exceptions import (
 from rest_framework.exceptions import PermissionDenied as NotAllowed
 from rest_framework.response import Response
 
+from diagnoses.intake import AGAIN
 from diagnoses.states import Moved, WorkflowError
 
 API = "/api/"  # whoever asks below it is a program, and is refused as one
@@ -50,6 +51,14 @@ class Refused(APIException):
         super().__init__(sentence, code)
         self.status_code = int(status)
         self.extra = extra
+
+
+def photo_away() -> Refused:
+    """The storage gives no photo at this moment; of the photo that says nothing."""
+    away = "The photo cannot be fetched at this moment. Ask for it again."
+    refused = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "photo_away", away)
+    refused.wait = AGAIN
+    return refused
 
 
 def forbidden(code: str, sentence: str) -> Refused:

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from accounts import audit
 from accounts.models import Scope, User
 from diagnoses import gathered, hearing, heat, presenting, workflow
-from diagnoses.api.problems import KEY, Refused, forbidden, problems, valid
+from diagnoses.api.problems import KEY, Refused, forbidden, photo_away, problems, valid
 from diagnoses.api.serializers import (
     CaseSummarySerializer,
     DoctorCaseSerializer,
@@ -40,7 +40,6 @@ from diagnoses.api.serializers import (
 )
 from diagnoses.api.submission import SubmissionSerializer, submit
 from diagnoses.gathered import EVENTS, FIRST_READINGS, PHOTOS, RETAKES, REVIEWS
-from diagnoses.intake import AGAIN
 from diagnoses.models import Case, CaseQuerySet, Photo
 from diagnoses.sealing import LOST
 from diagnoses.storage import whole
@@ -283,10 +282,7 @@ class PhotoView(APIView):
             gone = "This photo cannot be shown: its file is missing or was changed."
             raise Refused(HTTPStatus.GONE, "photo_unreadable", gone) from None
         except OSError:
-            away = "This photo cannot be fetched at this moment. Ask for it again."
-            refused = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "photo_away", away)
-            refused.wait = AGAIN
-            raise refused from None
+            raise photo_away() from None
         about, seen = f"case:{picture.case_id}", str(picture.pk)
         audit.record("photo.viewed", actor=user, about=about, photo=seen, where="api")
         return HttpResponse(content, content_type="image/jpeg")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnoses.models import Photo
 from diagnoses.report.content import Report
+from diagnoses.sealing import LOST
 from diagnoses.storage import whole
 from diagnoses.thumbnails import MEDIUM, shrink
 
@@ -23,7 +24,8 @@ LAYOUT = (HERE / "case.typ").read_bytes()
 def printed(report: Report) -> bytes:
     """The PDF, from memory to memory: nothing of a patient is laid on the disk for it.
 
-    What people wrote is data to the layout, never its markup.
+    What people wrote is data to the layout, never its markup. A photo that is lost is left out;
+    raises ``OSError`` where the storage gives none at this moment.
     """
     import typst  # seven megabytes, which a web process has once somebody asks for a paper
 
@@ -84,5 +86,5 @@ def _reduced(photo: Photo) -> bytes | None:
     """As much of it as paper shows; nothing where the file cannot be read any more."""
     try:
         return shrink(whole(photo.file), MEDIUM)
-    except OSError:
+    except LOST:
         return None

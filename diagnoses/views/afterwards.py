@@ -23,6 +23,7 @@ from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.models import Case, Letter
 from diagnoses.numbers import ENOUGH, numbers_of
 from diagnoses.report import letter_on_paper, printed
+from diagnoses.views.report import out_of_reach
 
 CONFLICT = 409
 SPANS = {30: _("30 days"), 90: _("90 days"), 365: _("One year")}
@@ -81,11 +82,17 @@ def letter_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The letter as a PDF."""
     doctor = person(request)
     mine = Letter.objects.filter(case__in=Case.objects.readable_by_doctor(doctor))
-    return as_paper(mine, pk, doctor)
+    try:
+        return as_paper(mine, pk, doctor)
+    except OSError:
+        return out_of_reach(request)
 
 
 def as_paper(letters: QuerySet[Letter], pk: UUID, doctor: User, **where: str) -> HttpResponse:
-    """One of ``letters`` as a PDF, written to the trail; 404 where it is none of them."""
+    """One of ``letters`` as a PDF, written to the trail; 404 where it is none of them.
+
+    Raises ``OSError`` while its photos are out of reach.
+    """
     found = get_object_or_404(
         letters.select_related("case__patient__carer", "case__clinic", "review", "doctor"), pk=pk
     )

@@ -14,7 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import AuditEntry
 from diagnoses import drafts, everything, workflow
-from diagnoses.models import Case, DraftPhoto, Photo
+from diagnoses.models import Case, DraftPhoto, Letter, Photo
 from diagnoses.places import Disk
 from diagnoses.storage import private
 from diagnoses.workflow import patient
@@ -22,6 +22,7 @@ from diagnoses.zipped import zipped
 from tests import cases
 from tests.cast import Cast
 from tests.diagnoses.pages import named, say
+from tests.diagnoses.test_patient_pages import signed
 
 pytestmark = pytest.mark.usefixtures("media")
 
@@ -147,6 +148,33 @@ def test_a_photo_that_cannot_be_fetched_now_is_asked_for_again(
             assert told.json()["code"] == "photo_away"
     assert not AuditEntry.objects.filter(action="photo.viewed").exists()
     assert page.get(reverse("photo", args=[photo.pk])).status_code == 200
+
+
+def test_no_paper_is_made_without_its_photos_only_because_the_disk_gives_none(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = cases.submitted(cast.ana)
+    signed(case, cast.ruth)
+    said = {"addressee": "Dr Novak", "words": "Thank you.", "with_photos": "on"}
+    cast.client(cast.ruth).post(reverse("reading_letter", args=[case.pk]), said)
+    papers = [
+        (cast.ana, "case_report", "api-report", case.pk),
+        (cast.ruth, "letter_paper", "api-letter", Letter.objects.get().pk),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "open", full)
+        for reader, name, program, pk in papers:
+            shown = cast.client(reader).get(reverse(name, args=[pk]))
+            assert (shown.status_code, shown["Retry-After"]) == (503, "60")
+            assert "Its photos are out of reach" in shown.content.decode()
+            told = cast.api(reader).get(reverse(program, args=[pk]))
+            assert (told.status_code, told["Retry-After"]) == (503, "60")
+            assert told.json()["code"] == "photo_away"
+    wrote = AuditEntry.objects.filter(action__in=["case.report", "case.letter_printed"])
+    assert not wrote.exists(), "nobody has it in hand"
+    for reader, name, _, pk in papers:
+        assert cast.client(reader).get(reverse(name, args=[pk])).content.startswith(b"%PDF")
+    assert wrote.count() == 2
 
 
 @pytest.mark.parametrize("size", ["", "?size=medium", "?size=thumb"])
