@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import signing_up, tasks
+from accounts import sealed, signing_up, tasks
 from accounts.models import User
 from tests.accounts.test_signup import answers
 from tests.cast import PASSWORD, Cast
@@ -96,6 +97,32 @@ def test_of_two_browsers_the_second_is_told_to_log_in() -> None:
     assert answer.redirect_chain[-1][0] == LOG_IN
     assert "You have an account already. Log in." in text(answer)
     assert User.objects.get().name == "Eva Novak"
+
+
+def test_of_two_browsers_at_one_moment_the_second_is_told_to_log_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has looked before the other wrote; the database decides."""
+    (one, first), (two, second) = begun(), begun(name="Eva again")
+    one.post(CODE_PAGE, {"code": first})
+    monkeypatch.setattr(signing_up, "is_taken", lambda _email: False)
+    answer = two.post(CODE_PAGE, {"code": second}, follow=True)
+    assert answer.redirect_chain[-1][0] == LOG_IN
+    assert User.objects.get().name == "Eva Novak"
+    assert EmailAddress.objects.count() == 1
+
+
+def test_what_an_earlier_release_kept_begins_anew() -> None:
+    browser, code = begun()
+    session = browser.session
+    kept = json.loads(sealed.open_sealed(session["signing_up"], context="signing_up"))
+    del kept["tries"], kept["code"]
+    kept["of_an_earlier_release"] = True
+    session["signing_up"] = sealed.seal(json.dumps(kept), context="signing_up")
+    session.save()
+    answer = browser.post(CODE_PAGE, {"code": code}, follow=True)
+    assert answer.redirect_chain[-1][0] == FORM
+    assert not User.objects.exists()
 
 
 def test_five_wrong_codes_end_it() -> None:

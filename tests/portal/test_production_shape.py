@@ -88,6 +88,15 @@ def test_every_variable_is_explained() -> None:
     assert explained == variables_the_code_reads()
 
 
+@pytest.mark.parametrize("name", PORTAL)
+def test_what_is_uploaded_is_never_on_a_disk_in_the_clear(name: str) -> None:
+    """Django lays what is above two megabytes into the system's temporary folder."""
+    [folder] = service(name)["tmpfs"]
+    assert folder.startswith("/tmp:")  # noqa: S108 - the container's, in memory
+    assert "TMPDIR" not in service(name)["environment"]
+    assert getattr(settings, "FILE_UPLOAD_TEMP_DIR", None) is None
+
+
 def test_what_compose_asks_of_env_is_in_the_example() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     asked = set(re.findall(r"\$\{([A-Z_]+)", text)) - {"LENTIGO_VERSION"}
