@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlservice.engine.bundle import Manifest
 from training.errors import TrainingError
 
 CONFIG = "config.json"
@@ -48,6 +50,7 @@ class Config:
     mix: float = 0.0  # two views are blended by Beta(mix, mix); 0: none are
     teachers: tuple[str, ...] = ()  # SHA-256 of the networks whose answers train beside the labels
     teach: float = 0.0  # share of the label that is the teachers'
+    teach_temperature: float = 1.0  # their logits are divided by it: below one they are surer
     adjust: float = 1.0  # share of the log of the drawn classes' prior taken out of the logits
     # Share of the log of the classes' own prior put back into a head over frozen features (`tune`,
     # `crossval`). For a bundle, `export` chooses it: training.operating.
@@ -61,14 +64,32 @@ class Config:
     def load(cls, run: Path) -> Config:
         """The configuration of a run folder; raises :class:`TrainingError` where there is none."""
         try:
-            raw = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-            return cls(**{name: _frozen(value) for name, value in raw.items()})
+            return cls._read(json.loads((run / CONFIG).read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
             raise TrainingError(f"{str(run)!r} is not a run: it has no {CONFIG}.") from None
         except (ValueError, TypeError, AttributeError) as error:
             raise TrainingError(
                 f"{str(run / CONFIG)!r} is not a configuration of this version: {error}."
             ) from error
+
+    @classmethod
+    def of_bundle(cls, manifest: Manifest) -> Config:
+        """The configuration of the run that a bundle was made of; ``prior`` is the share of the
+        classes' prior that its network was given back. Raises :class:`TrainingError`.
+        """
+        told = manifest.training
+        try:
+            config = cls._read(told["config"])
+            return replace(config, prior=told.get("prior", {}).get("share", config.prior))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TrainingError(
+                f"The manifest of {manifest.name}-{manifest.version} does not say how it was "
+                f"trained: {error}."
+            ) from error
+
+    @classmethod
+    def _read(cls, raw: Mapping[str, Any]) -> Config:
+        return cls(**{name: _frozen(value) for name, value in raw.items()})
 
     def train_side(self, epoch: int) -> int:
         """The side of the views in ``epoch``, counted from 0."""

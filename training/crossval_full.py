@@ -18,10 +18,11 @@ from training.architectures import Weights
 from training.config import Config
 from training.crossval import Fold, Numbers, Score
 from training.data import Row
+from training.earlier import load_network
 from training.errors import TrainingError
 from training.features import Backbone, frozen_config
 from training.operating import log_prior, put_prior_back
-from training.run import Material, fit, load_network
+from training.run import Material, fit
 from training.split import Split
 
 CHUNK = 16

@@ -39,6 +39,7 @@ from mlservice.engine.rule import RULE, write_rule
 from training.calibrate import Calibration
 from training.card import write_card
 from training.config import Config
+from training.earlier import load_network
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
@@ -47,7 +48,7 @@ from training.openings import open_test_part
 from training.operating import best_point, log_prior, operating_points, put_prior_back, told
 from training.outside import Others, Outside, fit_outside
 from training.rule import price_of
-from training.run import Material, load_network
+from training.run import Material
 from training.scores import score
 from training.sources import source_of
 from training.split import PARTS

@@ -147,7 +147,7 @@ def _trainee(network: keras.Model, config: Config, teachers: Sequence[keras.Mode
     if not teachers:
         return keras.Model(pixels, own)
     said = [_asked(teacher, number)(pixels) for number, teacher in enumerate(teachers)]
-    taught = keras.ops.mean(keras.ops.stack(said), 0)
+    taught = keras.ops.mean(keras.ops.stack(said), 0) / config.teach_temperature
     return keras.Model(pixels, keras.ops.concatenate([own, taught], -1))
 
 

@@ -17,6 +17,7 @@ from mlservice.engine.types import Floats
 from training.architectures import Weights, check_side
 from training.config import Config
 from training.data import Row, read_folder
+from training.earlier import NETWORK, Earlier
 from training.errors import TrainingError
 from training.finetune import fine_tune
 from training.fit import Part, embed
@@ -28,7 +29,6 @@ from training.pretrained import IMAGENET
 from training.scores import score
 from training.split import PARTS, Split, guard_also, make_split, open_split
 
-NETWORK = "network.weights.h5"
 HEAD = "head.weights.h5"  # where fine-tuning begins
 VALIDATION = "validation"
 NORM_PICTURES = 256
@@ -92,8 +92,8 @@ def fit(
 ) -> Config:
     """Train a network and keep it in ``run``; go on where an earlier call was stopped.
 
-    With ``start``, a finished run, its weights are trained further, with a schedule of their own.
-    ``teachers`` are finished runs, whose answers are ``teach`` of every label.
+    With ``start``, a finished run or a bundle, its weights are trained further, with a schedule of
+    their own. ``teachers`` are such too: their answers are ``teach`` of every label.
     """
     labels, harmful = pack_labels(pack)
     config = Config(
@@ -107,16 +107,18 @@ def fit(
         also=tuple((other.name, other.split.data_hash) for other in further),
         **options,
     )
-    if start:
-        config = _going_on(config, start)
-    if teachers:
-        config = _taught(config, teachers)
+    begin = Earlier.open(start) if start else None
+    masters = [Earlier.open(teacher) for teacher in teachers]
+    if begin:
+        config = _going_on(config, begin)
+    if masters:
+        config = _taught(config, masters)
     network = _begin(run, config, weights)
     own = material.part(config.parts, config.side)
     part = _joined([own, *(other.part(PARTS[:-1], config.side) for other in further)])
     if not (run / HEAD).exists():
-        if start:
-            network.load_weights(start / NETWORK)
+        if begin:
+            network.set_weights(_as_trained(begin, material).get_weights())
         else:
             _fit_head(network, part, config, pretrained=weights is not None)
         network.save_weights(run / HEAD)
@@ -124,56 +126,34 @@ def fit(
     if config.epochs:
         watched = VALIDATION not in config.parts
         held = material.part(VALIDATION, config.side) if watched else None
-        taught_by = [load_network(one, Config.load(one)) for one in teachers]
+        taught_by = [_as_trained(master, material) for master in masters]
         fine_tune(network, part, config, run, held, taught_by)
     network.save_weights(run / NETWORK)
     return config
 
 
-def _going_on(config: Config, start: Path) -> Config:
+def _going_on(config: Config, start: Earlier) -> Config:
     """``config`` with where ``start`` came from; raises :class:`TrainingError` if it may not."""
-    earlier = _earlier(start, config)
-    if earlier.arch != config.arch:
-        raise TrainingError(f"The run {start.name!r} was made with another arch.")
+    start.check(config)
+    if start.config.arch != config.arch:
+        raise TrainingError(f"{start.folder.name!r} was made with another arch.")
     return replace(
         config,
-        weights_sha256=earlier.weights_sha256,
-        weights=earlier.weights,
-        started_from=file_sha256(_finished(start)),
+        weights_sha256=start.config.weights_sha256,
+        weights=start.config.weights,
+        started_from=start.sha256,
     )
 
 
-def _taught(config: Config, teachers: Sequence[Path]) -> Config:
+def _taught(config: Config, teachers: Sequence[Earlier]) -> Config:
     """``config`` with its teachers; raises :class:`TrainingError` if one may not teach."""
     if not config.epochs:
         raise TrainingError("Teachers need fine-tuning: a head alone is trained without them.")
     for teacher in teachers:
-        arch = _earlier(teacher, config).arch
+        teacher.check(config)
         for _, side in config.train_sides:
-            check_side(arch, side)
-    return replace(config, teachers=tuple(file_sha256(_finished(one)) for one in teachers))
-
-
-def _earlier(run: Path, config: Config) -> Config:
-    """The configuration of ``run``; raises :class:`TrainingError` if ``config`` cannot build on it.
-
-    What the earlier network learned from the later one knows, so it must not have been more.
-    """
-    earlier = Config.load(run)
-    for name in ("labels", "split_hash"):
-        if getattr(earlier, name) != getattr(config, name):
-            raise TrainingError(f"The run {run.name!r} was made with another {name}.")
-    if not {*earlier.parts} <= {*config.parts} or not {*earlier.also} <= {*config.also}:
-        raise TrainingError(f"The run {run.name!r} saw pictures that are not to train here.")
-    return earlier
-
-
-def _finished(run: Path) -> Path:
-    """The trained weights of ``run``; raises :class:`TrainingError` when there are none yet."""
-    path = run / NETWORK
-    if not path.is_file():
-        raise TrainingError(f"The run {run.name!r} has no {NETWORK}: its training never finished.")
-    return path
+            check_side(teacher.config.arch, side)
+    return replace(config, teachers=tuple(teacher.sha256 for teacher in teachers))
 
 
 def _begin(run: Path, config: Config, weights: Weights) -> keras.Model:
@@ -188,6 +168,11 @@ def _begin(run: Path, config: Config, weights: Weights) -> keras.Model:
     network = build(config.arch, len(config.labels), config.side, None if begun else weights)
     config.save(run)
     return network
+
+
+def _as_trained(earlier: Earlier, material: Material) -> keras.Model:
+    rows = material.rows_of(earlier.config.parts)
+    return earlier.network(np.array([material.labels.index(row.dx) for row in rows], np.int64))
 
 
 def _joined(parts: Sequence[Part]) -> Part:
@@ -215,11 +200,3 @@ def _as_served(network: keras.Model, part: Part, config: Config) -> Floats:
         size = int(network.output["embedding"].shape[1])
         predictor = LitertPredictor(path, config.side, len(config.labels), size)
         return score(predictor, part.pictures, config.fields).embeddings
-
-
-def load_network(run: Path, config: Config) -> keras.Model:
-    """The trained network of a run; raises :class:`TrainingError` when it never finished."""
-    path = _finished(run)
-    network = build(config.arch, len(config.labels), config.side)
-    network.load_weights(path)
-    return network

@@ -26,7 +26,7 @@ import keras, numpy as np
 from training import finetune
 from training.cli import main
 from training.config import Config
-from training.run import load_network
+from training.earlier import load_network
 
 data, work = sys.argv[1:]
 finetune.SETTLING = 3
@@ -77,7 +77,7 @@ def test_a_run_killed_and_continued_ends_the_same_and_loads_here(
     assert found["backend"] == backend
     assert found["gap"] <= 1e-6
     from training.config import Config
-    from training.run import load_network
+    from training.earlier import load_network
 
     run = tmp_path / "whole"
     grey = np.full((1, 32, 32, 3), 127, np.float32)

@@ -20,11 +20,12 @@ from mlservice.engine.bundle import file_sha256
 from training import finetune
 from training.cli import main
 from training.config import Config
+from training.earlier import load_network
 from training.errors import LeakError, TrainingError
 from training.fit import Part, TaughtCrossEntropy, batches, drawing_shares, mixed
 from training.network import build, norms, rescale_norms, settle_norms
 from training.operating import log_prior, put_prior_back
-from training.run import load_network, open_further, open_material
+from training.run import open_further, open_material
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 SMALL = [

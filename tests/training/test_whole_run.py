@@ -25,6 +25,7 @@ from mlservice.engine import (
     prepare,
     preprocess,
 )
+from mlservice.engine.bundle import file_sha256
 from mlservice.engine.rule import RULE, read_rule
 from mlservice.packs.skin.drawing import draw
 
@@ -287,6 +288,35 @@ def test_a_run_is_not_continued_with_other_settings(
     assert "other settings" in capsys.readouterr().err
 
 
+def test_a_bundle_teaches_and_is_trained_further_as_the_run_it_was_made_of(
+    drawn: Path, work: Path, made: Bundle
+) -> None:
+    """Without the share of the prior that `export` gave it: the loss takes that out again."""
+    begun = ["fit", str(drawn), "--work", str(work), *SMALL[:-6], "--batch", "16", "--epochs", "1"]
+    runs = {}
+    for name, source in (("of-run", work / "run"), ("of-bundle", made.folder)):
+        surer = ["--teach-temperature", "0.5"]
+        given = ["--teacher", str(source), "--from", str(source), *surer, "--run", str(work / name)]
+        assert main([*begun, *given]) == 0
+        runs[name] = Config.load(work / name)
+    assert runs["of-bundle"].teachers == (file_sha256(made.keras_path),)
+    assert runs["of-bundle"].started_from == file_sha256(made.keras_path)
+    assert runs["of-bundle"].teach_temperature == 0.5
+    for one, other in zip(_weights(work / "of-run"), _weights(work / "of-bundle"), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_the_shipped_bundles_say_how_they_were_trained() -> None:
+    for name, share, arch in (
+        ("skin-1.1", 0.5, "mobilenet_v2"),
+        ("skin-2", -0.25, "efficientnet_lite0"),
+        ("chest-1", None, "mobilenet_v2"),
+    ):
+        config = Config.of_bundle(Bundle.load(engine.shipped().parent / name).manifest)
+        assert config.arch == arch
+        assert share is None or config.prior == share
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(
     drawn: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,7 +340,7 @@ def _die_in_the_second_epoch(_: object, epoch: int, logs: object = None) -> None
 
 
 def _weights(run: Path) -> list[np.ndarray]:
-    from training.run import load_network
+    from training.earlier import load_network
 
     weights: list[np.ndarray] = load_network(run, Config.load(run)).get_weights()
     return weights

@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
         dest="start",
         type=Path,
         metavar="RUN",
-        help="go on from the weights of a finished run, with a schedule of their own",
+        help="go on from the weights of a finished run or a bundle, with a schedule of their own",
     )
     parser.add_argument("--frozen", action="store_true", help="train the head only")
     parser.add_argument(
@@ -74,10 +74,15 @@ def add(commands: Commands) -> None:
         nargs="+",
         default=[],
         metavar="RUN",
-        help="finished runs whose answers train beside the labels",
+        help="finished runs, or bundles, whose answers train beside the labels",
     )
     parser.add_argument(
         "--teach", type=share, help="share of a label that is the teachers' (default: 0.7)"
+    )
+    parser.add_argument(
+        "--teach-temperature",
+        type=_above_zero,
+        help="what the teachers' logits are divided by: below 1 they are surer (default: 1)",
     )
     parser.add_argument("--patience", type=int, default=0, help="epochs; 0: no early stopping")
     parser.add_argument(
@@ -107,6 +112,12 @@ def _side_from(text: str) -> tuple[int, int]:
     return int(epoch or 0), int(side)
 
 
+def _above_zero(text: str) -> float:
+    if not float(text) > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return float(text)
+
+
 def run(options: argparse.Namespace) -> None:
     from training.architectures import choose_weights
     from training.errors import TrainingError
@@ -114,8 +125,9 @@ def run(options: argparse.Namespace) -> None:
     from training.run import fit, open_further, open_material
     from training.settings import Tuned
 
-    if options.teach and not options.teachers:
-        raise TrainingError("--teach needs a --teacher.")
+    for name in ("teach", "teach_temperature"):
+        if getattr(options, name) and not options.teachers:
+            raise TrainingError(f"--{name.replace('_', '-')} needs a --teacher.")
     if options.turned and not options.frozen:
         raise TrainingError("--turned goes with --frozen: fine-tuning turns its pictures itself.")
     tuned = Tuned.load(options.settings, "fit") if options.settings else None
@@ -141,6 +153,7 @@ def run(options: argparse.Namespace) -> None:
         options.start,
         options.teachers,
         teach=(options.teach or TEACH) if options.teachers else 0.0,
+        teach_temperature=options.teach_temperature or 1.0,
         precision=options.precision,
         side=options.side,
         turned=options.turned,
