@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
 
 import pytest
-from django.db import connection
 
 from accounts import care, managing
 from accounts.models import AuditEntry, Relation, Role, User
 from accounts.people import PeopleError
 from tests.cast import Cast, build_cast
+from tests.together import at_once
 
 Change = Callable[[User, User], object]
 # Everything an admin can do to somebody, on somebody it would change: (to whom, by whom) -> done.
@@ -185,22 +183,10 @@ def test_only_admins_belong_to_all_clinics(cast: Cast) -> None:
 
 
 # --- At the same moment --------------------------------------------------------------------------
-def at_once(*changes: Callable[[], object]) -> list[str]:
-    """Each in a connection of its own; what the refused ones were told."""
-    ready = Barrier(len(changes))
-
-    def run(change: Callable[[], object]) -> str:
-        ready.wait()
-        try:
-            change()
-        except PeopleError as refusal:
-            return str(refusal)
-        finally:
-            connection.close()
-        return ""
-
-    with ThreadPoolExecutor(max_workers=len(changes)) as pool:
-        return list(pool.map(run, changes))
+def told(*changes: Callable[[], object]) -> list[str]:
+    """All of them at once; what the refused ones were told."""
+    said = at_once(*changes, refusals=PeopleError)
+    return [str(each) if isinstance(each, PeopleError) else "" for each in said]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -210,7 +196,7 @@ def test_two_admins_who_suspend_each_other_leave_one() -> None:
     for _round in range(5):
         User.objects.filter(pk__in=[rex.pk, cast.root.pk]).update(is_active=True)
         one, other = now(rex), now(cast.root)
-        said = at_once(
+        said = told(
             partial(managing.suspend, one, other, "security"),
             partial(managing.suspend, other, one, "security"),
         )
@@ -224,7 +210,7 @@ def test_two_admins_who_take_each_others_role_leave_one() -> None:
     eve = User.objects.create_user(
         "eve@example.org", name="Eve", role=Role.ADMIN, is_staff=True, clinic=cast.north
     )
-    said = at_once(
+    said = told(
         lambda: managing.change_role(now(eve), now(cast.ada), Role.DOCTOR),
         lambda: managing.change_role(now(cast.ada), now(eve), Role.DOCTOR),
     )
@@ -236,7 +222,7 @@ def test_two_admins_who_take_each_others_role_leave_one() -> None:
 def test_verified_by_four_at_once_she_is_verified_once() -> None:
     cast = build_cast()
     admins = [cast.ada, cast.root, cast.ada, cast.root]
-    said = at_once(*(partial(managing.verify_doctor, now(cast.uma), by) for by in admins))
+    said = told(*(partial(managing.verify_doctor, now(cast.uma), by) for by in admins))
     assert said == [""] * 4
     assert trail(cast.uma).count("doctor.verified") == 1
 
@@ -245,7 +231,7 @@ def test_verified_by_four_at_once_she_is_verified_once() -> None:
 def test_made_an_admin_while_somebody_takes_back_her_verification() -> None:
     """Whoever comes second is told; never an admin who is a verified doctor, or a broken row."""
     cast = build_cast()
-    said = at_once(
+    said = told(
         lambda: managing.change_role(now(cast.ruth), cast.ada, Role.ADMIN),
         lambda: managing.unverify_doctor(now(cast.ruth), cast.root),
     )

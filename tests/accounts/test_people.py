@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts import people, wording
 from accounts.models import AuditEntry, Consent, ContactNumber, Role, SuspensionReason, User
 from tests.cast import ANAS_NUMBER, PASSWORD, Cast
+from tests.together import at_once
 
 CARE, MESSAGES = Consent.Kind.CARE, Consent.Kind.MESSAGES
 
@@ -267,15 +267,7 @@ def test_a_reason_is_one_of_the_codes(cast: Cast) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_agreeing_in_two_windows_at_once_is_agreeing_once() -> None:
     eva = User.objects.create_user("eva@example.org", PASSWORD, name="Eva")
-
-    def agree(_window: int) -> Consent:
-        try:
-            return people.give_consent(eva, CARE)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(max_workers=6) as windows:
-        assert len(set(windows.map(agree, range(6)))) == 1
+    assert len(set(at_once(*[lambda: people.give_consent(eva, CARE)] * 6))) == 1
     assert eva.consents.count() == 1
     assert trail(eva) == ["consent.given"]
 

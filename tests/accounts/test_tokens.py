@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from datetime import timedelta
 from http import HTTPStatus
@@ -27,6 +26,7 @@ from diagnoses.api.scopes import HasScope, needed
 from tests import factor
 from tests.cast import PASSWORD, Cast, build_cast
 from tests.diagnoses.pages import text_of
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("account_tokens")
@@ -210,18 +210,7 @@ def test_two_made_at_once_leave_no_more_than_there_may_be() -> None:
     ana, limit = build_cast().ana, knox_settings.TOKEN_LIMIT_PER_USER
     for _ in range(limit - 1):
         tokens.make(ana, Scope)
-    gate = threading.Barrier(4)
-
-    def make() -> None:
-        gate.wait()
-        tokens.make(ana, Scope)
-        connection.close()
-
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: tokens.make(ana, Scope)] * 4)
     assert tokens.of(ana).count() == limit
     assert AuditEntry.objects.filter(action="token.ended").count() == 3
 

@@ -22,6 +22,7 @@ from notifications import ledger
 from notifications.models import Event, Message
 from tests import cases
 from tests.cast import Cast, build_cast
+from tests.together import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 
@@ -84,14 +85,7 @@ def standing(event: Event) -> int:
 
 def test_two_sweeps_at_once_tell_once(cast: Cast, slow: threading.Event) -> None:
     late(cast)
-    both = threading.Barrier(2)
-
-    def together() -> None:
-        both.wait(10)
-        workflow.escalate()
-
-    for thread in [started(together) for _ in range(2)]:
-        thread.join(30)
+    at_once(*[workflow.escalate] * 2)
     assert standing(Event.CASE_LATE) == 2, "Ruth and Sam"
     assert Escalation.objects.count() == 1
 
@@ -156,16 +150,9 @@ def test_an_answer_being_opened_is_not_told_of(cast: Cast, monkeypatch: pytest.M
 
 def test_two_tabs_open_an_answer_once(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     case = unread_answer(cast, monkeypatch)
-    client, both = cast.client(cast.bo), threading.Barrier(2)
-    answers: list[int] = []
-
-    def look() -> None:
-        both.wait(10)
-        answers.append(client.get(f"/cases/{case.pk}/").status_code)
-
-    for thread in [started(look) for _ in range(2)]:
-        thread.join(30)
-    assert answers == [200, 200]
+    client = cast.client(cast.bo)
+    answers = at_once(*[lambda: client.get(f"/cases/{case.pk}/")] * 2)
+    assert [answer.status_code for answer in answers] == [200, 200]
     assert Opened.objects.count() == 1
 
 

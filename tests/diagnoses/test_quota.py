@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import threading
 import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -20,6 +18,7 @@ from diagnoses.models import Case, Draft, DraftPhoto, UploadPiece, UploadTally
 from tests import cases
 from tests.cast import Cast, build_cast
 from tests.diagnoses.pages import named, say, screen
+from tests.together import at_once
 
 pytestmark = pytest.mark.usefixtures("media")
 API = "/api/v1/cases"
@@ -176,24 +175,8 @@ def test_it_counts_for_who_sends_it_and_a_new_day_begins_anew(
 def test_of_many_at_once_no_more_get_in_than_may(transactional_db: None) -> None:
     """Also with the first ones of the day, when there is no row to wait for yet."""
     ana = build_cast().ana
-    together, outcomes = threading.Barrier(8), list[bool]()
-
-    def send(person: User) -> None:
-        together.wait()
-        try:
-            quota.spend(person, [1])
-            outcomes.append(True)
-        except quota.QuotaSpent:
-            outcomes.append(False)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=send, args=[ana]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(outcomes) == [False] * 6 + [True] * 2
+    told = at_once(*[lambda: quota.spend(ana, [1])] * 8, refusals=quota.QuotaSpent)
+    assert sum(isinstance(each, quota.QuotaSpent) for each in told) == 6
     assert UploadTally.objects.get().photos == 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from diagnoses import workflow
 from diagnoses.models import Case, Letter, Photo, Review, Scoring
@@ -27,6 +26,7 @@ from tests.cases import (
     submitted,
 )
 from tests.cast import build_cast
+from tests.together import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 
@@ -39,22 +39,8 @@ def read(case: Case, doctor: Any) -> None:
 
 def faults_of(moves: Sequence[Callable[[], object]]) -> list[DatabaseError]:
     """All ``moves`` at once, each on a connection of its own; what the database said to them."""
-    found: list[DatabaseError] = []
-
-    def run(move: Callable[[], object]) -> None:
-        try:
-            move()
-        except DatabaseError as error:
-            found.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[move]) for move in moves]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
+    said = at_once(*moves, refusals=DatabaseError)
+    return [each for each in said if isinstance(each, DatabaseError)]
 
 
 def test_a_commit_whose_answer_is_lost_keeps_the_photos(
@@ -83,18 +69,7 @@ def test_ten_clicks_at_once_are_one_case(media: Path) -> None:
     cast = build_cast()
     a_model_version()
     form = submission(submit_key=uuid.uuid4())
-    found: list[Case] = []
-
-    def click() -> None:
-        found.append(workflow.submit(cast.ana, form))
-        connection.close()
-
-    threads = [threading.Thread(target=click) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 10
+    found = at_once(*[lambda: workflow.submit(cast.ana, form)] * 10)
     assert len(set(found)) == Case.objects.count() == 1
     assert len(list(media.rglob("*.jpg"))) == Photo.objects.count() == 1
 
@@ -103,27 +78,12 @@ def test_two_doctors_sign_at_once_and_one_wins() -> None:
     cast = build_cast()
     a_model_version()
     case = scored(submitted(cast.ana))
-    outcomes: list[str] = []
+    moves = []
     for doctor in (cast.ruth, cast.sam):
         read(case, doctor)
-    gate = threading.Barrier(2)
-
-    def sign(doctor: Any) -> None:
-        own = Case.objects.get(pk=case.pk)
-        gate.wait()
-        try:
-            workflow.sign(own, doctor, ANSWER)
-            outcomes.append("signed")
-        except Moved:
-            outcomes.append("told")
-        connection.close()
-
-    threads = [threading.Thread(target=sign, args=[doctor]) for doctor in (cast.ruth, cast.sam)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["signed", "told"]
+        moves.append(partial(workflow.sign, Case.objects.get(pk=case.pk), doctor, ANSWER))
+    said = at_once(*moves, refusals=Moved)
+    assert sum(isinstance(each, Moved) for each in said) == 1
     assert Review.objects.count() == 1
     assert Message.objects.filter(event=Event.CASE_SIGNED).count() == 1
 
@@ -137,36 +97,17 @@ def test_a_new_photo_and_a_signature_at_once_and_no_answer_overlooks_the_photo(
     for _ in range(6):
         case = scored(submitted(cast.ana))
         read(case, cast.ruth)
-        outcomes: list[str] = []
-
-        def run(name: str, move: Callable[[], object], outcomes: list[str] = outcomes) -> None:
-            try:
-                move()
-                outcomes.append(name)
-            except Moved:
-                outcomes.append("told")
-            finally:
-                connection.close()
-
-        moves: dict[str, Callable[[], object]] = {
-            "signed": partial(workflow.sign, case, cast.ruth, ANSWER, saw=0),
-            "joined": partial(
-                workflow.retake,
-                Case.objects.get(pk=case.pk),
-                cast.ana,
-                [NewPhoto("dermoscopic", photo(2))],
-                uuid.uuid4(),
-            ),
-        }
-        threads = [threading.Thread(target=run, args=item) for item in moves.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        new = [NewPhoto("dermoscopic", photo(2))]
+        signing, joining = at_once(
+            partial(workflow.sign, case, cast.ruth, ANSWER, saw=0),
+            partial(workflow.retake, Case.objects.get(pk=case.pk), cast.ana, new, uuid.uuid4()),
+            refusals=Moved,
+        )
+        signed, joined = (not isinstance(each, Moved) for each in (signing, joining))
         fresh = Case.objects.get(pk=case.pk)
-        assert sorted(outcomes) in (["joined", "told"], ["signed", "told"])
-        assert fresh.is_signed is ("signed" in outcomes)
-        assert fresh.retakes.exists() is ("joined" in outcomes)
+        assert signed is not joined, "one of them is told"
+        assert fresh.is_signed is signed
+        assert fresh.retakes.exists() is joined
         assert len(list((media / f"photos/{case.pk}").glob("*.jpg"))) == fresh.photos.count()
 
 
@@ -180,13 +121,8 @@ def test_ten_clicks_at_once_are_one_remark_one_new_photo_and_one_notice(media: P
     def click() -> None:
         said.append(workflow.ask(case, cast.ana, "Hello?", key).pk)
         said.append(workflow.retake(case, cast.ana, new, key).pk)
-        connection.close()
 
-    threads = [threading.Thread(target=click) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[click] * 10)
     assert len(said) == 20
     assert (case.remarks.count(), case.retakes.count(), case.photos.count()) == (1, 1, 2)
     assert len(list(media.rglob("*.jpg"))) == 2
@@ -234,23 +170,15 @@ def test_the_same_letter_twice_at_once_is_one() -> None:
     case = scored(submitted(cast.ana))
     read(case, cast.ruth)
     workflow.sign(case, cast.ruth, ANSWER)
-    kept: list[Letter] = []
     for number in range(6):
-        gate = threading.Barrier(2)
-
-        def write(gate: threading.Barrier = gate, number: int = number) -> None:
-            own = Case.objects.get(pk=case.pk)
-            gate.wait()
-            kept.append(
-                workflow.write_letter(
-                    own,
-                    cast.ruth,
-                    addressee="Dr Noe",
-                    words=f"Please look: {number}.",
-                    with_photos=False,
-                )
-            )
-
-        assert faults_of([write, write]) == []
-    assert len(kept) == 12
+        write = partial(
+            workflow.write_letter,
+            doctor=cast.ruth,
+            addressee="Dr Noe",
+            words=f"Please look: {number}.",
+            with_photos=False,
+        )
+        own = [Case.objects.get(pk=case.pk) for _ in range(2)]
+        one, other = at_once(*(partial(write, each) for each in own))
+        assert one == other
     assert Letter.objects.count() == 6

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEntry, Role, User
 from mlservice import deciding, registry
@@ -15,6 +14,7 @@ from mlservice.models import Activation, ModelVersion, Override, Pause
 from tests.cases import a_model_version
 from tests.cast import Cast, build_cast
 from tests.mlservice.bundles import both_shipped, variant
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -304,26 +304,13 @@ def test_two_admins_at_once_put_one_version_into_service(tmp_path: Path) -> None
     old, new = both_shipped()
     third = registry.register(variant(tmp_path))
     registry.activate(old, None)
-    together, refused = threading.Barrier(2), []
-
-    def press(version: ModelVersion, who: User) -> None:
-        together.wait(10)
-        try:
-            deciding.promote(version, who, old.pk)
-        except Refusal as refusal:
-            refused.append(str(refusal))
-        finally:
-            connection.close()
-
-    threads = [
-        threading.Thread(target=press, args=pair) for pair in ((new, cast.root), (third, vera))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(refused) == 1
-    assert "into service in the meantime" in refused[0]
+    told = at_once(
+        lambda: deciding.promote(new, cast.root, old.pk),
+        lambda: deciding.promote(third, vera, old.pk),
+        refusals=Refusal,
+    )
+    [refused] = [str(each) for each in told if isinstance(each, Refusal)]
+    assert "into service in the meantime" in refused
     assert Activation.objects.filter(how="gate").count() == 1
     active = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE)
     assert active.get() == Activation.objects.latest("pk").version

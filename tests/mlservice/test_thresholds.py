@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEntry, Role, User
 from mlservice import registry, thresholds
@@ -15,6 +14,7 @@ from mlservice.engine import shipped
 from mlservice.models import ModelVersion, ThresholdChange
 from tests.cast import Cast, build_cast
 from tests.mlservice.bundles import variant
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -158,24 +158,11 @@ def test_the_database_knows_that_it_takes_two(cast: Cast, version: ModelVersion)
 def test_two_who_ask_at_once_are_one_question(media: Path) -> None:
     cast, vera = build_cast(), another_admin()
     version = registry.register(shipped("skin"))
-    together, refused = threading.Barrier(2), []
-
-    def press(who: User, after: float) -> None:
-        together.wait(10)
-        try:
-            asked_for(version, who, after)
-        except Refusal as refusal:
-            refused.append(str(refusal))
-        finally:
-            connection.close()
-
-    threads = [
-        threading.Thread(target=press, args=pair) for pair in ((cast.root, 0.7), (vera, 0.6))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(refused) == 1
-    assert "asked for already" in refused[0]
+    told = at_once(
+        lambda: asked_for(version, cast.root, 0.7),
+        lambda: asked_for(version, vera, 0.6),
+        refusals=Refusal,
+    )
+    [refused] = [str(each) for each in told if isinstance(each, Refusal)]
+    assert "asked for already" in refused
     assert ThresholdChange.objects.count() == 1

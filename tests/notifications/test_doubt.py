@@ -6,14 +6,13 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from pytest_django import Settings
 
 from notifications import delivery, settling, twilio_api
@@ -22,6 +21,7 @@ from portal.standin.faults import Fault
 from portal.standin.server import StandIn
 from tests.cast import Cast, build_cast
 from tests.notifications.conftest import bodies, deliver_all, now, pass_time, tell
+from tests.together import at_once
 
 State = Message.State
 
@@ -154,19 +154,12 @@ def test_a_worker_whose_lease_ran_out_settles_nothing(cast: Cast, twilio: StandI
 def test_four_workers_at_once_send_each_message_once(twilio: StandIn) -> None:
     cast = build_cast()
     told = [tell(cast.ana, about=f"case:{number}") for number in range(24)]
-    together = threading.Barrier(4)
 
     def work() -> None:
-        together.wait()
         while delivery.deliver_due():
             pass
-        connections.close_all()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(*[work] * 4)
     assert len(bodies(twilio)) == len(set(bodies(twilio))) == len(told)
     assert {now(message).attempts for message in told} == {1}
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from notifications.models import Channel, Invitation, Message
 from portal.standin.server import StandIn
 from tests.cast import PASSWORD, Cast, build_cast, enter
 from tests.notifications.conftest import deliver_all
+from tests.together import at_once
 
 LIST, NEW = "/manage/invitations/", "/manage/invitations/new/"
 NUMBER = "+447700900777"
@@ -212,18 +212,9 @@ def test_invited_by_two_admins_at_once_they_get_one_message(sent: dict[str, str]
     eve = User.objects.create_user(
         "eve@example.org", name="Eve", role=Role.ADMIN, is_staff=True, clinic=cast.north
     )
-    ready = Barrier(4)
-
-    def send(by: User) -> int:
-        client = cast.client(by)
-        ready.wait()
-        try:
-            return int(client.post(NEW, sent).status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        assert list(pool.map(send, [cast.ada, eve, cast.ada, eve])) == [302] * 4
+    browsers = [cast.client(by) for by in (cast.ada, eve, cast.ada, eve)]
+    answers = at_once(*[partial(browser.post, NEW, sent) for browser in browsers])
+    assert [answer.status_code for answer in answers] == [302] * 4
     assert Invitation.objects.count() == Message.objects.count() == 1
 
 
@@ -295,26 +286,12 @@ def test_taken_back_while_they_join_it_is_one_or_the_other() -> None:
         email="noor@example.org",
         role=Role.ADMIN,
     )
-    ready = Barrier(2)
-
-    def joins() -> bool:
-        ready.wait()
-        try:
-            return join(invitation.token, "noor@example.org")[0] == 302
-        finally:
-            connection.close()
-
-    def takes_back() -> bool:
-        ready.wait()
-        try:
-            return invitations.revoke(invitation, cast.ada)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        joined, taken = pool.submit(joins), pool.submit(takes_back)
-        assert joined.result() != taken.result()
-    assert User.objects.filter(email="noor@example.org").exists() is joined.result()
+    joined, taken = at_once(
+        lambda: join(invitation.token, "noor@example.org")[0] == 302,
+        lambda: invitations.revoke(invitation, cast.ada),
+    )
+    assert joined != taken
+    assert User.objects.filter(email="noor@example.org").exists() is joined
 
 
 # --- The list ------------------------------------------------------------------------------------

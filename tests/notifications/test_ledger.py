@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,6 +16,7 @@ from notifications.ledger import Notice
 from notifications.models import Channel, Event, Link, Message
 from tests.cast import ANAS_NUMBER, Cast, build_cast
 from tests.notifications.conftest import now, tell
+from tests.together import at_once
 
 
 def test_ana_who_agreed_is_told_by_whatsapp_with_a_link_for_three_days(cast: Cast) -> None:
@@ -94,20 +94,7 @@ def test_telling_outside_a_transaction_is_refused() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_who_tell_at_the_same_moment_write_one_row() -> None:
     cast = build_cast()
-    together = threading.Barrier(4)
-    told: list[Message] = []
-
-    def say() -> None:
-        together.wait()
-        told.append(tell(cast.ana))
-        connections.close_all()
-
-    threads = [threading.Thread(target=say) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(told) == 4
+    told = at_once(*[lambda: tell(cast.ana)] * 4)
     assert len({message.pk for message in told}) == Message.objects.count() == 1
 
 

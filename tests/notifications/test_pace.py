@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from pytest_django import Settings
 
 from notifications import delivery, pace, tasks
@@ -14,25 +13,10 @@ from notifications.models import Channel, Message, Pace
 from portal.standin.server import StandIn
 from tests.cast import Cast, build_cast
 from tests.notifications.conftest import bodies, deliver_all, now, tell
+from tests.together import at_once
 
 State = Message.State
 RATE = 40.0
-
-
-def in_threads(number: int, work: object) -> None:
-    """Run ``work`` in so many threads at once, each with a connection of its own."""
-    together = threading.Barrier(number)
-
-    def run() -> None:
-        together.wait()
-        work()  # type: ignore[operator]  # a function of the test's
-        connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -45,7 +29,7 @@ def test_six_threads_that_ask_without_rest_never_get_more_than_rate_and_burst() 
             if pace.take("+1", RATE):
                 taken.append(time.monotonic())
 
-    in_threads(6, ask)
+    at_once(*[ask] * 6)
     taken.sort()
     # In every window, however short: so many at most. 5 ms for what passes after the database's.
     for first in range(len(taken)):
@@ -69,7 +53,7 @@ def test_four_workers_send_no_faster_than_one_sender_may_and_lose_nothing(
             if not delivery.deliver_due():
                 time.sleep(0.01)
 
-    in_threads(4, work)
+    at_once(*[work] * 4)
     took = time.monotonic() - began
     assert len(bodies(twilio)) == len(set(bodies(twilio))) == len(told)
     assert took >= (len(told) - pace.most(RATE) - 1) / RATE
@@ -167,5 +151,5 @@ def test_one_thread_of_a_process_waits_and_the_others_are_free(
         tasks.deliver_due()
         took.append(time.monotonic() - began)
 
-    in_threads(3, run)
+    at_once(*[run] * 3)
     assert sorted(seconds > 1 for seconds in took) == [False, False, True]
