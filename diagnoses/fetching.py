@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from diagnoses.models import Photo
-from diagnoses.sealing import BrokenFileError
+from diagnoses.sealing import AwayError, BrokenFileError
 from diagnoses.storage import whole
 from mlservice.engine import PictureError
 from mlservice.engine.decoders import Decoder, Pending
 from mlservice.engine.types import Picture
-
-
-class AwayError(Exception):
-    """The storage gives nothing at this moment; of the pictures that says nothing."""
 
 
 def prepared(photos: Sequence[Photo], decoder: Decoder, side: int) -> list[Pending]:

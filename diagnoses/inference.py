@@ -26,10 +26,11 @@ from django.db.models.functions import Now
 from accounts import people
 from accounts.models import Consent
 from diagnoses import failpoints, workflow
-from diagnoses.fetching import AwayError, prepared
+from diagnoses.fetching import prepared
 from diagnoses.models import Photo, Scoring
 from diagnoses.models.scoring import tried
 from diagnoses.prediction import Timing, prediction_of
+from diagnoses.sealing import AwayError
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
 from mlservice.engine.decoders import Decoder, Pending

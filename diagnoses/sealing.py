@@ -40,6 +40,10 @@ class BrokenFileError(OSError):
 LOST: Final = (FileNotFoundError, BrokenFileError)
 
 
+class AwayError(Exception):
+    """The storage gives nothing at this moment; of the pictures that says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The first bytes of a sealed file."""

@@ -22,6 +22,7 @@ from diagnoses.api.problems import must_fit, photo_away, problems, valid
 from diagnoses.api.views import user_of
 from diagnoses.api.vocabulary import diagnoses
 from diagnoses.models import Case, Letter, Outcome
+from diagnoses.sealing import AwayError
 from diagnoses.strict import StrictSerializer
 from diagnoses.views.afterwards import as_paper
 
@@ -161,5 +162,5 @@ class LetterView(APIView):
         mine = Letter.objects.filter(case__in=Case.objects.readable_by_doctor(doctor))
         try:
             return as_paper(mine, letter, doctor, where="api")
-        except OSError:
+        except AwayError:
             raise photo_away() from None

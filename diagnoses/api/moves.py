@@ -30,6 +30,7 @@ from diagnoses.api.serializers import PatientCaseSerializer
 from diagnoses.api.submission import submit_key
 from diagnoses.api.views import cases_of, user_of
 from diagnoses.models import Case
+from diagnoses.sealing import AwayError
 from diagnoses.strict import StrictSerializer
 from diagnoses.views.report import as_pdf
 
@@ -118,7 +119,7 @@ class ReportView(APIView):
         case = get_object_or_404(cases_of(user), pk=pk)
         try:
             return as_pdf(user, case, where="api")
-        except OSError:
+        except AwayError:
             raise photo_away() from None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnoses.models import Photo
 from diagnoses.report.content import Report
-from diagnoses.sealing import LOST
+from diagnoses.sealing import LOST, AwayError
 from diagnoses.storage import whole
 from diagnoses.thumbnails import MEDIUM, shrink
 
@@ -25,7 +25,7 @@ def printed(report: Report) -> bytes:
     """The PDF, from memory to memory: nothing of a patient is laid on the disk for it.
 
     What people wrote is data to the layout, never its markup. A photo that is lost is left out;
-    raises ``OSError`` where the storage gives none at this moment.
+    raises :class:`AwayError` where the storage gives none at this moment.
     """
     import typst  # seven megabytes, which a web process has once somebody asks for a paper
 
@@ -88,3 +88,5 @@ def _reduced(photo: Photo) -> bytes | None:
         return shrink(whole(photo.file), MEDIUM)
     except LOST:
         return None
+    except OSError as error:
+        raise AwayError from error

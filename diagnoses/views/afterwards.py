@@ -23,6 +23,7 @@ from diagnoses.again_forms import LetterForm, OutcomeForm
 from diagnoses.models import Case, Letter
 from diagnoses.numbers import ENOUGH, numbers_of
 from diagnoses.report import letter_on_paper, printed
+from diagnoses.sealing import AwayError
 from diagnoses.views.report import out_of_reach
 
 CONFLICT = 409
@@ -84,14 +85,14 @@ def letter_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
     mine = Letter.objects.filter(case__in=Case.objects.readable_by_doctor(doctor))
     try:
         return as_paper(mine, pk, doctor)
-    except OSError:
+    except AwayError:
         return out_of_reach(request)
 
 
 def as_paper(letters: QuerySet[Letter], pk: UUID, doctor: User, **where: str) -> HttpResponse:
     """One of ``letters`` as a PDF, written to the trail; 404 where it is none of them.
 
-    Raises ``OSError`` while its photos are out of reach.
+    Raises :class:`AwayError` while its photos are out of reach.
     """
     found = get_object_or_404(
         letters.select_related("case__patient__carer", "case__clinic", "review", "doctor"), pk=pk

@@ -16,6 +16,7 @@ from diagnoses import presenting, workflow
 from diagnoses.intake import AGAIN
 from diagnoses.models import Case
 from diagnoses.report import printed, report_of
+from diagnoses.sealing import AwayError
 
 
 @login_required
@@ -32,14 +33,14 @@ def case_report(request: HttpRequest, pk: UUID) -> HttpResponse:
     case = get_object_or_404(cases, pk=pk)
     try:
         return as_pdf(user, case)
-    except OSError:
+    except AwayError:
         return out_of_reach(request)
 
 
 def as_pdf(user: User, case: Case, **where: str) -> HttpResponse:
     """The report as ``user`` may read it; the patient has then opened the answer.
 
-    Raises ``OSError`` while its photos are out of reach; nothing has happened then.
+    Raises :class:`AwayError` while its photos are out of reach; nothing has happened then.
     """
     answer = presenting.answer_for_patient(case) if user.is_patient else None
     paper = printed(report_of(case, user))
