@@ -50,6 +50,27 @@ def test_the_camera_in_the_page_takes_a_photo_into_the_form(
     assert page.evaluate("document.querySelector('video').srcObject") is None  # the lamp is off
 
 
+def test_a_photo_chosen_before_the_script_came_is_looked_at_all_the_same(
+    cast: Cast, live_stack: Stack, open_browser: Opened, tmp_path: Path
+) -> None:
+    page = open_browser(PHONE)
+    log_in(page, live_stack.url, cast.ana.email, PASSWORD)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # the library wants a function of its own
+        held.append(route)
+
+    page.route(re.compile(r"/cases/photos\.[^/]*js"), hold)
+    page.goto(f"{live_stack.url}/cases/new/", wait_until="commit")
+    blurred = picture(tmp_path, jpeg(5, blur=8))
+    page.locator("input[name=main_photo]").set_input_files(blurred)
+    page.wait_for_timeout(500)
+    [script] = held
+    assert not DraftPhoto.objects.exists()
+    script.continue_()
+    expect(page.get_by_text("We can't judge this photo")).to_be_visible()
+
+
 def test_a_network_that_breaks_costs_one_piece(
     cast: Cast, live_stack: Stack, open_browser: Opened, tmp_path: Path
 ) -> None:

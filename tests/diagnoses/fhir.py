@@ -52,6 +52,14 @@ def pages(client: APIClient, kind: str, **query: str) -> Iterator[list[Resource]
         page = read(client, following[0])
 
 
+def numbers(told: Any) -> set[float]:
+    """Every number in it, not those in words and moments: these may hold any digits."""
+    if isinstance(told, dict | list):
+        inside = told.values() if isinstance(told, dict) else told
+        return set().union(*map(numbers, inside))
+    return {told} if isinstance(told, int | float) and not isinstance(told, bool) else set()
+
+
 def of_kind(resources: list[Resource], kind: str) -> list[Resource]:
     return [one for one in resources if one["resourceType"] == kind]
 

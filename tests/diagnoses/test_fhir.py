@@ -302,9 +302,10 @@ def test_the_patient_reads_words_and_no_numbers(
     }
     assert view["status"] == "preliminary"
     assert not {"component", "interpretation"} & view.keys()
-    assert "0.79" not in json.dumps(told)
+    assert NOT_SURE["confidence"] not in fhir.numbers(told)
     assert "priority" not in fhir.the(told, "ServiceRequest")
     read_and_signed(case, cast)
+    assert NOT_SURE["confidence"] in fhir.numbers(fhir.bundle(cast.api(cast.ruth), case))
     later(monkeypatch)
     told = fhir.bundle(cast.api(cast.ana), case)
     report = fhir.the(told, "DiagnosticReport")
@@ -344,10 +345,12 @@ def test_the_view_is_closed_to_a_doctor_who_has_not_read(cast: Cast) -> None:
     [urgency] = fhir.of_kind(told, "Observation")
     assert urgency["id"] == f"{case.pk}-urgency"
     assert urgency["valueCodeableConcept"] == {"text": "red"}
-    assert "0.6" not in json.dumps(told)
+    assert not {*VIEW["probabilities"].values(), VIEW["risk"]} & fhir.numbers(told)
     assert not fhir.of_kind(told, "Device")
     assert api.get(f"{fhir.BASE}/Observation/{case.pk}-check").status_code == 404
-    assert len(fhir.search(cast.api(cast.ruth), "Observation")) == 2
+    seen = fhir.search(cast.api(cast.ruth), "Observation")
+    assert len(seen) == 2
+    assert {*VIEW["probabilities"].values(), VIEW["risk"]} <= fhir.numbers(seen)
     assert fhir.search(api, "Observation") == [urgency]
 
 

@@ -12,10 +12,12 @@ const sending = new Map(); // place -> what stops its photo
 
 for (const slot of form.querySelectorAll("[data-slot]")) {
   const input = slot.querySelector("input[type=file]");
-  input.addEventListener("change", () => {
+  const chosen = () => {
     sending.get(slot)?.abort();
     if (input.files.length) send(slot, input, input.files[0]);
-  });
+  };
+  input.addEventListener("change", chosen);
+  chosen(); // on a slow network somebody may have chosen before this was here
 }
 
 async function send(slot, input, file) {

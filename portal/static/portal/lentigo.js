@@ -26,6 +26,7 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
   // HEIC does not show in most browsers; it is sent all the same, so only its name is shown.
   image.addEventListener("error", () => { image.hidden = true; });
   input.addEventListener("change", show);
+  show(); // chosen before this was here
   for (const type of ["dragenter", "dragover"]) {
     drop.addEventListener(type, (event) => {
       event.preventDefault();
