@@ -34,6 +34,7 @@ from diagnoses.sealing import AwayError
 from mlservice.engine import EngineError, Modality, PictureAssessment, PictureError, assess
 from mlservice.engine.assess import views_of_one
 from mlservice.engine.decoders import Decoder, Pending
+from mlservice.engine.types import Metadata
 from mlservice.models import ModelVersion
 from mlservice.serving import Served, Shelf
 
@@ -55,6 +56,13 @@ class Job:
     photos: Sequence[Photo]
     declared: Sequence[Modality]
     pictures: Sequence[Pending]
+
+    @property
+    def metadata(self) -> Metadata:
+        """What is known beside the pictures; the version looks at the kinds it has learned."""
+        case = self.scoring.case
+        told = {name: said for name, said in case.answers.items() if isinstance(said, str)}
+        return told | {"site": case.site}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +222,7 @@ def predict(batch: Batch) -> Outcome:
             batch.served.bundle,
             [picture for _, pictures in ready for picture in pictures],
             [kind for job, _ in ready for kind in job.declared],
+            metadata=[job.metadata for job, pictures in ready for _ in pictures],
             # All rows of a batch name one version, so they share its configured threshold.
             threshold=batch.jobs[0].scoring.model_version.threshold if batch.jobs else None,
         )

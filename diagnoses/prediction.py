@@ -50,7 +50,7 @@ def prediction_of(
         embedding=decides.embedding.astype("<f4").tobytes(),
         heat=None if decides.heat is None else decides.heat.tobytes(),
         photos=[_short(photo, one) for photo, one in zip(photos, results, strict=True)],
-        receipt=_receipt(served, timing),
+        receipt=_receipt(served, timing) | _beside(decides),
     )
 
 
@@ -59,8 +59,14 @@ def _known(result: PictureAssessment) -> bool:
     return result.modality.shows_a_mark
 
 
+def _beside(result: PictureAssessment) -> dict[str, Any]:
+    """The patient's answers that the names were read with, as they were then."""
+    return {"metadata": dict(result.metadata)} if result.metadata else {}
+
+
 def _short(photo: Photo, result: PictureAssessment) -> dict[str, Any]:
-    return {
+    alone = {} if result.by_picture is None else {"by_picture": dict(result.by_picture)}
+    return alone | {
         "photo": str(photo.pk),
         "sha256": photo.sha256,
         "risk": result.risk,
@@ -74,7 +80,7 @@ def _short(photo: Photo, result: PictureAssessment) -> dict[str, Any]:
 
 def _receipt(served: Served, timing: Timing) -> dict[str, Any]:
     """What anybody needs to compute the same numbers again."""
-    bundle = served.bundle
+    bundle, own = served.bundle, served.bundle.manifest.risk
     return {
         "model": bundle.version,
         "weights_sha256": bundle.weights_hash,
@@ -83,6 +89,7 @@ def _receipt(served: Served, timing: Timing) -> dict[str, Any]:
         "temperature": bundle.temperature,
         "r95": bundle.r95,
         "r99": bundle.r99,
+        **({"risk_temperature": own.temperature} if own else {}),
         "device": served.predictor.name,
         **timing,
     }

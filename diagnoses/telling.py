@@ -13,6 +13,7 @@ from accounts.models import Clinic
 from diagnoses import triage
 from diagnoses.gathered import EVENTS
 from diagnoses.models import Case, CaseEvent, Prediction, Review
+from mlservice.packs import Pack
 
 PLANS = {
     Review.Plan.REASSURE: _("Nothing more needs to be done now."),
@@ -158,3 +159,16 @@ def receipt_of(prediction: Prediction) -> list[tuple[str, str]]:
         (gettext("Ran on"), str(receipt.get("device", ""))),
         (gettext("Photo, SHA-256"), prediction.photo.sha256),
     ]
+
+
+def read_with(prediction: Prediction, pack: Pack) -> str:
+    """What the names were read with beside the picture: "Age: 50 to 69"; "" for nothing."""
+    known: dict[str, str] = prediction.receipt.get("metadata", {})
+    return "; ".join(_known(pack, kind, value) for kind, value in known.items())
+
+
+def _known(pack: Pack, kind: str, value: str) -> str:
+    if kind == "site":
+        return f"{gettext('Place on the body')}: {pack.site(value).text}"
+    question = pack.question(kind)
+    return f"{question.short}: {question.choice(value).text}"

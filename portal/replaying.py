@@ -29,6 +29,7 @@ from mlservice import reports
 from mlservice.engine.decoders import Decoder, Decoders
 from mlservice.engine.judging.subgroups import age_band
 from mlservice.packs import Pack, PackError
+from mlservice.packs.records import AGES, site_of
 from mlservice.serving import Shelf
 
 _KEYS = uuid.UUID("3d7f3a52-0a0c-4be6-9d0f-5d1f0f6c2a11")  # the same picture, the same case
@@ -36,13 +37,6 @@ DOMAIN: Final = "replay.invalid"
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 KIND: Final = "dermoscopic"
 HISTOLOGY: Final = "histo"
-# How training's age bands are called where patients are asked.
-AGES: Final = {
-    "under 30": "under_30",
-    "30 to 49": "from_30",
-    "50 to 69": "from_50",
-    "70 and over": "from_70",
-}
 ADVICE: Final = "A replayed case with a known label. Nobody is behind it."
 DIFFERS: Final = "Known from the data set."
 
@@ -200,7 +194,7 @@ def _sent(where: House, row: Known) -> Case:
     with row.path.open("rb") as upload:
         photo = intake.clean(upload, where.pack.glance_at(KIND))
     patient = _patient(where, row.lesion_id)
-    site = row.site.replace(" ", "_")
+    site = site_of(row.site)
     return workflow.submit(
         patient,
         workflow.Submission(

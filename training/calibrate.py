@@ -1,7 +1,8 @@
-"""What the calibration lesions decide: temperature, risk cuts, conformal quantiles.
+"""What the calibration lesions decide: temperatures, risk cuts, conformal quantiles.
 
-Everything is fitted on the served procedure (all views averaged after the temperature) and
-by lesion: a lesion photographed six times weighs as much as one photographed once.
+Names and risk are read apart (:mod:`mlservice.engine.reading`), so each has a temperature.
+Everything is fitted on the served procedure (all views averaged after the temperature) and by
+lesion: a lesion photographed six times weighs as much as one photographed once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom
 
-from mlservice.engine.assess import calibrated
+from mlservice.engine.reading import Doubles, calibrated, informed
 from mlservice.engine.types import Floats
 from training.errors import TrainingError
 from training.scores import lesion_weights
@@ -23,60 +24,120 @@ MIN_LESIONS = 30  # below it a class has no conformal quantile and is always in 
 MIN_FOR_A_CUT = 60  # lesions of one kind, so that 95 % of them leaves three to miss, not one
 SURELY = 0.80  # confidence of `r95`: read off a hundred melanomas, a plain cut often fell short
 COVERAGE = 0.90
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Names:
+    """How the labels' probabilities are read."""
+
     temperature: float
-    r95: float
-    r99: float
+    weight: float  # 0 to 1: how much of what the metadata say is believed
     conformal: dict[str, float | None]
 
 
-def served_probabilities(logits: Floats, temperature: float) -> Doubles:
-    """``(n, v, c)`` logits of all views -> ``(n, c)`` probabilities, averaged as served."""
+@dataclass(frozen=True)
+class Risk:
+    """How the risk is read, and the cuts on it."""
+
+    temperature: float
+    r95: float
+    r99: float
+
+
+def served_probabilities(
+    logits: Floats, temperature: float, evidence: Doubles | None = None
+) -> Doubles:
+    """``(n, v, c)`` logits of all views -> ``(n, c)`` probabilities, averaged as served.
+
+    ``evidence`` ``(n, c)`` is what the metadata of each picture say, as it is weighed.
+    """
     mean: Doubles = calibrated(logits.astype(np.float64), temperature).mean(axis=1)
-    return mean
+    return mean if evidence is None else informed(mean, evidence)
 
 
-def fit_calibration(
+def fit_names(
+    logits: Floats,
+    targets: NDArray[np.int64],
+    lesions: Sequence[str],
+    labels: Sequence[str],
+    evidence: Doubles | None = None,
+) -> Names:
+    """Temperature and weight of the metadata together, by the log loss; then the sets."""
+    weights = lesion_weights(lesions)
+    weight, known = 0.0, None
+    if evidence is not None:
+        weight = fit_weight(logits, targets, weights, evidence)
+        known = weight * evidence
+    temperature = fit_temperature(logits, targets, weights, known)
+    probabilities = served_probabilities(logits, temperature, known)
+    return Names(temperature, weight, conformal_quantiles(probabilities, targets, lesions, labels))
+
+
+def fit_risk(
     logits: Floats,
     targets: NDArray[np.int64],
     lesions: Sequence[str],
     labels: Sequence[str],
     harmful: Sequence[str],
-) -> Calibration:
-    """Fit everything above on the calibration part."""
-    weights = lesion_weights(lesions)
-    temperature = fit_temperature(logits, targets, weights)
-    probabilities = served_probabilities(logits, temperature)
+) -> Risk:
+    """Temperature by the log loss, then both cuts on the risk it gives."""
+    temperature = fit_temperature(logits, targets, lesion_weights(lesions))
     columns = [labels.index(name) for name in harmful]
     sick = np.isin(targets, columns)
     if not sick.any():
         raise TrainingError("The calibration part has no harmful lesion to set the cuts by.")
-    risks, ids = probabilities[sick][:, columns].sum(1), np.asarray(lesions)[sick]
+    risks = served_probabilities(logits, temperature)[sick][:, columns].sum(1)
+    ids = np.asarray(lesions)[sick]
     r95 = _cut_for_each(risks, ids, targets[sick], 0.95)
-    return Calibration(
-        temperature=temperature,
-        r95=r95,
-        r99=min(r95, sensitivity_cut(risks, ids, 0.99)),  # a sure cut of few may lie lower
-        conformal=conformal_quantiles(probabilities, targets, lesions, labels),
-    )
+    r99 = min(r95, sensitivity_cut(risks, ids, 0.99))  # a sure cut of few may lie lower
+    return Risk(temperature, r95, r99)
 
 
 def fit_temperature(
-    logits: Floats, targets: NDArray[np.int64], weights: NDArray[np.float64]
+    logits: Floats,
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    evidence: Doubles | None = None,
 ) -> float:
     """The temperature with the least log loss of the averaged probabilities."""
+    return _fitted_temperature(logits, targets, weights, evidence)[0]
+
+
+def fit_weight(
+    logits: Floats,
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    evidence: Doubles,
+) -> float:
+    """How much of ``evidence`` gives the least log loss, each share with its best temperature.
+
+    Age and site are not independent of each other, nor of what the picture shows: believed
+    whole, they would be counted twice.
+    """
+
+    def loss(weight: float) -> float:
+        return _fitted_temperature(logits, targets, weights, weight * evidence)[1]
+
+    found = minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-3})
+    return round(float(found.x), 3) if found.fun < loss(0.0) else 0.0
+
+
+def _fitted_temperature(
+    logits: Floats,
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    evidence: Doubles | None,
+) -> tuple[float, float]:
+    """The temperature and its log loss."""
     rows = np.arange(len(targets))
 
     def loss(log_temperature: float) -> float:
-        chosen = served_probabilities(logits, float(np.exp(log_temperature)))[rows, targets]
+        temperature = float(np.exp(log_temperature))
+        chosen = served_probabilities(logits, temperature, evidence)[rows, targets]
         return float(np.average(-np.log(np.maximum(chosen, 1e-12)), weights=weights))
 
     found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
-    return float(np.exp(found.x))
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def sensitivity_cut(

@@ -6,7 +6,8 @@ recognised, a stage only where the configuration has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def write_card(
         INTENDED.format(picture=PICTURES[bundle.modality]),
         _data(bundle, source),
         _training(bundle),
+        *_beside(bundle),
         _classes(metrics),
         _triage(bundle, metrics),
         _calibration(bundle, metrics),
@@ -163,11 +165,39 @@ def _training(bundle: Bundle) -> str:
     if config.get("weights_sha256"):
         start = f"the pretrained weights `{config['weights_sha256'][:16]}`"
     prior = training.get("prior", {"share": config["prior"]})  # bundles before 2: by hand
+    back = f"the classes' own put back with weight {prior['share']}"
+    if "risk" in prior:  # since 2.1
+        back += f" for the names and {prior['risk']['share']} for the risk"
+    earlier = training.get("network_of")
     return (
         f"## Training\n\nStarted from {start}; seed {training['seed']}. Classes drawn by their "
         f"size to the power {config['balance']}, log prior taken out of the logits with weight "
-        f"{config['adjust']}, the classes' own put back with weight {prior['share']}. The whole "
-        "configuration and the versions of the libraries are in `manifest.json`.\n"
+        f"{config['adjust']}, {back}. "
+        + (f"The network is that of `{earlier['bundle']}`, read anew. " if earlier else "")
+        + "The whole configuration and the versions of the libraries are in `manifest.json`.\n"
+    )
+
+
+def _beside(bundle: Bundle) -> Iterator[str]:
+    """What is known beside the picture, as the table that is served."""
+    evidence = bundle.manifest.metadata
+    if not evidence:
+        return
+    labels = bundle.labels
+    table = [["", *labels]]
+    for kind, values in evidence.items():
+        table += [
+            [f"{kind}: {value}", *(f"{math.exp(shares[name]):.2f}" for name in labels)]
+            for value, shares in values.items()
+        ]
+    told = bundle.manifest.training["metadata"]
+    yield (
+        "## What is known beside the picture\n\n"
+        f"The names, and only they, are read with {' and '.join(evidence)} where the patient "
+        "said so: each label's probability is multiplied by this number, then all are made to add "
+        f"up to one. Counted on the {told['pictures']} pictures that trained; {told['weight']} of "
+        "it is believed, which the calibration part chose by its log loss. The risk, and with it "
+        f"the tier, hears nothing of it.\n\n{markdown(table)}"
     )
 
 
@@ -184,7 +214,7 @@ def _triage(bundle: Bundle, metrics: Numbers) -> str:
     return (
         f"## Tiers, by the picture alone\n\nRED from a risk of {bundle.r95:.4f}, AMBER from "
         f"{bundle.r99:.4f} or on any doubt. The risk is the sum of the shares of "
-        f"{', '.join(bundle.harmful)}.\n\n{markdown(tables.triage(metrics))}\n"
+        f"{', '.join(bundle.harmful)}{_read_apart(bundle)}.\n\n{markdown(tables.triage(metrics))}\n"
         f"{gate_verdict(metrics)}\n"
         "The cuts as shipped, and where these very test pictures would put them (so those are not "
         f"an honest choice, only a comparison with others' numbers):\n\n"
@@ -197,6 +227,16 @@ def _triage(bundle: Bundle, metrics: Numbers) -> str:
         f"{'ends' if left == 1 else 'end'} GREEN "
         f"({_limits_of(metrics, 'rule_no_disease_malignant_green')}).\n\n"
         f"{markdown(tables.price(metrics))}"
+    )
+
+
+def _read_apart(bundle: Bundle) -> str:
+    own = bundle.manifest.risk
+    if own is None:
+        return ""
+    return (
+        ", from the picture alone and at its own share of the classes' prior (temperature "
+        f"{own.temperature:.3f}), not from the probabilities of the names"
     )
 
 

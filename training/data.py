@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from mlservice.engine.bundle import file_sha256
 from mlservice.engine.judging.subgroups import age_band
+from mlservice.packs.records import metadata_of
 from training.errors import TrainingError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -51,6 +52,11 @@ class Row:
             "age": age_band(self.age),
             "site": self.localization or "unknown",
         }
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What is known beside the picture, in the words of patients' answers; "" where not."""
+        return metadata_of(age_band(self.age), self.localization)
 
 
 def read_folder(data: Path, labels: Sequence[str], *, without: Collection[str] = ()) -> list[Row]:

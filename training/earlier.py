@@ -43,6 +43,10 @@ class Earlier:
     def sha256(self) -> str:
         return file_sha256(self.weights)
 
+    @property
+    def is_bundle(self) -> bool:
+        return self.weights.name != NETWORK
+
     def check(self, config: Config) -> None:
         """Raise :class:`TrainingError` if a run by ``config`` cannot build on it.
 
@@ -60,7 +64,7 @@ class Earlier:
 
         ``targets``: the label numbers of the pictures of ``config.parts``.
         """
-        if self.weights.name == NETWORK:
+        if not self.is_bundle:
             return load_network(self.folder, self.config)
         kept = keras.models.load_model(self.weights, compile=False)
         network = build(self.config.arch, len(self.config.labels), self.config.side)

@@ -15,13 +15,16 @@ from mlservice.engine import (
     Picture,
     PictureAssessment,
     Predictor,
+    RawScores,
     check_golden,
     open_predictor,
 )
-from mlservice.engine.assess import assess_scores, calibrated, views, views_of_one
+from mlservice.engine.assess import assess_scores, views, views_of_one
 from mlservice.engine.judging.bootstrap import RESAMPLES
 from mlservice.engine.judging.judged import Judged
 from mlservice.engine.judging.metrics import measure
+from mlservice.engine.reading import Doubles, calibrated, informed, weight_of
+from mlservice.engine.types import Metadata
 from training.data import Row
 from training.pictures import prepare_row
 
@@ -50,18 +53,38 @@ def full_name(bundle: Bundle) -> str:
     return f"{bundle.name}-{bundle.version}"
 
 
-def judge(bundle: Bundle, predictor: Predictor, rows: Sequence[Row], declared: Modality) -> Judged:
-    """Assess the pictures of ``rows``, all declared as taken by ``declared``."""
+def judge(
+    bundle: Bundle,
+    predictor: Predictor,
+    rows: Sequence[Row],
+    declared: Modality,
+    *,
+    metadata: bool = True,
+) -> Judged:
+    """Assess the pictures of ``rows``, all declared as taken by ``declared``.
+
+    Without ``metadata`` the names are those of the picture alone.
+    """
     assessed: list[PictureAssessment] = []
     raw, each = [], views_of_one(bundle.fields)
+    knowing = iter(rows)
     for pictures in _prepared(rows, bundle.side):
         scores = predictor.predict(views(pictures, bundle.fields))
         for number in range(len(pictures)):
             own = scores[each * number : each * (number + 1)]
-            assessed.append(assess_scores(bundle, own, declared, threshold=bundle.threshold))
-            logits = np.stack([one.logits for one in own]).astype(np.float64)
-            raw.append(calibrated(logits, 1.0).mean(0))
+            known = next(knowing).metadata if metadata else {}
+            assessed.append(
+                assess_scores(bundle, own, declared, metadata=known, threshold=bundle.threshold)
+            )
+            raw.append(_uncalibrated(bundle, own, known))
     return Judged.of(bundle, rows, assessed, np.stack(raw))
+
+
+def _uncalibrated(bundle: Bundle, scores: Sequence[RawScores], known: Metadata) -> Doubles:
+    """``(c,)``: as served, but with temperature 1."""
+    mean: Doubles = calibrated(np.stack([one.logits for one in scores]).astype(float), 1.0).mean(0)
+    evidence = bundle.manifest.metadata
+    return informed(mean, weight_of(evidence, known, bundle.labels)) if evidence else mean
 
 
 def _prepared(rows: Sequence[Row], side: int) -> Iterator[list[Picture]]:

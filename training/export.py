@@ -11,7 +11,7 @@ import json
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -28,28 +28,28 @@ from mlservice.engine import (
     open_predictor,
     preprocess_hash,
 )
-from mlservice.engine.assess import calibrated, views
+from mlservice.engine.assess import views
 from mlservice.engine.bundle import FORMAT, MANIFEST, Files, Manifest, file_sha256
 from mlservice.engine.judging.bootstrap import RESAMPLES
 from mlservice.engine.judging.metrics import measure
 from mlservice.engine.keras_predictor import KerasPredictor
 from mlservice.engine.litert_predictor import LitertPredictor
 from mlservice.engine.preprocess import describe, prepare
+from mlservice.engine.reading import calibrated
 from mlservice.engine.rule import RULE, write_rule
-from training.calibrate import Calibration
 from training.card import write_card
 from training.config import Config
-from training.earlier import load_network
+from training.earlier import Earlier
 from training.errors import TrainingError
 from training.evaluate import full_name, judge
 from training.handful import draw_handful, write_handful
 from training.labels import pack_modality
 from training.openings import open_test_part
-from training.operating import best_point, log_prior, operating_points, put_prior_back, told
+from training.operating import put_prior_back, risk_reading
 from training.outside import Others, Outside, fit_outside
+from training.readings import Fitted, fit_readings
 from training.rule import price_of
 from training.run import Material
-from training.scores import score
 from training.sources import source_of
 from training.split import PARTS
 
@@ -75,15 +75,19 @@ def export(
     work: Path,
     others: Others | None = None,
     fields: tuple[float, ...] | None = None,
+    metadata: Sequence[str] = (),
     resamples: int = RESAMPLES,
 ) -> Bundle:
     """Make the bundle ``folder`` (``<pack>-<version>``) from ``run``, check it and measure it.
 
-    ``fields`` are served instead of the run's: its training does not hang on them. In ``work`` it
-    is noted that the test part was opened. Raises :class:`TrainingError`, and
-    :class:`~mlservice.engine.BundleError` where what was made does not serve as it should.
+    ``run`` may be a bundle: its network is read anew. ``fields`` are served instead of the run's:
+    its training does not hang on them. ``metadata`` are the kinds (age, site) that the names are
+    to be read with. In ``work`` it is noted that the test part was opened. Raises
+    :class:`TrainingError`, and :class:`~mlservice.engine.BundleError` where what was made does not
+    serve as it should.
     """
-    config = Config.load(run)
+    earlier = Earlier.open(run)
+    config = earlier.config
     if fields:
         config = replace(config, fields=fields)
     if config.split_hash != material.split.hash:
@@ -94,10 +98,18 @@ def export(
         raise TrainingError(f"{folder.name!r} is no bundle's name: {config.pack}-2, or -2.1, is.")
     if folder.exists():
         raise TrainingError(f"{str(folder)!r} holds a bundle already; name another --version.")
-    network = load_network(run, config)
+    network = earlier.network(material.part(config.parts, config.side).targets)
     with _made_aside(folder) as aside:
         _save_network(network, config, aside)
-        manifest, outside = _fitted(network, material, config, aside, others)
+        served = _litert(network, config, aside)
+        fitted = fit_readings(served, material, config, metadata)
+        outside = fit_outside(served, material, config, fitted.embeddings, others)
+        outside.statistics.save(aside / FILES.statistics)
+        put_prior_back(network, fitted.names.share, fitted.prior)
+        history = _history(material, replace(config, prior=fitted.names.share)) | fitted.history
+        if earlier.is_bundle:
+            history["network_of"] = {"bundle": run.name, "sha256": earlier.sha256}
+        manifest = _manifest(config, folder, fitted, outside, history)
         _save_network(network, config, aside)  # again: with the prior it was given back
         _save_golden(network, config, aside)
         draw_handful(config.pack, config.labels, aside)
@@ -149,39 +161,16 @@ def _save_golden(network: keras.Model, config: Config, folder: Path) -> None:
     (folder / FILES.golden).write_text(json.dumps(logits, indent=1), encoding="utf-8")
 
 
-def _fitted(
-    network: keras.Model,
-    material: Material,
-    config: Config,
-    folder: Path,
-    others: Others | None,
-) -> tuple[Manifest, Outside]:
-    """What the calibration part and the pictures from outside decide, on the network served.
-
-    ``network`` is given back its share of the prior, which moves its logits and nothing before.
-    """
+def _litert(network: keras.Model, config: Config, folder: Path) -> LitertPredictor:
     size = int(network.output["embedding"].shape[1])
-    predictor = LitertPredictor(folder / FILES.litert, config.side, len(config.labels), size)
-    held = material.part("calibration", config.side)
-    scores = score(predictor, held.pictures, config.fields)
-    lesions = [row.lesion_id for row in material.rows_of("calibration")]
-    prior = log_prior(material.part(config.parts, config.side).targets, config.labels)
-    points = operating_points(
-        scores.logits, held.targets, lesions, config.labels, config.harmful, prior
-    )
-    best = best_point(points)
-    put_prior_back(network, best.share, prior)
-    outside = fit_outside(predictor, material, config, scores.embeddings, others)
-    outside.statistics.save(folder / FILES.statistics)
-    manifest = _manifest(material, config, folder, best.calibration, outside)
-    chosen = {"share": best.share, "tried": [told(point) for point in points]}
-    return replace(manifest, training={**manifest.training, "prior": chosen}), outside
+    return LitertPredictor(folder / FILES.litert, config.side, len(config.labels), size)
 
 
 def _manifest(
-    material: Material, config: Config, folder: Path, cuts: Calibration, outside: Outside
+    config: Config, folder: Path, fitted: Fitted, outside: Outside, history: dict[str, Any]
 ) -> Manifest:
     name, _, number = folder.name.rpartition("-")
+    names, risk = fitted.names.names, fitted.risk.risk
     return Manifest(
         format=FORMAT,
         name=name,
@@ -192,11 +181,11 @@ def _manifest(
         side=config.side,
         preprocess_hash=preprocess_hash(config.side),
         embedding_size=outside.statistics.centres.shape[1],
-        temperature=cuts.temperature,
+        temperature=names.temperature,
         threshold=THRESHOLD,
-        r95=cuts.r95,
-        r99=cuts.r99,
-        conformal=cuts.conformal,
+        r95=risk.r95,
+        r99=risk.r99,
+        conformal=names.conformal,
         ood_cut=outside.distance_cut,
         not_skin_cut=outside.not_skin_cut,
         no_lesion_cut=outside.no_lesion_cut,
@@ -204,7 +193,9 @@ def _manifest(
         modality=pack_modality(config.pack).value,
         files=FILES,
         sha256={},
-        training=_history(material, config),
+        training=history,
+        risk=risk_reading(fitted.risk, fitted.names, fitted.prior, config.labels),
+        metadata=fitted.metadata,
     )
 
 

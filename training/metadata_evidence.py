@@ -87,7 +87,7 @@ def _served(
     if not path.exists():
         predictor = open_predictor(bundle)
         check_golden(bundle, predictor)
-        judged = judge(bundle, predictor, rows, Modality.DERMOSCOPIC)
+        judged = judge(bundle, predictor, rows, Modality.DERMOSCOPIC, metadata=False)
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
         np.savez(part, probabilities=judged.probabilities)

@@ -1,46 +1,77 @@
 """How much of the class prior a finished network is given back, chosen on the calibration part.
 
 Trained to ignore that naevi are common, a network names rare marks more often than they occur:
-that is the best balanced accuracy and the worst risk, because every naevus then carries some. The
-share put back moves one against the other, and is chosen by a rule, not by hand.
+that is the best balanced accuracy and the worst risk, because every naevus then carries some. So
+names and risk are read apart, each with the share of the prior that serves it; both are chosen by a
+rule, not by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 
+from mlservice.engine.reading import Doubles, RiskReading
 from mlservice.engine.types import Floats
-from training.calibrate import Calibration, fit_calibration, served_probabilities
+from training.calibrate import (
+    Names,
+    Risk,
+    fit_names,
+    fit_risk,
+    sensitivity_cut,
+    served_probabilities,
+)
 from training.scores import lesion_weights
 
 # Below nought: a network that knows its fitting pictures too well still says the rare marks too
 # seldom of others, even without any prior.
 SHARES = (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
-# Of the benign calibration pictures by their risk alone. The release gate asks for 25 % and 45 %
-# of other pictures, with every other doubt counted: hence the distance to it.
-LEAST_BELOW_R99 = 0.40
-MOST_ABOVE_R95 = 0.40
+SENSITIVITIES = tuple(np.linspace(0.90, 0.995, 20).round(3).tolist())
 
 
 @dataclass(frozen=True)
-class Point:
-    """One share of the prior and what it gives on the calibration part; a lesion weighs one."""
+class NamesPoint:
+    """One share of the prior and how the names are with it; a lesion weighs one."""
 
     share: float
     bmca: float  # balanced accuracy
+    error: float  # its standard error, by lesion
+    log_loss: float
+    names: Names
+
+
+@dataclass(frozen=True)
+class RiskPoint:
+    """One share of the prior and how the risk is with it; a lesion weighs one."""
+
+    share: float
+    specificity: float  # benign below the cut, mean over SENSITIVITIES
     benign_below_r99: float
     benign_above_r95: float
-    calibration: Calibration
+    risk: Risk
 
-    @property
-    def calm_enough(self) -> bool:
-        return self.benign_below_r99 >= LEAST_BELOW_R99 and self.benign_above_r95 <= MOST_ABOVE_R95
+
+@dataclass(frozen=True)
+class Held:
+    """The calibration part. ``logits`` ``(n, v, c)`` of all views, without any prior."""
+
+    logits: Floats
+    targets: NDArray[np.int64]
+    lesions: Sequence[str]
+    labels: Sequence[str]
+    harmful: Sequence[str]
+    prior: Floats  # (c,), its log
+    evidence: Doubles | None = None  # (n, c): what the metadata say, whole
+
+    def with_prior(self, share: float) -> Floats:
+        shifted: Floats = self.logits + np.float32(share) * self.prior
+        return shifted
 
 
 def log_prior(targets: NDArray[np.int64], labels: Sequence[str]) -> Floats:
@@ -50,56 +81,91 @@ def log_prior(targets: NDArray[np.int64], labels: Sequence[str]) -> Floats:
     return prior
 
 
-def operating_points(
-    logits: Floats,
-    targets: NDArray[np.int64],
-    lesions: Sequence[str],
-    labels: Sequence[str],
-    harmful: Sequence[str],
-    prior: Floats,
-) -> list[Point]:
-    """A point for each of :data:`SHARES`. ``logits``: ``(n, v, c)``, all views, without prior."""
-    weights = lesion_weights(lesions)
-    columns = [labels.index(name) for name in harmful]
-    benign = ~np.isin(targets, columns)
+def names_points(held: Held) -> list[NamesPoint]:
+    """A point for each of :data:`SHARES`."""
+    weights = lesion_weights(held.lesions)
     points = []
     for share in SHARES:
-        shifted = logits + np.float32(share) * prior
-        fitted = fit_calibration(shifted, targets, lesions, labels, harmful)
-        shares = served_probabilities(shifted, fitted.temperature)
-        risks = shares[benign][:, columns].sum(1)
-        said = recall_score(
-            targets, shares.argmax(1), average="macro", sample_weight=weights, zero_division=0
-        )
+        logits = held.with_prior(share)
+        names = fit_names(logits, held.targets, held.lesions, held.labels, held.evidence)
+        known = None if held.evidence is None else names.weight * held.evidence
+        shares = served_probabilities(logits, names.temperature, known)
+        true = np.maximum(shares[np.arange(len(shares)), held.targets], 1e-12)
+        bmca, error = _balanced(held, shares.argmax(1), weights)
+        loss = float(np.average(-np.log(true), weights=weights))
+        points.append(NamesPoint(share, bmca, error, loss, names))
+    return points
+
+
+def _balanced(
+    held: Held, guess: NDArray[np.int64], weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Balanced accuracy and its standard error: of each class a share of its lesions."""
+    present = np.unique(held.targets)
+    recalls = recall_score(
+        held.targets, guess, labels=present, average=None, sample_weight=weights, zero_division=0
+    )
+    lesions = np.bincount(held.targets, weights)[present]
+    error = np.sqrt((recalls * (1 - recalls) / lesions).sum()) / len(present)
+    return float(recalls.mean()), float(error)
+
+
+def best_names(points: Sequence[NamesPoint]) -> NamesPoint:
+    """Of those no more than one standard error below the best balanced accuracy, the one with
+    the least log loss: what is no worse by more than luck, and truest in its percentages.
+    """
+    best = max(points, key=lambda point: point.bmca)
+    close = [point for point in points if point.bmca >= best.bmca - best.error]
+    return min(close, key=lambda point: point.log_loss)
+
+
+def risk_points(held: Held) -> list[RiskPoint]:
+    """A point for each of :data:`SHARES`. The metadata are not asked."""
+    weights = lesion_weights(held.lesions)
+    columns = [held.labels.index(name) for name in held.harmful]
+    sick = np.isin(held.targets, columns)
+    own = np.asarray(held.lesions)[sick]
+    points = []
+    for share in SHARES:
+        logits = held.with_prior(share)
+        found = fit_risk(logits, held.targets, held.lesions, held.labels, held.harmful)
+        risks = served_probabilities(logits, found.temperature)[:, columns].sum(1)
+        benign, heavy = risks[~sick], weights[~sick]
+        cuts = [sensitivity_cut(risks[sick], own, wanted) for wanted in SENSITIVITIES]
         points.append(
-            Point(
+            RiskPoint(
                 share,
-                float(said),
-                float(np.average(risks < fitted.r99, weights=weights[benign])),
-                float(np.average(risks >= fitted.r95, weights=weights[benign])),
-                fitted,
+                float(np.mean([np.average(benign < cut, weights=heavy) for cut in cuts])),
+                float(np.average(benign < found.r99, weights=heavy)),
+                float(np.average(benign >= found.r95, weights=heavy)),
+                found,
             )
         )
     return points
 
 
-def best_point(points: Sequence[Point]) -> Point:
-    """The best balanced accuracy among the calm ones; where none is, the calmest."""
-    calm = [point for point in points if point.calm_enough]
-    if calm:
-        return max(calm, key=lambda point: point.bmca)
-    return max(points, key=lambda point: point.benign_below_r99)
+def best_risk(points: Sequence[RiskPoint]) -> RiskPoint:
+    """The one with most benign pictures below the cuts that find nearly all harmful ones.
+
+    Over many cuts, not at the two that ship: those hang on the one or two oddest lesions.
+    """
+    return max(points, key=lambda point: point.specificity)
 
 
-def told(point: Point) -> dict[str, float]:
+def risk_reading(
+    risk: RiskPoint, names: NamesPoint, prior: Floats, labels: Sequence[str]
+) -> RiskReading:
+    """How a network whose names were given back ``names.share`` is read for the risk."""
+    offsets = (risk.share - names.share) * prior.astype(np.float64)
+    return RiskReading(dict(zip(labels, offsets.tolist(), strict=True)), risk.risk.temperature)
+
+
+def told(point: NamesPoint | RiskPoint) -> dict[str, Any]:
     """What the manifest says of a point that was looked at."""
-    return {
-        "share": point.share,
-        "bmca": point.bmca,
-        "benign_below_r99": point.benign_below_r99,
-        "benign_above_r95": point.benign_above_r95,
-        "temperature": point.calibration.temperature,
-    }
+    flat: dict[str, Any] = asdict(point)
+    fitted: dict[str, Any] = flat.pop("names", None) or flat.pop("risk")
+    fitted.pop("conformal", None)
+    return {**flat, **fitted}
 
 
 def put_prior_back(network: keras.Model, share: float, prior: Floats) -> None:

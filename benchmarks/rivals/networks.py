@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.rivals.settings import Settings, tell_ready
 from mlservice.engine import Bundle, Modality, Picture, assess, open_predictor, prepare, shipped
-from mlservice.engine.assess import ROTATIONS, calibrated, views, views_of_one
+from mlservice.engine.assess import ROTATIONS, views, views_of_one
+from mlservice.engine.reading import calibrated
 
 Shares = dict[str, float]
 

@@ -195,6 +195,8 @@ def _components(one: Told, view: Prediction) -> Iterator[dict[str, Any]]:
     for name, probability in sorted(view.probabilities.items(), key=lambda item: -item[1]):
         probable = forms.disease(pack.label(name))
         yield {"code": probable, "valueQuantity": forms.share(probability)}
+    if told := telling.read_with(view, pack):
+        yield _component("The probabilities were read with", valueString=told)
     for name in view.conformal_set:
         possible = forms.disease(pack.label(name))
         yield _component("Cannot be ruled out", valueCodeableConcept=possible)

@@ -32,7 +32,7 @@ MOST: Final = 2000
 KEPT: Final = 32
 UNKNOWN: Final = "unknown"
 COLUMNS: Final = (
-    *("probabilities", "top_label", "picture_tier", "no_disease", "modality"),
+    *("probabilities", "risk", "top_label", "picture_tier", "no_disease", "modality"),
     *("case__lesion", "case__site", "signed", "histology", "first"),
 )
 ANSWER: Final = "answer_"
@@ -161,7 +161,8 @@ def _measured(judged: Judged) -> dict[str, Any]:
     """:func:`measure`, once for the same cases: it draws alike every time."""
     said = repr((judged.labels, judged.harmful, judged.rows, judged.threshold, judged.r95))
     digest = hashlib.sha256(f"{said}{judged.r99}".encode())
-    for part in (judged.probabilities, judged.tiers.astype("U5"), judged.no_disease):
+    numbers = (judged.probabilities, judged.risks)
+    for part in (*numbers, judged.tiers.astype("U5"), judged.no_disease):
         digest.update(np.ascontiguousarray(part).tobytes())
     key = digest.digest()
     found = _kept.get(key)
@@ -184,6 +185,7 @@ def _judged(
         cases,
         np.array([labels.index(case.dx) for case in cases], np.int64),
         np.array([[row["probabilities"][name] for name in labels] for row in rows]),
+        np.array([row["risk"] for row in rows]),
         None,
         np.array([row["picture_tier"] for row in rows]),
         np.array([row["no_disease"] for row in rows]),

@@ -82,7 +82,9 @@ def evidence(
     page = page or reverse("reading", args=[case.pk])
     return {
         "view_facts": view_facts(whole, case.pack),
+        "read_with": read_with(whole, case.pack) if whole.names_a_class else None,
         "cuts": cuts_of(whole),
+        "read_apart": "risk_temperature" in whole.receipt,
         "receipt": receipt_of(whole),
         "heatmap": heatmap_of(case, view, whole, query.get(CHOSEN, ""), kept, page),
         "similar": similar.shown_to(case, whole, doctor, where="page"),
@@ -139,6 +141,26 @@ def no_view_because(case: Case, events: Sequence[CaseEvent]) -> str:
         return gettext("It is looking at the new photo. You need not wait for it.")
     reasons = [str(event.detail.get("reason")) for event in events if event.kind == "unscored"]
     return str(NO_VIEW.get(reasons[-1] if reasons else "", NO_VIEW["failed"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWith:
+    """What the patient said that the names were read with, and the top class without it."""
+
+    told: str
+    top: Label
+    confidence: float
+
+
+def read_with(prediction: Prediction, pack: Pack) -> ReadWith | None:
+    """``None`` where the picture alone was asked."""
+    told = telling.read_with(prediction, pack)
+    photos = {one["photo"]: one for one in prediction.photos}
+    alone: Mapping[str, float] = photos.get(str(prediction.photo_id), {}).get("by_picture", {})
+    if not told or not alone:
+        return None
+    top = max(alone, key=alone.__getitem__)
+    return ReadWith(told, pack.label(top), alone[top])
 
 
 def view_facts(prediction: Prediction, pack: Pack) -> list[tuple[str, str]]:

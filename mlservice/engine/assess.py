@@ -10,15 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlservice.engine.bundle import Bundle
 from mlservice.engine.heatmap import heat_of, views_mapped
 from mlservice.engine.preprocess import closer
+from mlservice.engine.reading import (
+    Doubles,
+    calibrated,
+    in_order,
+    informed,
+    known_of,
+    weight_of,
+)
 from mlservice.engine.statistics import GATE_ORDER
 from mlservice.engine.types import (
     Floats,
     Heat,
+    Metadata,
     Modality,
     Picture,
     PictureAssessment,
@@ -29,7 +37,7 @@ from mlservice.engine.types import (
 )
 
 ROTATIONS = 4
-Doubles = NDArray[np.float64]
+NOTHING_KNOWN: Metadata = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,30 +134,25 @@ def views_of_one(fields: Sequence[float]) -> int:
     return ROTATIONS * len(fields)
 
 
-def calibrated(logits: Doubles, temperature: float) -> Doubles:
-    """Softmax of ``logits / temperature`` over the last axis."""
-    scaled = logits / temperature
-    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    shares: Doubles = powers / powers.sum(-1, keepdims=True)
-    return shares
-
-
 def assess(
     predictor: Predictor,
     bundle: Bundle,
     pictures: Sequence[Picture],
     declared: Sequence[Modality],
     *,
+    metadata: Sequence[Metadata] | None = None,
     threshold: float | None = None,
 ) -> list[PictureAssessment]:
     """Score ``pictures`` (each ``(side, side, 3)``) and say what the computer makes of each.
 
-    One call of the network holds the views of every picture. ``threshold`` is the
-    configured 80 % rule, the bundle's by default. Returns as many results as pictures, in their
-    order, or raises :class:`PredictError`.
+    One call of the network holds the views of every picture. ``metadata`` is what is known beside
+    each, nothing by default. ``threshold`` is the configured 80 % rule, the bundle's by default.
+    Returns as many results as pictures, in their order, or raises :class:`PredictError`.
     """
     if len(pictures) != len(declared):
         raise PredictError("Each picture needs its declared modality.")
+    if metadata is not None and len(metadata) != len(pictures):
+        raise PredictError("Each picture needs its metadata, or none does.")
     if not pictures:
         return []
     each = views_of_one(bundle.fields)
@@ -162,13 +165,24 @@ def assess(
         )
     cut = bundle.threshold if threshold is None else threshold
     return [
-        assess_scores(bundle, scores[each * i : each * (i + 1)], kind, threshold=cut)
+        assess_scores(
+            bundle,
+            scores[each * i : each * (i + 1)],
+            kind,
+            metadata=NOTHING_KNOWN if metadata is None else metadata[i],
+            threshold=cut,
+        )
         for i, kind in enumerate(declared)
     ]
 
 
 def assess_scores(
-    bundle: Bundle, scores: Sequence[RawScores], declared: Modality, *, threshold: float
+    bundle: Bundle,
+    scores: Sequence[RawScores],
+    declared: Modality,
+    *,
+    metadata: Metadata = NOTHING_KNOWN,
+    threshold: float,
 ) -> PictureAssessment:
     """What the scores of one picture's :func:`views` mean.
 
@@ -176,11 +190,13 @@ def assess_scores(
     """
     logits = np.stack([raw.logits for raw in scores]).astype(np.float64)
     embedding: Floats = np.stack([raw.embedding for raw in scores]).mean(axis=0, dtype=np.float32)
-    seen = calibrated(logits, bundle.temperature)
-    turned: Doubles = seen.reshape(ROTATIONS, -1, len(bundle.labels)).mean(axis=1)
-    risks = [float(risk) for risk in turned[:, _harmful(bundle)].sum(1)]
-    mean: Doubles = turned.mean(axis=0)
-    risk = float(mean[_harmful(bundle)].sum())
+    risks, risk = _risks(bundle, logits)
+    by_picture: Doubles = _turned(calibrated(logits, bundle.temperature)).mean(axis=0)
+    evidence = bundle.manifest.metadata
+    known = dict(known_of(evidence, metadata))
+    mean = by_picture
+    if evidence and known:
+        mean = informed(by_picture, weight_of(evidence, known, bundle.labels))
     distance = float(bundle.statistics.distances(embedding[None])[0])
     verdict = decide(
         risk=risk,
@@ -194,7 +210,7 @@ def assess_scores(
     top = int(mean.argmax())
     nameless = no_disease(float(mean[top]), threshold)
     return PictureAssessment(
-        probabilities={name: float(p) for name, p in zip(bundle.labels, mean, strict=True)},
+        probabilities=_by_name(bundle, mean),
         top_label=bundle.labels[top],
         confidence=float(mean[top]),
         no_disease=nameless,
@@ -210,7 +226,31 @@ def assess_scores(
         reasons=verdict.reasons,
         embedding=embedding,
         heat=_heat(bundle, scores),
+        metadata=known,
+        by_picture=_by_name(bundle, by_picture) if known else None,
     )
+
+
+def _turned(shares: Doubles) -> Doubles:
+    """``(v, c)`` of all views -> ``(4, c)``: what each rotation says."""
+    turned: Doubles = shares.reshape(ROTATIONS, -1, shares.shape[-1]).mean(axis=1)
+    return turned
+
+
+def _risks(bundle: Bundle, logits: Doubles) -> tuple[list[float], float]:
+    """The risk each rotation speaks of, and that of the picture; metadata are not heard here."""
+    own = bundle.manifest.risk
+    if own is None:
+        shares = calibrated(logits, bundle.temperature)
+    else:
+        shares = calibrated(logits + in_order(own.offsets, bundle.labels), own.temperature)
+    turned = _turned(shares)
+    harmful = [bundle.labels.index(name) for name in bundle.harmful]
+    return [float(risk) for risk in turned[:, harmful].sum(1)], float(turned.mean(0)[harmful].sum())
+
+
+def _by_name(bundle: Bundle, shares: Doubles) -> dict[str, float]:
+    return {name: float(p) for name, p in zip(bundle.labels, shares, strict=True)}
 
 
 def _heat(bundle: Bundle, scores: Sequence[RawScores]) -> Heat | None:
@@ -220,10 +260,6 @@ def _heat(bundle: Bundle, scores: Sequence[RawScores]) -> Heat | None:
         return None
     by_name = sorted(range(len(bundle.labels)), key=bundle.labels.__getitem__)
     return heat_of([one for one in maps if one is not None], bundle.fields)[by_name]
-
-
-def _harmful(bundle: Bundle) -> list[int]:
-    return [bundle.labels.index(name) for name in bundle.harmful]
 
 
 def cuts_of(bundle: Bundle) -> Cuts:

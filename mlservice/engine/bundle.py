@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlservice.engine.preprocess import preprocess_hash
+from mlservice.engine.reading import Evidence, RiskReading, check_evidence
 from mlservice.engine.statistics import Statistics
 from mlservice.engine.types import BundleError, Modality
 
@@ -61,6 +62,8 @@ class Manifest:
     no_lesion_cut: float | None = None  # None: made without outlines, never says "no lesion"
     fields: tuple[float, ...] = (1.0,)  # shares of the side at which each rotation is looked at
     modality: str = Modality.DERMOSCOPIC.value  # the kind of picture all the numbers are of
+    risk: RiskReading | None = None  # None: the sum of the harmful labels' probabilities
+    metadata: Evidence | None = None  # what age and site say of the names, by the pack's words
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -77,6 +80,8 @@ class Manifest:
             lists = {"labels", "harmful", "fields"} & raw.keys()
             raw |= {name: tuple(raw[name]) for name in lists}
             raw["files"] = Files(**raw["files"])
+            if raw.get("risk") is not None:
+                raw["risk"] = RiskReading(**raw["risk"])
             manifest = cls(**raw)
             manifest.check()
         except (KeyError, TypeError) as error:
@@ -101,14 +106,22 @@ class Manifest:
                 f"The bundle {self.version!r} was trained with another preprocessing "
                 f"({self.preprocess_hash[:12]}) than this code does."
             )
-        if not (0 < self.temperature < 100 and 0 <= self.r99 <= self.r95 <= 1):
-            raise BundleError("The temperature or the risk cuts make no sense.")
+        self._check_readings()
         if not 0 < self.threshold <= 1:
             raise BundleError(f"The threshold {self.threshold} is not above 0 and at most 1.")
         if not self.fields or not all(0 < field <= 1 for field in self.fields):
             raise BundleError(f"The fields {list(self.fields)} are not above 0 and at most 1.")
         if self.no_lesion_cut is not None and not 0 < self.no_lesion_cut <= 1:
             raise BundleError(f"The cut for no lesion, {self.no_lesion_cut}, makes no sense.")
+
+    def _check_readings(self) -> None:
+        """Temperatures, cuts, and what the risk and the metadata add to the logits."""
+        if not (0 < self.temperature < 100 and 0 <= self.r99 <= self.r95 <= 1):
+            raise BundleError("The temperature or the risk cuts make no sense.")
+        if self.risk is not None:
+            self.risk.check(self.labels)
+        if self.metadata is not None:
+            check_evidence(self.metadata, self.labels)
 
     def _check_kinds(self) -> None:
         """A manifest may come from anybody: names that can be kept and shown, and real tables."""

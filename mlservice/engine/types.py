@@ -9,7 +9,7 @@ mixing them swaps melanoma with naevus.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Heat = NDArray[np.uint8]  # (labels, grid, grid), see mlservice.engine.heatmap
+Metadata = Mapping[str, str]  # what is known beside the picture: {"age": "from_50", "site": "back"}
 
 
 class Tier(StrEnum):
@@ -105,7 +106,11 @@ class PictureAssessment:
     """Everything the computer says about one picture; stored, never edited.
 
     ``probabilities`` are calibrated (softmax of logits / T, averaged over the views) and
-    unrounded. ``label`` is ``None`` exactly when ``no_disease``; ``no_disease`` is exactly
+    unrounded. ``metadata`` is what is known beside the picture and moved them;
+    ``by_picture`` is what they were without, ``None`` where nothing did. The ``risk`` is of the
+    picture alone, at its own share of the prior (:mod:`mlservice.engine.reading`): it is the sum of
+    the harmful labels' probabilities only where the bundle has no reading of its own for it.
+    ``label`` is ``None`` exactly when ``no_disease``; ``no_disease`` is exactly
     ``confidence < threshold``. ``tier`` is the *picture's* tier: answers may raise it later.
     ``rotation_risks`` are means over the bundle's fields. ``reasons`` are stable codes, most
     urgent first: ``risk_r95``, ``risk_r99``, ``out_of_distribution``, ``unstable``,
@@ -131,3 +136,5 @@ class PictureAssessment:
     reasons: tuple[str, ...]
     embedding: Floats
     heat: Heat | None = None
+    metadata: Metadata = field(default_factory=dict)
+    by_picture: Mapping[str, float] | None = None

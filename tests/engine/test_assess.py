@@ -17,7 +17,8 @@ from mlservice.engine import (
     RawScores,
     assess,
 )
-from mlservice.engine.assess import assess_scores, calibrated, conformal_set, views, views_of_one
+from mlservice.engine.assess import assess_scores, conformal_set, views, views_of_one
+from mlservice.engine.reading import calibrated
 
 
 def raw(bundle: Bundle, probabilities: Sequence[float]) -> RawScores:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlservice.engine import Bundle, Picture, PredictError, Predictor, open_predictor
-from mlservice.engine.assess import Doubles, calibrated
+from mlservice.engine.reading import Doubles, calibrated
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -24,10 +24,10 @@ from mlservice import measured, numbers, registry
 from mlservice.engine import Bundle, shipped
 from mlservice.models import ModelVersion
 from mlservice.packs import load_pack
+from mlservice.packs.records import AGES
 from mlservice.packs.skin.drawing import draw
 from notifications.models import Message
 from portal import replaying
-from portal.replaying import AGES
 from tests.cast import Cast
 from training.data import read_table
 from training.evaluate import evaluate, judge_rows

@@ -8,7 +8,8 @@ from scipy.stats import beta
 
 from training.calibrate import (
     conformal_quantiles,
-    fit_calibration,
+    fit_names,
+    fit_risk,
     fit_temperature,
     sensitivity_cut,
     served_probabilities,
@@ -86,11 +87,11 @@ def test_easy_harmful_lesions_do_not_buy_leave_to_miss_hard_ones() -> None:
     logits = np.log(np.stack([p, risk - p, 1 - risk], axis=1)).astype(np.float32)
     logits = np.repeat(logits[:, None, :], 4, axis=1)
     lesions = [f"L{i}" for i in range(len(targets))]
-    found = fit_calibration(logits, targets, lesions, LABELS, ("mel", "bcc"))
+    found = fit_risk(logits, targets, lesions, LABELS, ("mel", "bcc"))
     risks = served_probabilities(logits, found.temperature)[:, :2].sum(1)
     assert (risks[targets == 0] >= found.r95).mean() >= 0.95
     assert (risks[targets == 0] < found.r95).sum() == 1, "of 80 one may be missed, to be sure"
-    few = fit_calibration(logits[:1040], targets[:1040], lesions[:1040], LABELS, ("mel", "bcc"))
+    few = fit_risk(logits[:1040], targets[:1040], lesions[:1040], LABELS, ("mel", "bcc"))
     assert few.r95 > found.r95, "a kind with a few lesions cannot set a cut"
 
 
@@ -110,8 +111,11 @@ def test_conformal_sets_cover_and_rare_classes_have_no_quantile() -> None:
 def test_everything_together_on_honest_logits() -> None:
     logits, targets = overconfident(3000, 1.0)
     lesions = [f"L{i}" for i in range(3000)]
-    found = fit_calibration(logits, targets, lesions, LABELS, ("mel", "bcc"))
+    found = fit_risk(logits, targets, lesions, LABELS, ("mel", "bcc"))
     assert found.temperature == pytest.approx(1.0, abs=0.08)
     assert 0 < found.r99 < found.r95 < 1
+    names = fit_names(logits, targets, lesions, LABELS)
+    assert names.temperature == pytest.approx(found.temperature)
+    assert set(names.conformal) == set(LABELS)
     with pytest.raises(TrainingError, match="no harmful lesion"):
-        fit_calibration(logits[:5], np.full(5, 2), lesions[:5], LABELS, ("mel",))
+        fit_risk(logits[:5], np.full(5, 2), lesions[:5], LABELS, ("mel",))

@@ -14,8 +14,8 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mlservice.engine import Bundle, shipped
-from mlservice.engine.assess import calibrated
 from mlservice.engine.judging.judged import Doubles
+from mlservice.engine.reading import calibrated
 from tests.training.conftest import make_folder, write_table
 from training import metadata_evidence
 from training.cli import main

@@ -44,6 +44,7 @@ def judged(
         tuple(made),
         targets,
         p,
+        p[:, [LABELS.index(name) for name in HARMFUL]].sum(1),
         p,
         np.array(tiers if tiers is not None else ["amber"] * len(targets)),
         p.max(1) < 0.8,

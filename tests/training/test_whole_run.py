@@ -125,6 +125,11 @@ def test_the_bundle_explains_itself(made: Bundle, work: Path) -> None:
     assert made.metrics["outside"]["n_phone"] == 4
     assert made.metrics["outside"]["no_lesion"]["n_pairs"] > 0
     assert made.manifest.no_lesion_cut is not None
+    prior, own = training["prior"], made.manifest.risk
+    assert own is not None
+    assert prior["share"] == training["config"]["prior"]
+    assert [one["share"] for one in prior["tried"]] == [p["share"] for p in prior["risk"]["tried"]]
+    assert made.manifest.metadata is None
 
 
 def test_it_serves_the_fields_it_was_asked_for(
@@ -265,6 +270,7 @@ def test_what_cannot_be_exported_is_named(
     unfinished, other = tmp_path / "unfinished", tmp_path / "other"
     Config.load(work / "run").save(unfinished)
     replace(Config.load(work / "run"), split_hash="0" * 64).save(other)
+    shutil.copy(work / "run" / "network.weights.h5", other)
     for run, sentence in (
         (tmp_path / "nowhere", "is not a run"),
         (unfinished, "its training never finished"),
@@ -304,6 +310,49 @@ def test_a_bundle_teaches_and_is_trained_further_as_the_run_it_was_made_of(
     assert runs["of-bundle"].teach_temperature == 0.5
     for one, other in zip(_weights(work / "of-run"), _weights(work / "of-bundle"), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_bundle_is_read_anew_with_what_is_known_beside_the_picture(
+    drawn: Path, work: Path, made: Bundle, tmp_path: Path
+) -> None:
+    """The same network; each label on a site of its own, so that the site tells nearly all."""
+    known = Path(shutil.copytree(drawn, tmp_path / "known"))
+    table = known / "metadata.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    sites = dict(
+        zip(made.labels, ("face", "ear", "back", "hand", "foot", "neck", "chest"), strict=True)
+    )
+    for line in lines[1:]:
+        line[-1] = sites[line[2]]
+    table.write_text("\n".join(",".join(line) for line in lines) + "\n")
+    arguments = ["export", str(known), str(made.folder), "--work", str(work), "--no-masks"]
+    arguments += ["--out", str(tmp_path), "--version", "9.1", "--metadata", "site"]
+    assert main([*arguments, "--resamples", "20"]) == 0
+    anew = Bundle.load(tmp_path / "skin-9.1")
+    training = anew.manifest.training
+    assert training["network_of"] == {"bundle": "skin-9", "sha256": file_sha256(made.keras_path)}
+    assert training["config"]["started_from"] is None
+    assert training["metadata"]["weight"] > 0.9
+    assert anew.manifest.metadata
+    assert anew.manifest.metadata["site"]["face"]["mel"] > 0.5
+    assert anew.metrics["bmca"] > made.metrics["bmca"]
+    assert anew.metrics["malignancy_auc"] == pytest.approx(made.metrics["malignancy_auc"], abs=0.1)
+    card = anew.card_path.read_text()
+    assert "## What is known beside the picture" in card
+    assert "The network is that of `skin-9`, read anew." in card
+
+    predictor = open_predictor(anew)
+    rows = read_folder(known, anew.labels)[:3]
+    judged = judge(anew, predictor, rows, Modality.DERMOSCOPIC)
+    for number, row in enumerate(rows):
+        picture, told = prepare(row.path.read_bytes(), anew.side), [row.metadata]
+        [served] = assess(predictor, anew, [picture], [Modality.DERMOSCOPIC], metadata=told)
+        assert judged.probabilities[number].tolist() == list(served.probabilities.values())
+        assert served.metadata == {"site": row.localization}
+        assert judged.risks[number] == served.risk
+    blind = judge(anew, predictor, rows, Modality.DERMOSCOPIC, metadata=False)
+    assert blind.risks.tolist() == judged.risks.tolist()
+    assert not np.array_equal(blind.probabilities, judged.probabilities)
 
 
 def test_the_shipped_bundles_say_how_they_were_trained() -> None:

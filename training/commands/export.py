@@ -13,7 +13,9 @@ from training.errors import TrainingError
 def add(commands: Commands) -> None:
     parser = commands.add_parser("export", help="make a bundle of a run and measure it")
     add_material(parser)
-    parser.add_argument("run", type=Path, help="folder of a finished `fit`")
+    parser.add_argument(
+        "run", type=Path, help="folder of a finished `fit`, or a bundle to be read anew"
+    )
     parser.add_argument(
         "--version", type=_version, required=True, help="2, or 2.1: the bundle is PACK-VERSION"
     )
@@ -23,6 +25,13 @@ def add(commands: Commands) -> None:
         nargs="+",
         metavar="SHARE",
         help="of the side that each view shows when served (default: the run's)",
+    )
+    parser.add_argument(
+        "--metadata",
+        choices=("age", "site"),
+        nargs="+",
+        default=(),
+        help="what the names (never the risk) are read with beside the picture: see `metadata`",
     )
     parser.add_argument("--out", type=Path, default=Path("mlservice/bundles"))
     parser.add_argument("--phone", type=Path, help="folder of phone photos, to teach the gate")
@@ -76,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
             work=options.work,
             others=others,
             fields=tuple(options.fields) if options.fields else None,
+            metadata=tuple(dict.fromkeys(options.metadata)),
             resamples=options.resamples,
         )
     except EngineError as error:

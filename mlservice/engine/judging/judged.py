@@ -46,6 +46,7 @@ class Judged:
     rows: tuple[Judgeable, ...]
     targets: NDArray[np.int64]
     probabilities: Doubles  # (n, c), as served
+    risks: Doubles  # (n,), the malignancy score as served
     raw: Doubles | None  # (n, c), as served but with temperature 1
     tiers: NDArray[np.str_]
     no_disease: Flags
@@ -68,6 +69,7 @@ class Judged:
             tuple(rows),
             np.array([labels.index(row.dx) for row in rows], np.int64),
             np.array([[a.probabilities[name] for name in labels] for a in assessed]),
+            np.array([a.risk for a in assessed]),
             raw,
             np.array([a.tier.value for a in assessed]),
             np.array([a.no_disease for a in assessed]),
@@ -91,14 +93,6 @@ class Judged:
     @cached_property
     def sick(self) -> Flags:
         return np.isin(self.targets, [self.labels.index(name) for name in self.harmful])
-
-    @cached_property
-    def risks(self) -> Doubles:
-        """The malignancy score: the sum of the harmful labels' probabilities."""
-        risks: Doubles = self.probabilities[
-            :, [self.labels.index(name) for name in self.harmful]
-        ].sum(1)
-        return risks
 
     def is_class(self, name: str) -> Flags:
         """Whose true label is ``name``; nobody's where the pack has no such label."""
