@@ -167,6 +167,17 @@ def read_with(prediction: Prediction, pack: Pack) -> str:
     return "; ".join(_known(pack, kind, value) for kind, value in known.items())
 
 
+def by_picture(prediction: Prediction) -> dict[str, float] | None:
+    """The probabilities of the photo that decided before anything beside it was heard.
+
+    ``None`` where nothing was: then they are the view's own.
+    """
+    own = str(prediction.photo_id)
+    photos = {one["photo"]: one for one in prediction.photos}
+    alone: dict[str, float] | None = photos.get(own, {}).get("by_picture")
+    return alone
+
+
 def _known(pack: Pack, kind: str, value: str) -> str:
     if kind == "site":
         return f"{gettext('Place on the body')}: {pack.site(value).text}"

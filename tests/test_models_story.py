@@ -65,9 +65,9 @@ def test_register_gate_activate_roll_back_while_cases_flow(
     flow(cast, sent)
     root.get_by_role("link", name="Put into service …").click()
     expect(root.get_by_text("The gate lets it pass")).to_be_visible()
-    expect(root.get_by_text("instead of skin 2, in every clinic")).to_be_visible()
+    expect(root.get_by_text("instead of skin 2.1, in every clinic")).to_be_visible()
     assert fits(root)
-    assert serves("2"), "nothing happens before it was asked"
+    assert serves("2.1"), "nothing happens before it was asked"
     root.get_by_role("button", name="Put into service").click()
     expect(root.get_by_text("skin 3 scores new cases now.")).to_be_visible()
     assert serves("3")
@@ -77,9 +77,9 @@ def test_register_gate_activate_roll_back_while_cases_flow(
         lambda: Prediction.objects.filter(model_version__version="3").exists(), 120, "scored"
     )
 
-    root.get_by_role("button", name="Back to skin 2").click()
-    expect(root.get_by_text("skin 2 scores new cases again.")).to_be_visible()
-    assert serves("2")
+    root.get_by_role("button", name="Back to skin 2.1").click()
+    expect(root.get_by_text("skin 2.1 scores new cases again.")).to_be_visible()
+    assert serves("2.1")
     flow(cast, sent)
 
     root.get_by_role("link", name="Pause …").click()
@@ -102,7 +102,7 @@ def test_register_gate_activate_roll_back_while_cases_flow(
             assert views[case.pk].receipt["manifest_sha256"] == version.manifest_hash
     unseen.refresh_from_db()
     assert (unseen.status, unseen.tier, unseen.pk in views) == ("partial", None, False)
-    assert {view.model_version.version for view in views.values()} == {"2", "3"}
+    assert {view.model_version.version for view in views.values()} == {"2.1", "3"}
 
 
 def test_a_worse_model_is_refused_on_a_phone_without_javascript(
@@ -123,7 +123,7 @@ def test_a_worse_model_is_refused_on_a_phone_without_javascript(
     root.get_by_label("Why it should serve all the same").fill("Ours are like its pictures.")
     root.get_by_role("button", name="Ask a second admin").click()
     expect(root.get_by_text("Nothing has changed yet.")).to_be_visible()
-    assert serves("2")
+    assert serves("2.1")
 
     second = open_browser(NARROW, java_script_enabled=False)
     log_in(second, live_stack.url, vera.email, PASSWORD)

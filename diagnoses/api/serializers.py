@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from diagnoses import presenting
+from diagnoses import presenting, telling
 from diagnoses.api.evidence import (
     HeatmapSerializer,
     SimilarSerializer,
@@ -213,6 +213,10 @@ class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
     probabilities = serializers.DictField(
         source="prediction.probabilities", child=serializers.FloatField(), help_text="Calibrated."
     )
+    by_picture = serializers.SerializerMethodField(
+        help_text="What they were before the patient’s age and place were heard (which were is in "
+        "receipt.metadata); null where nothing was. The risk is of the picture alone, always."
+    )
     confidence = serializers.FloatField(source="prediction.confidence")
     threshold = serializers.FloatField(source="prediction.threshold")
     no_disease = serializers.BooleanField(source="prediction.no_disease")
@@ -237,6 +241,10 @@ class ComputerViewSerializer(serializers.Serializer[presenting.ComputerView]):
     similar = serializers.SerializerMethodField(
         help_text="Signed cases of the clinic that look alike to the network, most alike first."
     )
+
+    @extend_schema_field(serializers.DictField(child=serializers.FloatField(), allow_null=True))
+    def get_by_picture(self, view: presenting.ComputerView) -> dict[str, float] | None:
+        return telling.by_picture(view.prediction)
 
     @extend_schema_field(HeatmapSerializer(allow_null=True))
     def get_heatmap(self, view: presenting.ComputerView) -> Any:

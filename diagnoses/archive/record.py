@@ -108,6 +108,7 @@ def _numbers(one: Told, view: Prediction) -> dict[str, Any]:
         "modality": view.modality,
         "stable": view.stable,
         "out_of_distribution": view.out_of_distribution,
+        "read_with": view.receipt.get("metadata", {}),
     }
 
 

@@ -155,8 +155,7 @@ class ReadWith:
 def read_with(prediction: Prediction, pack: Pack) -> ReadWith | None:
     """``None`` where the picture alone was asked."""
     told = telling.read_with(prediction, pack)
-    photos = {one["photo"]: one for one in prediction.photos}
-    alone: Mapping[str, float] = photos.get(str(prediction.photo_id), {}).get("by_picture", {})
+    alone = telling.by_picture(prediction)
     if not told or not alone:
         return None
     top = max(alone, key=alone.__getitem__)

@@ -27,7 +27,7 @@ def test_its_place_is_in_the_code_once_and_its_tests_are_there(defect: Defect) -
 
 
 def test_one_is_caught_and_gone_afterwards(copy: Copy) -> None:
-    [rule] = [defect for defect in defects() if defect.file == RULE]
+    rule = next(defect for defect in defects() if defect.file == RULE)
     code, printed = copy.with_defect(rule)
     assert code == FAILED, printed
     assert (copy.folder / RULE).read_bytes() == (ROOT / RULE).read_bytes()
@@ -36,7 +36,7 @@ def test_one_is_caught_and_gone_afterwards(copy: Copy) -> None:
 
 
 def test_what_harms_nothing_is_not_called_caught(copy: Copy) -> None:
-    [rule] = [defect for defect in defects() if defect.file == RULE]
+    rule = next(defect for defect in defects() if defect.file == RULE)
     harmless = Defect("nothing", RULE, rule.before, rule.before + "  # as it was", rule.tests)
     code, printed = copy.with_defect(harmless)
     assert code == PASSED, printed

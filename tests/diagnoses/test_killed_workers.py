@@ -21,6 +21,7 @@ from accounts.models import Scope
 from diagnoses.inference import CASES_AT_ONCE
 from diagnoses.models import Case, Prediction, Scoring
 from diagnoses.states import NewPhoto
+from mlservice.engine import shipped
 from mlservice.models import ModelVersion
 from notifications.models import Event, Message
 from portal.machine.servers import Redis, free_port
@@ -246,7 +247,7 @@ def test_a_worker_says_what_it_refuses_and_claims_nothing(live_stack: Stack) -> 
     eventually(lambda: get(f"{live_stack.url}/readyz").status_code == 503, 30, "saying so")
     eventually(lambda: "Refusing to serve" in live_stack.log("inference"), 30, "refusing")
     assert Scoring.objects.get(case=case).attempts == 0
-    ModelVersion.objects.update(folder="skin-2")
+    ModelVersion.objects.update(folder=shipped().name)
     eventually(all_settled, 40, "scoring once the files are back")
     assert get(f"{live_stack.url}/readyz").status_code == 200
     assert_nothing_lost_or_doubled([case])

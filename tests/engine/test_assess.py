@@ -21,6 +21,13 @@ from mlservice.engine.assess import assess_scores, conformal_set, views, views_o
 from mlservice.engine.reading import calibrated
 
 
+@pytest.fixture(scope="session")
+def bundle(bundle: Bundle) -> Bundle:
+    """One reading for names and risk; :mod:`tests.engine.test_reading` has the other kind."""
+    manifest = replace(bundle.manifest, risk=None, metadata=None)
+    return Bundle(bundle.folder, manifest, bundle.statistics)
+
+
 def raw(bundle: Bundle, probabilities: Sequence[float]) -> RawScores:
     """The logits that, after this bundle's temperature, give ``probabilities``."""
     logits = np.log(np.asarray(probabilities)) * bundle.temperature

@@ -183,7 +183,7 @@ def test_stronger_is_lighter_to_every_eye() -> None:
 # --- Real networks -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["skin-2", "skin-1.1"])
+@pytest.mark.parametrize("name", ["skin-2.1", "skin-2", "skin-1.1"])
 def test_a_logit_is_the_mean_of_its_map_and_a_constant(name: str, pictures: list[Picture]) -> None:
     predictor = open_predictor(Bundle.load(shipped("skin").parent / name), "cpu")
     found = predictor.predict(np.stack(pictures), range(len(pictures)))

@@ -18,13 +18,13 @@ from mlservice.models import BundleCheck, ModelVersion
 SECOND = registry.BUNDLES / "skin-1.1"
 
 
-def variant(home: Path, version: str = "3", /, **metrics: Any) -> Path:
+def variant(home: Path, version: str = "3", /, *, of: Path | None = None, **metrics: Any) -> Path:
     """A whole bundle that differs from the shipped one in its name and in these numbers.
 
     Its large files are the shipped ones': take care to replace a file, never to write into one.
     """
     folder = home / f"bundle-{version}"
-    shutil.copytree(shipped("skin"), folder, copy_function=os.link)
+    shutil.copytree(of or shipped("skin"), folder, copy_function=os.link)
     numbers = json.loads((folder / "metrics.json").read_text()) | metrics
     replace(folder / "metrics.json", json.dumps(numbers).encode())
     resign(folder, version=version)
@@ -58,7 +58,7 @@ def zipped(folder: Path, top: str = "", /, **extra: bytes) -> io.BytesIO:
 
 
 def both_shipped() -> tuple[ModelVersion, ModelVersion]:
-    """``skin-1.1`` and ``skin-2``, registered; neither is in service."""
+    """``skin-1.1`` and ``skin-2.1``, registered; neither is in service."""
     return registry.register(SECOND), registry.register(shipped("skin"))
 
 

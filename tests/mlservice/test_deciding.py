@@ -70,7 +70,10 @@ def test_a_worse_version_is_refused_and_nothing_changes(cast: Cast, tmp_path: Pa
     serving(good)
     bad = worse(tmp_path)
     found = deciding.gate(bad, good)
-    assert {line.name for line in found.lines if not line.met} == {"bmca"}
+    assert {line.name for line in found.lines if not line.met} == {
+        "bmca",
+        "green_malignant",
+    }
     with pytest.raises(Refusal, match="does not let"):
         deciding.promote(bad, cast.root, good.pk)
     assert registry.active("skin") == good

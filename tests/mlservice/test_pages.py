@@ -121,20 +121,20 @@ def test_the_list_says_what_serves_since_when_and_by_whom(cast: Cast, root: Clie
     serving(old)
     deciding.promote(new, cast.root, old.pk)
     said = text_of(root.get(LIST))
-    assert "skin 2 Active" in said
+    assert "skin 2.1 Active" in said
     assert "skin 1.1 Retired" in said
     assert "Back to skin 1.1" in said
-    assert "0.755 (0.684–0.820)" in said
-    assert re.search(r"skin 2 Active .*? Root 0\.755", said)
+    assert "0.764 (0.691–0.832)" in said
+    assert re.search(r"skin 2.1 Active .*? Root 0\.764", said)
 
 
 def test_a_versions_page_shows_its_numbers_with_n_and_intervals(root: Client) -> None:
     version = serving(both_shipped()[1])
     said = text_of(root.get(at(version)))
-    assert "Balanced accuracy 0.755 (0.684–0.820) n = 1004" in said
-    assert "Melanoma in RED 0.930 (0.869–0.981) n = 115" in said
-    assert "Harmful pictures ending GREEN 3 (0.2–12.7) n = 202" in said
-    assert "Basal cell carcinoma bcc, harmful 52 0.846 (0.732–0.938) 0.710 0.772" in said
+    assert "Balanced accuracy 0.764 (0.691–0.832) n = 1004" in said
+    assert "Melanoma in RED 0.939 (0.879–0.990) n = 115" in said
+    assert "Harmful pictures ending GREEN 1 (0.0–9.3) n = 202" in said
+    assert "Basal cell carcinoma bcc, harmful 52 0.885 (0.791–0.965) 0.793 0.836" in said
     assert "nv 74 11 7 503 36 12 20" in said, "the confusion matrix, in the labels' order"
     assert version.weights_hash in said
     assert "No test picture was trained on" in said, "the card"
@@ -177,7 +177,7 @@ def test_the_reliability_is_drawn_from_its_numbers_where_they_are_there(
     assert "plots/reliability.png" not in page.partition('id="card"')[0]
     for wrong in ([{"n": 1}], [{"n": 1, "confidence": 7, "right": 0}], ["x"], "bins"):
         assert plots.reliability({"reliability": wrong}) == []
-    older = root.get(at(both_shipped()[1])).content.decode()
+    older = root.get(at(both_shipped()[0])).content.decode()
     assert "plot-dot" not in older
     assert "plots/reliability.png" in older.partition('id="card"')[0]
 
@@ -244,10 +244,10 @@ def test_two_versions_stand_side_by_side(root: Client) -> None:
     page = root.get(reverse("model_compare"), {"one": new.pk, "other": old.pk})
     said = text_of(page)
     assert "the same 1004 pictures of 745 lesions" in said
-    assert "0.755 (0.684–0.820) n = 1004" in said
-    assert "+0.035 skin 2 is better" in said, "balanced accuracy"
-    assert "+1 skin 1.1 is better" in said, "harmful pictures ending GREEN"
-    assert "±0.000" in said, "melanomas in RED"
+    assert "0.764 (0.691–0.832) n = 1004" in said
+    assert "+0.044 skin 2.1 is better" in said, "balanced accuracy"
+    assert "−1 skin 2.1 is better" in said, "harmful pictures ending GREEN"
+    assert "+0.009 skin 2.1 is better" in said, "melanomas in RED"
 
 
 def test_versions_of_different_pictures_say_why_they_are_not_compared(
@@ -257,7 +257,7 @@ def test_versions_of_different_pictures_say_why_they_are_not_compared(
     other = registry.register(variant(tmp_path, part="another"))
     said = text_of(root.get(reverse("model_compare"), {"one": new.pk, "other": other.pk}))
     assert "measured on different pictures" in said
-    assert "0.755" not in said
+    assert "0.764" not in said
     same = text_of(root.get(reverse("model_compare"), {"one": new.pk, "other": new.pk}))
     assert "the same version twice" in same
     assert root.get(reverse("model_compare"), {"one": "x", "other": "-1"}).status_code == 200
@@ -350,10 +350,10 @@ def test_into_service_and_back_in_one_press(root: Client) -> None:
     serving(old)
     asked = text_of(root.get(at(new, "activate/")))
     assert "The gate lets it pass" in asked
-    assert "Balanced accuracy 0.755 0.720 at least 0.700: no worse by more than 0.020 met" in asked
+    assert "Balanced accuracy 0.764 0.720 at least 0.700: no worse by more than 0.020 met" in asked
     assert "one press brings it back" in asked
     page = root.post(at(new, "activate/"), {"instead_of": old.pk}, follow=True)
-    assert "skin 2 scores new cases now." in text_of(page)
+    assert "skin 2.1 scores new cases now." in text_of(page)
     page = root.post(at(new, "back/"), follow=True)
     assert "skin 1.1 scores new cases again." in text_of(page)
     assert registry.active("skin") == old
@@ -367,7 +367,7 @@ def test_a_worse_version_is_refused_and_a_second_admin_may_let_it_pass(
     asked = text_of(root.get(at(old, "activate/")))
     assert "The gate does not let it pass" in asked
     assert (
-        "Balanced accuracy 0.720 0.755 at least 0.735: no worse by more than 0.020 not met" in asked
+        "Balanced accuracy 0.720 0.764 at least 0.744: no worse by more than 0.020 not met" in asked
     )
     tried = root.post(at(old, "activate/"), {"instead_of": new.pk})
     assert "does not let skin 1.1 pass" in text_of(tried, 409)
@@ -417,5 +417,5 @@ def test_the_pages_speak_spanish(cast: Cast) -> None:
     old, new = both_shipped()
     serving(old)
     said = text_of(client.get(at(new, "activate/")))
-    assert "Exactitud equilibrada 0,755 0,720" in said
+    assert "Exactitud equilibrada 0,764 0,720" in said
     assert "Balanced" not in said

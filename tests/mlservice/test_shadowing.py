@@ -157,7 +157,7 @@ def test_an_admin_lets_it_look_along_and_stops_it(cast: Cast, two: Two) -> None:
     page = reverse("model_version", args=[candidate.pk])
     start, stop = (reverse(name, args=[candidate.pk]) for name in ("shadow_start", "shadow_stop"))
     assert start in root.get(page).content.decode()
-    assert "When skin 2 has scored a case, skin 1.1 looks at the same photos" in text_of(
+    assert "When skin 2.1 has scored a case, skin 1.1 looks at the same photos" in text_of(
         root.get(start)
     )
     for wrong in ("", "0", "101", "many", "5.5", "²"):

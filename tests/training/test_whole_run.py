@@ -359,6 +359,7 @@ def test_the_shipped_bundles_say_how_they_were_trained() -> None:
     for name, share, arch in (
         ("skin-1.1", 0.5, "mobilenet_v2"),
         ("skin-2", -0.25, "efficientnet_lite0"),
+        ("skin-2.1", 0.0, "efficientnet_lite0"),
         ("chest-1", None, "mobilenet_v2"),
     ):
         config = Config.of_bundle(Bundle.load(engine.shipped().parent / name).manifest)
