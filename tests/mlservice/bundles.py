@@ -18,13 +18,13 @@ from mlservice.models import BundleCheck, ModelVersion
 SECOND = registry.BUNDLES / "skin-1.1"
 
 
-def variant(home: Path, version: str = "3", /, *, of: Path | None = None, **metrics: Any) -> Path:
-    """A whole bundle that differs from the shipped one in its name and in these numbers.
+def variant(home: Path, version: str = "3", source: Path | None = None, /, **metrics: Any) -> Path:
+    """A whole bundle that differs from ``source``, the shipped one, in its name and these numbers.
 
     Its large files are the shipped ones': take care to replace a file, never to write into one.
     """
     folder = home / f"bundle-{version}"
-    shutil.copytree(of or shipped("skin"), folder, copy_function=os.link)
+    shutil.copytree(source or shipped("skin"), folder, copy_function=os.link)
     numbers = json.loads((folder / "metrics.json").read_text()) | metrics
     replace(folder / "metrics.json", json.dumps(numbers).encode())
     resign(folder, version=version)

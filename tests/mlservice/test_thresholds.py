@@ -107,7 +107,7 @@ def test_only_what_was_measured_may_be_asked_for(
 
 def test_nobody_sets_blind_what_was_never_measured(cast: Cast, tmp_path: Path) -> None:
     """A copy with the sidecar of one that has it beside its files: that is another bundle's."""
-    other = registry.register(variant(tmp_path, of=registry.BUNDLES / "skin-2"))
+    other = registry.register(variant(tmp_path, "3", registry.BUNDLES / "skin-2"))
     with pytest.raises(Refusal, match="belongs to another bundle"):
         asked_for(other, cast.root)
 
