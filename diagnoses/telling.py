@@ -13,7 +13,7 @@ from accounts.models import Clinic
 from diagnoses import triage
 from diagnoses.gathered import EVENTS
 from diagnoses.models import Case, CaseEvent, Prediction, Review
-from mlservice.packs import Pack
+from mlservice.packs import Pack, PackError
 
 PLANS = {
     Review.Plan.REASSURE: _("Nothing more needs to be done now."),
@@ -179,7 +179,10 @@ def by_picture(prediction: Prediction) -> dict[str, float] | None:
 
 
 def _known(pack: Pack, kind: str, value: str) -> str:
-    if kind == "site":
-        return f"{gettext('Place on the body')}: {pack.site(value).text}"
-    question = pack.question(kind)
-    return f"{question.short}: {question.choice(value).text}"
+    try:
+        if kind == "site":
+            return f"{gettext('Place on the body')}: {pack.site(value).text}"
+        question = pack.question(kind)
+        return f"{question.short}: {question.choice(value).text}"
+    except PackError:  # asked by an earlier edition of the pack
+        return f"{kind}: {value}"

@@ -18,7 +18,7 @@ from mlservice.engine import Bundle, BundleError
 from mlservice.engine.bundle import MANIFEST, Manifest, file_sha256
 from mlservice.engine.gate import frozen_set
 from mlservice.models import Activation, ModelVersion, Override, Pause, Shadow
-from mlservice.packs import PackError, available_packs, load_pack
+from mlservice.packs import Pack, PackError, available_packs, load_pack
 
 BUNDLES = Path(__file__).parent / "bundles"
 MOST_WORDS = 2 << 20  # bytes of a card, and of the numbers: both are read for a page
@@ -111,11 +111,24 @@ def _check_against_pack(bundle: Bundle) -> None:
         raise BundleError(
             f"The bundle's labels {sorted(bundle.labels)} are not those of the pack {pack.name!r}."
         )
+    _check_metadata(bundle, pack)
     if bundle.modality.value not in {kind.modality for kind in pack.photo_kinds if kind.scored}:
         raise BundleError(
             f"The bundle is for pictures of the kind {bundle.modality.value!r}, which nobody can "
             f"send in the pack {pack.name!r}."
         )
+
+
+def _check_metadata(bundle: Bundle, pack: Pack) -> None:
+    """What is heard beside the picture must be asked, by the same words: else it says nothing."""
+    for kind, values in (bundle.manifest.metadata or {}).items():
+        try:
+            for value in values:
+                _ = pack.site(value) if kind == "site" else pack.question(kind).choice(value)
+        except PackError as error:
+            raise BundleError(
+                f"The bundle hears of {kind!r:.40} what the pack {pack.name!r} never asks: {error}"
+            ) from error
 
 
 def _check_name(bundle: Bundle) -> None:

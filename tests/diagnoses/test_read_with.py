@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import translation
 
-from diagnoses import workflow
+from diagnoses import telling, workflow
 from diagnoses.models import Case, Prediction
 from diagnoses.workflow import NewPhoto
 from mlservice.engine import Bundle, shipped
@@ -116,6 +116,12 @@ def test_doctors_read_what_was_heard_and_what_the_picture_alone_says(
     assert "Risk of harm, read apart 3.1 %" in said
     assert "red from 4.2 %, amber from 2.4 %" in said
     assert "Harmful classes together" not in said
+
+
+def test_a_question_that_is_asked_no_more_breaks_no_page(case: Case) -> None:
+    old = {"risk_temperature": 0.57, "metadata": {"smoker": "yes", "site": "elbow"}}
+    said = telling.read_with(Prediction(receipt=old), case.pack)
+    assert said == "smoker: yes; site: elbow"
 
 
 def test_it_is_said_in_spanish_too(cast: Cast, case: Case) -> None:

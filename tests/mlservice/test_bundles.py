@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from accounts.models import AuditEntry
 from mlservice import checks, registry, uploads
-from mlservice.engine import BundleError, shipped
+from mlservice.engine import Bundle, BundleError, shipped
 from mlservice.engine.bundle import MANIFEST
 from mlservice.engine.statistics import MOST_UNPACKED
 from mlservice.models import BundleCheck, ModelVersion
@@ -87,6 +87,20 @@ def test_a_network_that_breaks_its_process_is_refused_and_the_worker_lives(
     assert check.state == "refused"
     assert check.refusal
     assert source.is_dir(), "a folder that was not uploaded is not ours to delete"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("age", "thirty"), ("site", "elbow"), ("mood", "good")]
+)
+def test_a_bundle_that_hears_what_nobody_asks_is_refused(
+    tmp_path: Path, kind: str, value: str
+) -> None:
+    """By other words than the questions' it would silently say nothing."""
+    source = variant(tmp_path)
+    labels = Bundle.load(source).labels
+    resign(source, metadata={kind: {value: dict.fromkeys(labels, 0.1)}})
+    with pytest.raises(BundleError, match=f"hears of '{kind}' what the pack 'skin' never asks"):
+        registry.register(source)
 
 
 def test_a_folder_on_the_server_is_registered_where_it_lies(cast: Cast) -> None:
