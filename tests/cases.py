@@ -27,6 +27,7 @@ from mlservice.models import ModelVersion, Shadow
 from mlservice.packs import load_pack
 from mlservice.packs.skin.drawing import draw
 from mlservice.serving import Shelf
+from notifications.models import Event, Message
 
 ALL_ANSWERED = {
     "duration": "over_year",
@@ -98,6 +99,12 @@ def submission(**changes: Any) -> Submission:
 
 def submitted(patient: User, **changes: Any) -> Case:
     return workflow.submit(patient, submission(**changes))
+
+
+def told(case: Case, event: Event) -> set[str]:
+    """Who has a ledger row about the case."""
+    rows = Message.objects.filter(event=event, about__startswith=f"case:{case.pk}")
+    return {row.recipient.email.split("@")[0] for row in rows if row.recipient}
 
 
 def file_of(photo: Photo | DraftPhoto) -> Path:
