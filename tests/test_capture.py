@@ -64,7 +64,9 @@ def test_a_photo_chosen_before_the_script_came_is_looked_at_all_the_same(
     page.goto(f"{live_stack.url}/cases/new/", wait_until="commit")
     blurred = picture(tmp_path, jpeg(5, blur=8))
     page.locator("input[name=main_photo]").set_input_files(blurred)
-    page.wait_for_timeout(500)
+    for _ in range(400):  # twenty seconds, for a browser that is slow to ask
+        if not held:
+            page.wait_for_timeout(50)
     [script] = held
     assert not DraftPhoto.objects.exists()
     script.continue_()
