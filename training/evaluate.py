@@ -36,6 +36,15 @@ def evaluate(judged: Judged, bundle: Bundle, *, resamples: int = RESAMPLES) -> d
     return {"bundle": full_name(bundle), **measure(judged, resamples=resamples)}
 
 
+def heard(bundle: Bundle, rows: Sequence[Row]) -> dict[str, int]:
+    """Of how many pictures the names were read with each kind of metadata that the bundle knows."""
+    evidence = bundle.manifest.metadata or {}
+    return {
+        kind: sum(row.metadata.get(kind) in values for row in rows)
+        for kind, values in evidence.items()
+    }
+
+
 def judge_rows(bundle: Bundle, rows: Sequence[Row], declared: Modality | None = None) -> Judged:
     """:func:`judge` with the bundle's own network, proved first.
 

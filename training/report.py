@@ -14,6 +14,7 @@ def report(metrics: Numbers) -> str:
         [
             f"{metrics['bundle']} on {metrics['n']} pictures of {metrics['lesions']} lesions, "
             f"{metrics['n_malignant']} harmful ({harmful})",
+            *_heard(metrics),
             f"95 % intervals: {metrics['resamples']} resamples of the lesions; counts, none and "
             "all: exact\n",
             aligned(tables.overview(metrics)),
@@ -33,3 +34,9 @@ def report(metrics: Numbers) -> str:
             gate_verdict(metrics).replace("**", ""),
         ]
     )
+
+
+def _heard(metrics: Numbers) -> list[str]:
+    """What the names were read with: where a csv knows no age, they are another bundle's names."""
+    told = [f"{kind} of {n}" for kind, n in metrics.get("heard", {}).items()]
+    return [f"names read with the pictures and {', '.join(told)}"] if told else []

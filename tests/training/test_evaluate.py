@@ -87,6 +87,7 @@ def test_any_folder_works_and_standard_output_is_json_alone(
     }  # fmt: skip
     assert found["recall"]["akiec"] is None
     assert found["subgroups"]["sex"] == {"unknown": {"n": 6, "note": "not enough cases"}}
+    assert found["heard"] == {"age": 0, "site": 0}
     assert "assess" in first.err
     assert evaluated(folder, "--json") == 0
     assert capfd.readouterr().out == first.out, "the same pictures, another number"
@@ -102,10 +103,12 @@ def test_one_row_and_one_class_have_numbers_and_nulls(
     for name in ("macro_auc", "melanoma_auc", "melanoma_red", "sensitivity", "melanoma_flagged"):
         assert found[name] is None
     assert found["green_benign"] == 0, "a phone photo ended GREEN"
+    assert found["heard"] == {"age": 1, "site": 0}
     assert evaluated(folder) == 0
     text = capfd.readouterr().out
     assert f"{shipped().name} on 1 pictures of 1 lesions, 0 harmful (mel, bcc, akiec)" in text
     assert f"Subgroups (under {ENOUGH} cases no number)" in text
+    assert "names read with the pictures and age of 1, site of 0" in text
     assert not re.search(r"\bnan\b|None", text)
 
 

@@ -167,6 +167,7 @@ def test_the_command_repeats_the_handfuls_numbers(
     assert main(["evaluate", *data, "--json", *resamples]) == 0
     found = json.loads(capfd.readouterr().out)
     assert found.pop("bundle") == bundle.folder.name
+    assert found.pop("heard") == {"age": 0, "site": 0}, "the drawings are of nobody"
     same_numbers(found, kept)
 
 

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     from mlservice.engine import Bundle, EngineError, Modality, shipped
     from mlservice.engine.rule import RULE, write_rule
     from training.data import read_table
-    from training.evaluate import evaluate, full_name, judge_rows
+    from training.evaluate import evaluate, full_name, heard, judge_rows
     from training.openings import look_again
     from training.report import report
     from training.rule import price_of
@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
         declared = Modality(options.declared) if options.declared else None
         judged = judge_rows(bundle, rows, declared)
         metrics = evaluate(judged, bundle, resamples=options.resamples)
+        metrics["heard"] = heard(bundle, rows)
     except EngineError as error:
         raise TrainingError(str(error)) from error
     if options.rule:
