@@ -16,6 +16,6 @@ def left(send: Callable[[], object], what: str) -> bool:
     try:
         send()
     except OSError as error:
-        logger.error("%s was not sent: %s", what, type(error).__name__)  # noqa: TRY400 - no words of it
+        logger.error("%s was not sent: %s", what, type(error).__name__)  # noqa: TRY400 - its words may name who
         return False
     return True

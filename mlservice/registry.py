@@ -19,6 +19,7 @@ from mlservice.engine.bundle import MANIFEST, Manifest, file_sha256
 from mlservice.engine.gate import frozen_set
 from mlservice.models import Activation, ModelVersion, Override, Pause, Shadow
 from mlservice.packs import Pack, PackError, available_packs, load_pack
+from mlservice.packs.records import asked
 
 BUNDLES = Path(__file__).parent / "bundles"
 MOST_WORDS = 2 << 20  # bytes of a card, and of the numbers: both are read for a page
@@ -123,12 +124,14 @@ def _check_metadata(bundle: Bundle, pack: Pack) -> None:
     """What is heard beside the picture must be asked, by the same words: else it says nothing."""
     for kind, values in (bundle.manifest.metadata or {}).items():
         try:
-            for value in values:
-                _ = pack.site(value) if kind == "site" else pack.question(kind).choice(value)
-        except PackError as error:
+            unasked = sorted(set(values) - asked(pack, kind))
+        except PackError:
+            unasked = sorted(values)
+        if unasked:
             raise BundleError(
-                f"The bundle hears of {kind!r:.40} what the pack {pack.name!r} never asks: {error}"
-            ) from error
+                f"The bundle hears of {kind!r:.40} what the pack {pack.name!r} never asks: "
+                f"{unasked[0]!r:.40}."
+            )
 
 
 def _check_name(bundle: Bundle) -> None:

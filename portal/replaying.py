@@ -29,7 +29,7 @@ from mlservice import reports
 from mlservice.engine.decoders import Decoder, Decoders
 from mlservice.engine.judging.subgroups import age_band
 from mlservice.packs import Pack, PackError
-from mlservice.packs.records import AGES, site_of
+from mlservice.packs.records import AGES, asked, site_of
 from mlservice.serving import Shelf
 
 _KEYS = uuid.UUID("3d7f3a52-0a0c-4be6-9d0f-5d1f0f6c2a11")  # the same picture, the same case
@@ -199,7 +199,7 @@ def _sent(where: House, row: Known) -> Case:
         patient,
         workflow.Submission(
             pack_name=where.pack.name,
-            site=site if site in {one.name for one in where.pack.sites} else "unknown",
+            site=site if site in asked(where.pack, "site") else "unknown",
             # Whoever photographed it would not take it again: the network sees it as it is.
             photos=[workflow.NewPhoto(KIND, photo)],
             answers=_answers(row, where.pack),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,7 +24,7 @@ from mlservice.engine.assess import assess_scores, views, views_of_one
 from mlservice.engine.judging.bootstrap import RESAMPLES
 from mlservice.engine.judging.judged import Judged
 from mlservice.engine.judging.metrics import measure
-from mlservice.engine.reading import Doubles, calibrated, informed, weight_of
+from mlservice.engine.reading import Doubles, calibrated, informed, known_of, weight_of
 from mlservice.engine.types import Metadata
 from training.data import Row
 from training.pictures import prepare_row
@@ -39,10 +40,8 @@ def evaluate(judged: Judged, bundle: Bundle, *, resamples: int = RESAMPLES) -> d
 def heard(bundle: Bundle, rows: Sequence[Row]) -> dict[str, int]:
     """Of how many pictures the names were read with each kind of metadata that the bundle knows."""
     evidence = bundle.manifest.metadata or {}
-    return {
-        kind: sum(row.metadata.get(kind) in values for row in rows)
-        for kind, values in evidence.items()
-    }
+    told = Counter(kind for row in rows for kind, _ in known_of(evidence, row.metadata))
+    return {kind: told[kind] for kind in evidence}
 
 
 def judge_rows(bundle: Bundle, rows: Sequence[Row], declared: Modality | None = None) -> Judged:
@@ -76,12 +75,11 @@ def judge(
     """
     assessed: list[PictureAssessment] = []
     raw, each = [], views_of_one(bundle.fields)
-    knowing = iter(rows)
     for pictures in _prepared(rows, bundle.side):
         scores = predictor.predict(views(pictures, bundle.fields))
         for number in range(len(pictures)):
             own = scores[each * number : each * (number + 1)]
-            known = next(knowing).metadata if metadata else {}
+            known = rows[len(assessed)].metadata if metadata else {}
             assessed.append(
                 assess_scores(bundle, own, declared, metadata=known, threshold=bundle.threshold)
             )

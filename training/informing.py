@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlservice.engine.reading import Doubles, Evidence, weight_of
+from mlservice.packs import Pack
+from mlservice.packs.records import asked
 from training.data import Row
 from training.errors import TrainingError
 from training.scores import lesion_weights
@@ -21,10 +23,13 @@ AS_IF = 20.0  # lesions of the common mix added to every value: what few have sa
 DIGITS = 4
 
 
-def counted(rows: Sequence[Row], labels: Sequence[str], kinds: Sequence[str]) -> Evidence:
+def counted(
+    rows: Sequence[Row], labels: Sequence[str], kinds: Sequence[str], pack: Pack
+) -> Evidence:
     """The log of every ratio. A lesion weighs one; what is not known says nothing.
 
-    Raises :class:`TrainingError` where no row knows anything of a kind.
+    Only of values that patients of ``pack`` are asked for: no other would ever be heard. Raises
+    :class:`TrainingError` where no row knows any of a kind.
     """
     weights = lesion_weights([row.lesion_id for row in rows])
     targets = np.array([labels.index(row.dx) for row in rows])
@@ -33,7 +38,7 @@ def counted(rows: Sequence[Row], labels: Sequence[str], kinds: Sequence[str]) ->
     found: dict[str, dict[str, dict[str, float]]] = {}
     for kind in kinds:
         values = np.array([row.metadata[kind] for row in rows])
-        names = sorted({*values.tolist()} - {""})
+        names = sorted({*values.tolist()} & asked(pack, kind))
         if not names:
             raise TrainingError(f"No picture that trained has a known {kind}: leave it out.")
         found[kind] = {

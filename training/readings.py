@@ -9,6 +9,7 @@ from typing import Any
 from mlservice.engine import Predictor
 from mlservice.engine.reading import Evidence
 from mlservice.engine.types import Floats
+from mlservice.packs import load_pack
 from training.config import Config
 from training.informing import counted, of_rows, weighed
 from training.operating import (
@@ -46,7 +47,7 @@ def fit_readings(
     scores = score(predictor, part.pictures, config.fields)
     rows = material.rows_of("calibration")
     trained = [row for name in config.parts for row in material.rows_of(name)]
-    evidence = counted(trained, config.labels, kinds) if kinds else None
+    evidence = counted(trained, config.labels, kinds, load_pack(config.pack)) if kinds else None
     held = Held(
         logits=scores.logits,
         targets=part.targets,

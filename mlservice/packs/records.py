@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mlservice.packs.model import Pack
+
 # The engine's age bands (mlservice.engine.judging.subgroups) -> the choices of the question "age".
 AGES: Final = {
     "under 30": "under_30",
@@ -18,6 +20,16 @@ def site_of(localization: str) -> str:
     "lower_extremity". Whether a pack knows it is for the caller to see."""
     name = localization.strip().lower().replace(" ", "_")
     return "" if name == "unknown" else name
+
+
+def asked(pack: Pack, kind: str) -> frozenset[str]:
+    """The values that a kind of metadata can have in a pack: what patients are asked.
+
+    Raises :class:`~mlservice.packs.model.PackError` for a kind that nobody asks.
+    """
+    if kind == "site":
+        return frozenset(site.name for site in pack.sites)
+    return frozenset(choice.value for choice in pack.question(kind).choices)
 
 
 def metadata_of(band: str, localization: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from training.errors import TrainingError
 from training.informing import AS_IF, counted, of_rows, weighed
 
 LABELS = ("mel", "nv", "df")
+SKIN = load_pack("skin")
+ELSEWHERE = ("head/neck", "nan", "posterior torso")
 
 
-def row(number: int, dx: str, lesion: str = "", **given: object) -> Row:
-    return Row(f"I{number}", dx, lesion or f"L{number}", Path("none"), **given)  # type: ignore[arg-type]
+def row(number: int, dx: str, lesion: str = "", **given: Any) -> Row:
+    return Row(f"I{number}", dx, lesion or f"L{number}", Path("none"), **given)
 
 
 def rows() -> list[Row]:
@@ -32,7 +35,7 @@ def rows() -> list[Row]:
 
 
 def test_a_label_is_as_much_more_common_as_it_was_counted() -> None:
-    found = counted(rows(), LABELS, ["age", "site"])
+    found = counted(rows(), LABELS, ["age", "site"], SKIN)
     common = 30 / 140
     old = (20 + AS_IF * common) / (40 + AS_IF) / common
     assert found["age"]["from_70"]["mel"] == pytest.approx(math.log(old), abs=1e-4)
@@ -44,17 +47,17 @@ def test_a_label_is_as_much_more_common_as_it_was_counted() -> None:
 
 def test_a_lesion_counts_once_however_often_it_was_photographed() -> None:
     many = [row(n, "mel", "same", age=75.0) for n in range(50)]
-    once = counted([*rows(), many[0]], LABELS, ["age"])
-    assert counted([*rows(), *many], LABELS, ["age"]) == once
+    once = counted([*rows(), many[0]], LABELS, ["age"], SKIN)
+    assert counted([*rows(), *many], LABELS, ["age"], SKIN) == once
 
 
 def test_few_people_say_little() -> None:
-    one = counted([*rows(), row(999, "mel", age=40.0)], LABELS, ["age"])
+    one = counted([*rows(), row(999, "mel", age=40.0)], LABELS, ["age"], SKIN)
     assert 0 < one["age"]["from_30"]["mel"] < 0.3
 
 
 def test_what_is_known_of_a_picture_adds_up_and_the_rest_is_nought() -> None:
-    found = counted(rows(), LABELS, ["age", "site"])
+    found = counted(rows(), LABELS, ["age", "site"], SKIN)
     people = [
         row(1, "mel", age=75.0, localization="face"),
         row(2, "mel", localization="head/neck"),
@@ -69,17 +72,27 @@ def test_what_is_known_of_a_picture_adds_up_and_the_rest_is_nought() -> None:
     np.testing.assert_allclose(of_rows(half, people, LABELS), told / 2, atol=1e-3)
 
 
+def test_what_no_patient_can_say_is_not_counted() -> None:
+    """A bundle that heard of it would be refused, after its test part had been opened."""
+    people = [
+        *rows(),
+        *(row(500 + n, "mel", localization=site) for n, site in enumerate(ELSEWHERE)),
+    ]
+    assert list(counted(people, LABELS, ["site"], SKIN)["site"]) == ["face"]
+    with pytest.raises(TrainingError, match="has a known age"):
+        counted(people, LABELS, ["age"], load_pack("chest"))
+
+
 def test_a_kind_that_nobody_knows_is_named() -> None:
     with pytest.raises(TrainingError, match="has a known site"):
-        counted([row(1, "mel", age=30.0)], LABELS, ["age", "site"])
+        counted([row(1, "mel", age=30.0)], LABELS, ["age", "site"], SKIN)
 
 
 def test_data_sets_speak_the_words_that_patients_are_asked_in() -> None:
     """What trains and what is asked have the same names, or it would silently say nothing."""
-    pack = load_pack("skin")
-    choices = {choice.value for choice in pack.question("age").choices if not choice.unknown}
+    choices = {choice.value for choice in SKIN.question("age").choices if not choice.unknown}
     assert set(AGES.values()) == choices
-    known = {site.name for site in pack.sites} - {"unknown"}
+    known = {site.name for site in SKIN.sites} - {"unknown"}
     for site in ("lower extremity", "Face", "upper extremity", "back"):
         assert metadata_of("under 30", site)["site"] in known
     assert metadata_of("unknown", "unknown") == {"age": "", "site": ""}

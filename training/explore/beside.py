@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlservice.engine import Bundle
 from mlservice.engine.explored import AGES, Explored, Folder, trained_on
+from mlservice.packs.records import site_of
 from training.data import Row, data_hash, file_hashes
 from training.errors import TrainingError
 from training.explore.numbers import recorded
@@ -53,7 +54,7 @@ def beside(bundle: Bundle, folders: Sequence[Folder]) -> Explored:
 def _site(row: Row) -> str:
     """As packs write it: "lower_extremity"."""
     named = recorded(row.localization)
-    return row.localization.strip().lower().replace(" ", "_") if named else ""
+    return site_of(row.localization) if named else ""
 
 
 def _sex(row: Row) -> str:
